@@ -1,0 +1,1 @@
+//! SQL state: tenants, resources, current items, delta links, runs, leases

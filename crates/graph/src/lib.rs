@@ -1,0 +1,1 @@
+//! Microsoft Graph over HTTP: tokens, throttle budget, retry, pages, delta, batch, uploads

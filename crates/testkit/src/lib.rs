@@ -1,0 +1,1 @@
+//! Test context: simulated tenant, temporary vault and catalog, clock, seed

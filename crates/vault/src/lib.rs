@@ -1,0 +1,1 @@
+//! Shards in the restic format: writer, reader, check, keys, control repository

@@ -1,0 +1,1 @@
+//! Per workload: read from Graph, lay out in the vault, write back
