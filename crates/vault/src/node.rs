@@ -1,0 +1,305 @@
+//! Nodes of trees: what callers see, and the JSON that restic reads.
+//!
+//! Everything that could differ between two machines or two runs is fixed by rule (modes, owner)
+//! or left out (access and change time, inode, device), so that equal content gives equal tree
+//! ids. Field order and name quoting follow restic 0.14, `internal/restic/node.go`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use holdfast_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::id::{BlobId, TreeId, sha256};
+
+/// Longest metadata of a node in bytes. ext4 stores about 4 KB of extended attributes per file;
+/// beyond that restic 0.14 drops them without a word (measured).
+pub const MAX_META_BYTES: usize = 2048;
+
+/// Name of the extended attribute that carries [`Node::meta`].
+pub const META_XATTR: &str = "user.holdfast";
+
+/// Longest name that file systems take, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Go's `os.ModeDir | 0700`.
+const DIR_MODE: u32 = 0x8000_0000 | 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// A file or directory of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// One path component: not empty, not `.` or `..`, no `/`, no NUL, at most 255 bytes.
+    pub name: String,
+    /// File or directory, with its content.
+    pub kind: NodeKind,
+    /// Modification time; the only time that is stored. Moments before the year 1 become the
+    /// year 1, since restic cannot read others.
+    pub mtime: Timestamp,
+    /// Metadata as compact JSON text, at most [`MAX_META_BYTES`]; stored as the extended
+    /// attribute [`META_XATTR`].
+    pub meta: Option<String>,
+}
+
+/// What a [`Node`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A directory. `None` where its tree has not been saved yet (see [`crate::Edit::put`]).
+    Dir {
+        /// Its tree.
+        tree: Option<TreeId>,
+    },
+    /// A file: the concatenation of its blobs.
+    File {
+        /// Its blobs in order; empty for an empty file.
+        content: Vec<BlobId>,
+        /// Sum of the sizes of the blobs in bytes.
+        size: u64,
+    },
+}
+
+impl Node {
+    /// A file node.
+    pub fn file(name: impl Into<String>, content: Content, mtime: Timestamp) -> Self {
+        let kind = NodeKind::File { content: content.blobs, size: content.size };
+        Self { name: name.into(), kind, mtime, meta: None }
+    }
+
+    /// A directory node whose children are kept or made by [`crate::Edit::put`].
+    pub fn dir(name: impl Into<String>, mtime: Timestamp) -> Self {
+        Self { name: name.into(), kind: NodeKind::Dir { tree: None }, mtime, meta: None }
+    }
+
+    /// The same node with metadata.
+    #[must_use]
+    pub fn with_meta(mut self, meta: impl Into<String>) -> Self {
+        self.meta = Some(meta.into());
+        self
+    }
+
+    /// The tree of a directory that has been saved.
+    pub fn tree(&self) -> Option<TreeId> {
+        match self.kind {
+            NodeKind::Dir { tree } => tree,
+            NodeKind::File { .. } => None,
+        }
+    }
+
+    /// True for directories.
+    pub fn is_dir(&self) -> bool {
+        matches!(self.kind, NodeKind::Dir { .. })
+    }
+}
+
+/// Where the bytes of a file went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// The blobs in order.
+    pub blobs: Vec<BlobId>,
+    /// Number of bytes.
+    pub size: u64,
+}
+
+/// Refuses names that cannot be a path component.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let hostile = name.is_empty()
+        || name == "."
+        || name == ".."
+        || name.len() > MAX_NAME_BYTES
+        || name.bytes().any(|b| b == b'/' || b == 0);
+    if hostile { Err(Error::InvalidName { name: name.to_owned() }) } else { Ok(()) }
+}
+
+/// Refuses a node that must not be stored at `parent`.
+pub(crate) fn check_node(parent: &[&str], node: &Node) -> Result<()> {
+    check_name(&node.name)?;
+    let bytes = node.meta.as_ref().map_or(0, String::len);
+    if bytes > MAX_META_BYTES {
+        let path = parent.iter().copied().chain([node.name.as_str()]).map(str::to_owned).collect();
+        return Err(Error::MetaTooLarge { path, bytes });
+    }
+    Ok(())
+}
+
+/// Serialises nodes that are sorted by name, as restic does: JSON and a line end.
+pub(crate) fn serialize_tree<'a>(nodes: impl Iterator<Item = &'a Node>) -> (Vec<u8>, TreeId) {
+    let tree = TreeJson { nodes: nodes.map(NodeJson::from_node).collect() };
+    let mut bytes = serde_json::to_vec(&tree).expect("a tree has only strings and numbers");
+    bytes.push(b'\n');
+    let id = TreeId(sha256(&bytes));
+    (bytes, id)
+}
+
+/// Parses a tree that [`serialize_tree`] or restic wrote.
+pub(crate) fn parse_tree(id: TreeId, bytes: &[u8]) -> Result<Vec<Node>> {
+    let damaged = |what: &str| Error::damaged(format!("tree {id}"), what);
+    let tree: TreeJson = serde_json::from_slice(bytes).map_err(|_| damaged("not a tree"))?;
+    tree.nodes
+        .into_iter()
+        .map(|node| node.into_node().ok_or_else(|| damaged("holds a node that makes no sense")))
+        .collect()
+}
+
+#[derive(Serialize, Deserialize)]
+struct TreeJson {
+    #[serde(default, deserialize_with = "null_is_empty")]
+    nodes: Vec<NodeJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeJson {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    mode: u32,
+    mtime: Timestamp,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    size: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extended_attributes: Vec<XattrJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<Vec<BlobId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subtree: Option<TreeId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct XattrJson {
+    name: String,
+    value: Option<String>,
+}
+
+impl NodeJson {
+    fn from_node(node: &Node) -> Self {
+        let (kind, mode, size, content, subtree) = match &node.kind {
+            NodeKind::Dir { tree } => ("dir", DIR_MODE, 0, None, *tree),
+            NodeKind::File { content, size } => {
+                ("file", FILE_MODE, *size, Some(content.clone()), None)
+            }
+        };
+        let xattr = |meta: &String| XattrJson {
+            name: META_XATTR.to_owned(),
+            value: Some(BASE64.encode(meta)),
+        };
+        Self {
+            name: quote(&node.name),
+            kind: kind.to_owned(),
+            mode,
+            mtime: node.mtime.max(earliest()),
+            uid: 0,
+            gid: 0,
+            size,
+            extended_attributes: node.meta.iter().map(xattr).collect(),
+            content,
+            subtree,
+        }
+    }
+
+    fn into_node(self) -> Option<Node> {
+        let name = unquote(&self.name)?;
+        check_name(&name).ok()?;
+        let meta = self.extended_attributes.into_iter().find(|x| x.name == META_XATTR);
+        let meta = match meta.and_then(|x| x.value) {
+            Some(value) => Some(String::from_utf8(BASE64.decode(value).ok()?).ok()?),
+            None => None,
+        };
+        let kind = match self.kind.as_str() {
+            "dir" => NodeKind::Dir { tree: Some(self.subtree?) },
+            "file" => NodeKind::File { content: self.content?, size: self.size },
+            _ => return None,
+        };
+        Some(Node { name, kind, mtime: self.mtime, meta })
+    }
+}
+
+/// The first moment of the year 1, Go's zero time.
+fn earliest() -> Timestamp {
+    Timestamp::from_second(-62_135_596_800).expect("the year 1 is in the range of timestamps")
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Names are stored as the inside of a Go string literal (`strconv.Quote`).
+fn quote(name: &str) -> String {
+    let mut quoted = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '\\' => quoted.push_str("\\\\"),
+            '"' => quoted.push_str("\\\""),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted
+}
+
+/// Reverse of [`quote`], for every escape that Go knows; `None` where the literal is not valid or
+/// the name not UTF-8.
+fn unquote(quoted: &str) -> Option<String> {
+    if !quoted.contains('\\') {
+        return Some(quoted.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(c) = rest.next() {
+        if c == '\\' {
+            unescape(&mut rest, &mut bytes)?;
+        } else {
+            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn unescape(rest: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Option<()> {
+    let byte = match rest.next()? {
+        '\\' => b'\\',
+        '"' => b'"',
+        '\'' => b'\'',
+        'a' => 7,
+        'b' => 8,
+        'f' => 12,
+        'n' => b'\n',
+        'r' => b'\r',
+        't' => b'\t',
+        'v' => 11,
+        'x' => u8::try_from(number(rest, 2, 16)?).ok()?,
+        'u' => return push_char(number(rest, 4, 16)?, bytes),
+        'U' => return push_char(number(rest, 8, 16)?, bytes),
+        first @ '0'..='3' => {
+            u8::try_from(first.to_digit(8)? * 64 + number(rest, 2, 8)?).ok()?
+        }
+        _ => return None,
+    };
+    bytes.push(byte);
+    Some(())
+}
+
+fn number(rest: &mut std::str::Chars<'_>, digits: usize, radix: u32) -> Option<u32> {
+    (0..digits).try_fold(0_u32, |n, _| {
+        Some(n.checked_mul(radix)?.wrapping_add(rest.next()?.to_digit(radix)?))
+    })
+}
+
+fn push_char(code: u32, bytes: &mut Vec<u8>) -> Option<()> {
+    bytes.extend_from_slice(char::from_u32(code)?.encode_utf8(&mut [0; 4]).as_bytes());
+    Some(())
+}
