@@ -1,0 +1,128 @@
+//! The commit point of a backup.
+
+use holdfast_model::{ContainerId, Fence, ItemId, ShardId};
+use sqlx::{Any, Transaction};
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::item::{self, ContainerRow, ItemRow};
+use crate::resource::{self, ResourceRow};
+use crate::restore_point::{self, RestorePointRow};
+use crate::shard::{self, SnapshotRow};
+use crate::sql::{Arguments, sql};
+
+/// Everything that one snapshot, or one poll that found nothing, changes in the catalog.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The vault.
+    pub vault_id: String,
+    /// The shard.
+    pub shard: ShardId,
+    /// Fence of the lease under which the work was done.
+    pub fence: Fence,
+    /// The new snapshot; none after an idle poll, which changes links and read times only.
+    pub snapshot: Option<SnapshotRow>,
+    /// The resources that were looked at.
+    pub resources: Vec<ResourceCommit>,
+}
+
+/// What changes for one resource.
+#[derive(Clone, Debug)]
+pub struct ResourceCommit {
+    /// Inserted, or replaces all columns.
+    pub resource: ResourceRow,
+    /// New and changed containers.
+    pub containers_put: Vec<ContainerRow>,
+    /// Containers that are gone. Their items must be removed or moved in the same commit.
+    pub containers_removed: Vec<ContainerId>,
+    /// New, changed and moved items.
+    pub items_put: Vec<ItemRow>,
+    /// Items that are gone. Unknown ones are ignored.
+    pub items_removed: Vec<ItemId>,
+    /// The new restore point, when the resource changed.
+    pub restore_point: Option<RestorePointRow>,
+}
+
+impl ResourceCommit {
+    /// A commit of the resource's own row and nothing else.
+    pub fn new(resource: ResourceRow) -> Self {
+        Self {
+            resource,
+            containers_put: Vec::new(),
+            containers_removed: Vec::new(),
+            items_put: Vec::new(),
+            items_removed: Vec::new(),
+            restore_point: None,
+        }
+    }
+}
+
+impl Catalog {
+    /// Applies a commit: all of it or, on any error, nothing.
+    ///
+    /// # Errors
+    /// [`Error::FenceLost`] when the shard has had another holder since; [`Error::NotNewer`] when
+    /// the snapshot is not above the head of the shard; [`Error::Conflict`] when an item would be
+    /// left without its container.
+    pub async fn commit(&self, commit: Commit) -> Result<()> {
+        let mut change = self.begin().await?;
+        guard(&mut change, &commit).await?;
+        if let Some(snapshot) = &commit.snapshot {
+            advance(&mut change, snapshot).await?;
+        }
+        for resource in &commit.resources {
+            apply(&mut change, resource).await?;
+        }
+        Ok(change.commit().await?)
+    }
+}
+
+/// Compares the fence inside the transaction and locks the shard's row until its end.
+async fn guard(change: &mut Transaction<'static, Any>, commit: &Commit) -> Result<()> {
+    let statement = sql("UPDATE shard SET fence = fence \
+         WHERE vault_id = $1 AND shard = $2 AND fence = $3")
+    .text(&commit.vault_id)
+    .number(commit.shard.0.into())
+    .number(commit.fence.0);
+    match statement.execute(&mut **change).await?.rows_affected() {
+        0 => Err(Error::FenceLost { shard: commit.shard, fence: commit.fence }),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the snapshot the head of its shard.
+async fn advance(change: &mut Transaction<'static, Any>, snapshot: &SnapshotRow) -> Result<()> {
+    let statement = sql("UPDATE shard SET head_seq = $3, head_snapshot = $4, head_tree = $5 \
+         WHERE vault_id = $1 AND shard = $2 AND head_seq < $3")
+    .text(&snapshot.vault_id)
+    .number(snapshot.shard.0.into())
+    .number(snapshot.seq.0)
+    .text(&snapshot.id)
+    .text(&snapshot.tree);
+    if statement.execute(&mut **change).await?.rows_affected() == 0 {
+        return Err(Error::NotNewer { shard: snapshot.shard, seq: snapshot.seq });
+    }
+    shard::snapshot_add(snapshot).execute(&mut **change).await?;
+    Ok(())
+}
+
+async fn apply(change: &mut Transaction<'static, Any>, commit: &ResourceCommit) -> Result<()> {
+    let id = &commit.resource.id;
+    resource::put(&commit.resource).execute(&mut **change).await?;
+    for container in &commit.containers_put {
+        item::container_put(container).execute(&mut **change).await?;
+    }
+    for item in &commit.items_put {
+        item::item_put(item).execute(&mut **change).await?;
+    }
+    for item in &commit.items_removed {
+        item::item_remove(id, item).execute(&mut **change).await?;
+    }
+    for container in &commit.containers_removed {
+        item::container_remove(id, container).execute(&mut **change).await?;
+    }
+    if let Some(point) = &commit.restore_point {
+        restore_point::add(point).execute(&mut **change).await?;
+    }
+    Ok(())
+}

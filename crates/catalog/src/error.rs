@@ -1,0 +1,163 @@
+//! Why a call to the catalog failed, and what the caller may do about it.
+
+use std::path::PathBuf;
+
+use holdfast_model::{Fence, Seq, ShardId, Timestamp};
+use sqlx::migrate::MigrateError;
+
+/// Result of every call to the catalog.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failed call to the catalog. Nothing was changed by it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What was asked for is not in the catalog.
+    #[error("{what} '{name}' is not in the catalog")]
+    NotFound {
+        /// Kind of thing, such as `vault`.
+        what: &'static str,
+        /// The name or id that was looked for.
+        name: String,
+    },
+    /// There is no catalog at this path.
+    #[error("there is no catalog at {}; run `holdfast init` first", .0.display())]
+    Missing(PathBuf),
+    /// A new thing has the name or id of one that exists.
+    #[error("{what} '{name}' exists already")]
+    Exists {
+        /// Kind of thing, such as `vault`.
+        what: &'static str,
+        /// The name or path in question.
+        name: String,
+    },
+    /// The change contradicts what the catalog holds.
+    #[error("the catalog refused a change: {0}")]
+    Conflict(&'static str),
+    /// Another process writes to the shard.
+    #[error("shard {shard} is being written to by {owner} until {until}; wait for it to end")]
+    LeaseHeld {
+        /// The shard.
+        shard: ShardId,
+        /// Who holds the lease, as given to [`lease_take`](crate::Catalog::lease_take).
+        owner: String,
+        /// When the lease ends unless it is renewed.
+        until: Timestamp,
+    },
+    /// The lease went to another holder: whoever sees this must stop writing to the shard.
+    #[error("the lease on shard {shard} with fence {fence} was lost to another writer; run again")]
+    FenceLost {
+        /// The shard.
+        shard: ShardId,
+        /// The fence that is no longer valid.
+        fence: Fence,
+    },
+    /// A snapshot is not newer than the newest one of its shard.
+    #[error("snapshot {seq} of shard {shard} is not newer than the newest in the catalog")]
+    NotNewer {
+        /// The shard.
+        shard: ShardId,
+        /// Sequence number of the refused snapshot.
+        seq: Seq,
+    },
+    /// The catalog was written by a newer Holdfast.
+    #[error("the catalog has schema version {0}, which this Holdfast does not know; update it")]
+    TooNew(i64),
+    /// The file is no catalog, or its content makes no sense.
+    #[error("the catalog is damaged ({0}); move it away and run `holdfast catalog rebuild`")]
+    Damaged(String),
+    /// The folder or file of the catalog could not be used.
+    #[error("cannot {doing} {}", .path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason given by the operating system.
+        source: std::io::Error,
+    },
+    /// The database failed for another reason: disk full, locked for too long, unreadable.
+    #[error("the catalog's database failed")]
+    Database(#[source] sqlx::Error),
+}
+
+/// What kind of failure an [`Error`] is: decides retries and exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The thing asked for does not exist.
+    NotFound,
+    /// The change contradicts what is there; repeating it does not help.
+    Conflict,
+    /// Another writer holds the shard; try later.
+    LeaseHeld,
+    /// The caller lost the shard and must stop.
+    FenceLost,
+    /// Written by a newer version.
+    TooNew,
+    /// The file is damaged; it can be rebuilt from the vault.
+    Damaged,
+    /// The disk or the database failed; may pass.
+    Io,
+}
+
+impl Error {
+    /// The kind of failure.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } | Self::Missing(_) => Kind::NotFound,
+            Self::Exists { .. } | Self::Conflict(_) | Self::NotNewer { .. } => Kind::Conflict,
+            Self::LeaseHeld { .. } => Kind::LeaseHeld,
+            Self::FenceLost { .. } => Kind::FenceLost,
+            Self::TooNew(_) => Kind::TooNew,
+            Self::Damaged(_) => Kind::Damaged,
+            Self::File { .. } | Self::Database(_) => Kind::Io,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
+                Self::Damaged(error.to_string())
+            }
+            sqlx::Error::Database(cause) if cause.is_foreign_key_violation() => {
+                Self::Conflict("it names a resource, container or run that is not there")
+            }
+            sqlx::Error::Database(cause) if is_corrupt(cause.code().as_deref()) => {
+                Self::Damaged(cause.message().to_owned())
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::TooNew(version),
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause.into(),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// SQLITE_CORRUPT (11) and SQLITE_NOTADB (26); the low byte of an extended code is the plain one
+/// (<https://sqlite.org/rescode.html>, read 2026-11).
+fn is_corrupt(code: Option<&str>) -> bool {
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    matches!(code.map(|code| code & 0xff), Some(11 | 26))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_codes_of_damage_are_told_from_others() {
+        assert!(is_corrupt(Some("11")) && is_corrupt(Some("26")));
+        assert!(is_corrupt(Some("267")), "SQLITE_CORRUPT_VTAB");
+        assert!(!is_corrupt(Some("5")) && !is_corrupt(Some("13")) && !is_corrupt(None));
+        assert!(!is_corrupt(Some("23505")), "unique_violation of PostgreSQL");
+    }
+}
