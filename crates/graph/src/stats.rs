@@ -1,0 +1,53 @@
+//! Figures of the client's own traffic.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a [`Graph`](crate::Graph) has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stats {
+    /// Requests sent to Graph, every attempt counted; the parts of a batch count singly and the
+    /// batch itself does not. Sign-in is not counted.
+    pub requests: u64,
+    /// Time spent waiting for a throttle or before a retry, in milliseconds, added up over calls
+    /// that waited side by side.
+    pub waited_ms: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Answers (and parts of batches) that asked for less.
+    pub throttled: u64,
+    /// Bytes of bodies received.
+    pub bytes_received: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub requests: AtomicU64,
+    pub retries: AtomicU64,
+    pub throttled: AtomicU64,
+    pub bytes_received: AtomicU64,
+    waited_ms: AtomicU64,
+}
+
+impl Counters {
+    pub fn add_wait(&self, wait: Duration) {
+        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.waited_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub fn read(&self) -> Stats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            requests: load(&self.requests),
+            waited_ms: load(&self.waited_ms),
+            retries: load(&self.retries),
+            throttled: load(&self.throttled),
+            bytes_received: load(&self.bytes_received),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
