@@ -74,7 +74,8 @@ CREATE TABLE resource (
     skip_cause TEXT,
     stale BIGINT NOT NULL,
     restore_point BIGINT,
-    last_polled BIGINT
+    last_polled BIGINT,
+    list_link TEXT
 );
 CREATE INDEX resource_tenant ON resource (tenant, name);
 
@@ -86,6 +87,7 @@ CREATE TABLE container (
     display_name TEXT NOT NULL,
     delta_link TEXT,
     next_link TEXT,
+    retry TEXT,
     meta TEXT,
     PRIMARY KEY (resource, id)
 );

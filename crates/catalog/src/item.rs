@@ -24,6 +24,8 @@ pub struct ContainerRow {
     pub delta_link: Option<String>,
     /// Where an interrupted delta round goes on.
     pub next_link: Option<String>,
+    /// Items that could not be read and are asked for again, as a JSON list of ids.
+    pub retry: Option<String>,
     /// Further metadata as JSON.
     pub meta: Option<String>,
 }
@@ -38,6 +40,7 @@ impl FromRow for ContainerRow {
             display_name: row.text("display_name")?,
             delta_link: row.opt_text("delta_link")?,
             next_link: row.opt_text("next_link")?,
+            retry: row.opt_text("retry")?,
             meta: row.opt_text("meta")?,
         })
     }
@@ -76,11 +79,11 @@ impl FromRow for ItemRow {
 /// Insert, or replace all columns.
 pub(crate) fn container_put(container: &ContainerRow) -> Statement {
     sql("INSERT INTO container \
-             (resource, id, parent, dir, display_name, delta_link, next_link, meta) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             (resource, id, parent, dir, display_name, delta_link, next_link, retry, meta) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (resource, id) DO UPDATE SET parent = excluded.parent, dir = excluded.dir, \
              display_name = excluded.display_name, delta_link = excluded.delta_link, \
-             next_link = excluded.next_link, meta = excluded.meta")
+             next_link = excluded.next_link, retry = excluded.retry, meta = excluded.meta")
     .text(container.resource.as_str())
     .text(container.id.as_str())
     .opt_text(container.parent.as_ref().map(ContainerId::as_str))
@@ -88,6 +91,7 @@ pub(crate) fn container_put(container: &ContainerRow) -> Statement {
     .text(&container.display_name)
     .opt_text(container.delta_link.as_deref())
     .opt_text(container.next_link.as_deref())
+    .opt_text(container.retry.as_deref())
     .opt_text(container.meta.as_deref())
 }
 

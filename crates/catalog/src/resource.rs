@@ -1,6 +1,7 @@
 //! Resources: what is protected, one row per mailbox.
 
 use holdfast_model::{ResourceId, ShardId, SkipCause, Timestamp, Workload, fold};
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use crate::catalog::{Catalog, FromRow};
@@ -9,7 +10,8 @@ use crate::shard::shard_id;
 use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 
 /// Whether a resource can be read at present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ResourceStatus {
     /// It is there and is backed up.
     Active,
@@ -60,6 +62,8 @@ pub struct ResourceRow {
     pub restore_point: Option<Timestamp>,
     /// When its changes were last asked for.
     pub last_polled: Option<Timestamp>,
+    /// Delta link of the list of its containers (path and query, no host).
+    pub list_link: Option<String>,
 }
 
 impl FromRow for ResourceRow {
@@ -83,6 +87,7 @@ impl FromRow for ResourceRow {
             stale: row.flag("stale")?,
             restore_point: row.opt_time("restore_point")?,
             last_polled: row.opt_time("last_polled")?,
+            list_link: row.opt_text("list_link")?,
         })
     }
 }
@@ -95,15 +100,16 @@ fn skip_cause(text: String) -> Result<SkipCause> {
 pub(crate) fn put(resource: &ResourceRow) -> Statement {
     sql("INSERT INTO resource (id, id_fold, tenant, workload, graph_id, graph_id_fold, name, \
              name_fold, display_name, shard, dir, status, skip_cause, stale, restore_point, \
-             last_polled) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+             last_polled, list_link) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, \
              workload = excluded.workload, graph_id = excluded.graph_id, \
              graph_id_fold = excluded.graph_id_fold, name = excluded.name, \
              name_fold = excluded.name_fold, display_name = excluded.display_name, \
              shard = excluded.shard, dir = excluded.dir, status = excluded.status, \
              skip_cause = excluded.skip_cause, stale = excluded.stale, \
-             restore_point = excluded.restore_point, last_polled = excluded.last_polled")
+             restore_point = excluded.restore_point, last_polled = excluded.last_polled, \
+             list_link = excluded.list_link")
     .text(resource.id.as_str())
     .text(&fold(resource.id.as_str()))
     .text(&resource.tenant)
@@ -120,6 +126,7 @@ pub(crate) fn put(resource: &ResourceRow) -> Statement {
     .flag(resource.stale)
     .opt_time(resource.restore_point)
     .opt_time(resource.last_polled)
+    .opt_text(resource.list_link.as_deref())
 }
 
 impl Catalog {
