@@ -151,8 +151,8 @@ impl Graph {
         let mut answers = Vec::with_capacity(parts.len());
         for group in parts.chunks(LARGEST) {
             let mut seen = self.send_group(mailbox, group).await?;
-            let first = seen.iter().filter_map(Option::as_ref).find_map(throttle);
-            if let Some(asked) = first {
+            for asked in seen.iter().flatten().filter_map(throttle) {
+                add(&self.counters().throttled, 1);
                 self.pause_mailbox(mailbox, asked);
             }
             for (part, answer) in group.iter().zip(&mut seen) {
@@ -240,7 +240,7 @@ impl Graph {
         add(&self.counters().retries, 1);
         let mut single = part.parts.clone();
         single.mailbox = Some(mailbox.to_owned());
-        let again = self.run(&single, BODY_LIMIT, |reply| Ok(reply.body)).await;
+        let again = self.run(&single, BODY_LIMIT, |reply| Ok(reply.body.clone())).await;
         BatchAnswer(again.map(Answered::Single))
     }
 }

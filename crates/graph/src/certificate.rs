@@ -114,6 +114,8 @@ fn inspect_der(der: &[u8]) -> Result<Facts> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+
     use super::*;
 
     #[test]
@@ -128,7 +130,9 @@ mod tests {
         let (_, parsed) = parse_x509_certificate(&made.certificate_der).unwrap();
         assert_eq!(parsed.subject().to_string(), "CN=Holdfast for Contoso");
         assert_eq!(parsed.validity().not_before.timestamp(), now.as_second() - SKEW_SECONDS);
-        assert!(parsed.verify_signature(None).is_ok());
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &facts.public_key);
+        let signature = &parsed.signature_value.data;
+        assert!(key.verify(parsed.tbs_certificate.as_ref(), signature).is_ok());
         assert!(made.key_pem.expose().starts_with(b"-----BEGIN PRIVATE KEY-----"));
     }
 

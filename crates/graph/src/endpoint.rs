@@ -24,9 +24,12 @@ const QUERY: &AsciiSet = &SEGMENT
 
 /// Percent-encodes an id for use as one segment of a path (`/users/{segment}/messages`). Ids are
 /// text from outside: without this, one with `/` or `?` would lead elsewhere.
+///
+/// `.` and `..` have no encoded form that a URL keeps apart from a step up; they become a name that
+/// no object has.
 pub fn segment(id: &str) -> String {
     match id {
-        "." | ".." => id.replace('.', "%2E"),
+        "." | ".." => id.replace('.', "%252E"),
         _ => utf8_percent_encode(id, SEGMENT).to_string(),
     }
 }

@@ -162,16 +162,14 @@ impl fmt::Display for Answer {
         if let Some(code) = &self.code {
             write!(f, " {code}")?;
         }
-        match (self.kind, self.status) {
-            (Kind::Denied, 401) => {
-                f.write_str("; the token was refused, check the registration")?
+        f.write_str(match (self.kind, self.status) {
+            (Kind::Denied, 401) => "; the token was refused, check the registration",
+            (Kind::Denied, _) => {
+                "; the application lacks a permission for it, or may not see this mailbox"
             }
-            (Kind::Denied, _) => f.write_str(
-                "; the application lacks a permission for it, or may not see this mailbox",
-            )?,
-            (Kind::Gone, _) => f.write_str("; the round must start again without its token")?,
-            _ => {}
-        }
+            (Kind::Gone, _) => "; the round must start again without its token",
+            _ => "",
+        })?;
         match &self.request_id {
             Some(id) => write!(f, " (request-id {id})"),
             None => Ok(()),

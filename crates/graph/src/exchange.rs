@@ -134,7 +134,7 @@ impl Graph {
         &self,
         parts: &Parts,
         limit: usize,
-        read: impl Fn(Reply) -> std::result::Result<T, &'static str> + Send + Sync,
+        read: impl Fn(&Reply) -> std::result::Result<T, &'static str> + Send + Sync,
     ) -> Result<T> {
         let url = parts.url(self.base())?;
         let mut call = Call {
@@ -152,7 +152,7 @@ impl Graph {
             let token = if parts.authorised { Some(self.0.token.get().await?) } else { None };
             let permit = call.permit().await?;
             let seen = call.attempt(token.as_deref(), limit).await.and_then(|reply| {
-                read(reply)
+                read(&reply)
                     .map_err(|what| Error::Malformed { endpoint: call.endpoint.clone(), what })
             });
             match seen {

@@ -174,7 +174,7 @@ impl<'g> Request<'g> {
     /// Sends and returns the body as it came, at most 160 MB. It may be empty although the
     /// service said 200 (sdk-java#722): compare with the size that is known.
     pub async fn send_bytes(self) -> Result<Bytes> {
-        self.graph.run(&self.parts, BODY_LIMIT, |reply| Ok(reply.body)).await
+        self.graph.run(&self.parts, BODY_LIMIT, |reply| Ok(reply.body.clone())).await
     }
 
     /// Sends and ignores the body of the answer.
@@ -184,7 +184,7 @@ impl<'g> Request<'g> {
 }
 
 /// Reads the body of an answer as JSON.
-pub(crate) fn read_json(reply: Reply) -> std::result::Result<Value, &'static str> {
+pub(crate) fn read_json(reply: &Reply) -> std::result::Result<Value, &'static str> {
     if reply.body.is_empty() {
         return Err("empty where JSON is expected");
     }

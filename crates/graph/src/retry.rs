@@ -91,7 +91,8 @@ pub(crate) fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration>
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(YEAR).min(YEAR)));
     }
-    let date = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
+    let date = httpdate::parse_http_date(value).ok()?;
+    let date = Timestamp::try_from(date).unwrap_or(Timestamp::MAX);
     let wait = Duration::try_from(date.duration_since(now)).unwrap_or_default();
     Some(wait.min(Duration::from_secs(YEAR)))
 }
@@ -128,6 +129,7 @@ mod tests {
         assert_eq!(parse("Sunday, 22-Nov-26 10:02:00 GMT"), secs(120));
         assert_eq!(parse("Sun Nov 22 10:00:05 2026"), secs(5));
         assert_eq!(parse("Sat, 21 Nov 2026 10:00:00 GMT"), secs(0));
+        assert_eq!(parse("Fri, 31 Dec 9999 23:59:59 GMT"), secs(YEAR));
         assert_eq!(parse("99999999999999999999999999"), secs(YEAR));
         for none in ["", "-5", "1.5", "soon", "1, 2", "Sun, 99 Nov 2026 10:00:30 GMT"] {
             assert_eq!(parse(none), None, "{none}");

@@ -99,8 +99,7 @@ fn odd(what: &'static str) -> Error {
 }
 
 /// 201, or a body without expected ranges: done. Otherwise `{"nextExpectedRanges":["n-m"]}`.
-#[allow(clippy::needless_pass_by_value, reason = "the form that all readers of answers have")]
-fn read_state(reply: Reply) -> std::result::Result<State, &'static str> {
+fn read_state(reply: &Reply) -> std::result::Result<State, &'static str> {
     if reply.status == 201 || reply.body.is_empty() {
         return Ok(State::Done);
     }
@@ -118,7 +117,7 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> std::result::Result<State, &'static str> {
-        read_state(Reply { status, body: Bytes::copy_from_slice(body.as_bytes()) })
+        read_state(&Reply { status, body: Bytes::copy_from_slice(body.as_bytes()) })
     }
 
     #[test]

@@ -1,0 +1,71 @@
+//! The table of permissions against Microsoft's data.
+
+use std::path::PathBuf;
+
+use holdfast_graph::permissions::{Feature, PERMISSIONS, compare};
+use serde_json::Value;
+
+fn names(granted: &[&str]) -> Vec<String> {
+    granted.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Each call of the table is allowed by its permission, and no narrower one would do.
+///
+/// Reads the Graph contract at `shared/graph` beside the workspace, and passes with a note where
+/// that folder is not there.
+#[test]
+fn the_table_agrees_with_microsofts_permission_data() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/graph");
+    let Ok(text) = std::fs::read_to_string(root.join("openapi-subset.json")) else {
+        println!("skipped: no Graph contract beside the workspace");
+        return;
+    };
+    let contract: Value = serde_json::from_str(&text).unwrap();
+    let mut checked = 0;
+    for permission in PERMISSIONS {
+        for call in permission.needed_for {
+            let (method, path) = call.split_once(' ').unwrap();
+            let data = &contract["paths"][path][method.to_lowercase()]["x-permissions"];
+            let Some(all) = data["application"]["all"].as_array() else {
+                assert!(UNDOCUMENTED.contains(call), "{call} is not in the permission data");
+                continue;
+            };
+            let allows = |name: &str| all.iter().any(|own| own == name);
+            assert!(allows(permission.name), "{call} is not allowed by {}", permission.name);
+            for wider in permission.instead {
+                assert!(allows(wider), "{call} is not allowed by {wider}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 15, "only {checked} calls were compared");
+}
+
+/// Calls without permission data in the contract; the reference gives Mail.Read and Mail.ReadWrite.
+const UNDOCUMENTED: [&str; 2] = [
+    "GET /users/{user-id}/messages/{message-id}/$value",
+    "POST /users/{user-id}/messages/{message-id}/attachments/createUploadSession",
+];
+
+#[test]
+fn what_is_missing_and_what_is_too_much() {
+    let report = compare(&names(&["User.ReadBasic.All", "mail.read"]), &[Feature::Backup]);
+    assert!(report.missing.is_empty() && report.excess.is_empty(), "{report:?}");
+
+    let report = compare(&names(&["User.ReadBasic.All", "Sites.Read.All"]), &[Feature::Restore]);
+    let missing: Vec<&str> = report.missing.iter().map(|p| p.name).collect();
+    assert_eq!(missing, ["Mail.Read", "Mail.ReadWrite"]);
+    assert_eq!(report.excess, ["Sites.Read.All"]);
+
+    // What restore needs is too much for a registration that only backs up.
+    let all = names(&["User.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"]);
+    assert_eq!(compare(&all, &[Feature::Backup]).excess, ["Mail.ReadWrite"]);
+    let both = compare(&all, &[Feature::Backup, Feature::Restore]);
+    assert_eq!((both.missing.len(), both.excess.len()), (0, 0));
+    assert_eq!(compare(&[], &[Feature::Backup, Feature::Restore]).missing.len(), 3);
+
+    // A wider permission serves, and is still wider than needed.
+    let wide = compare(&names(&["User.Read.All", "Mail.Read"]), &[Feature::Backup]);
+    assert!(wide.missing.is_empty());
+    assert_eq!(wide.excess, ["User.Read.All"]);
+}
