@@ -95,7 +95,7 @@ pub fn header_block(block: &[u8]) -> Vec<(String, String)> {
 /// The line that begins at `at`, with its line end.
 pub(super) fn line_at(bytes: &[u8], at: usize) -> &[u8] {
     let rest = &bytes[at..];
-    let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+    let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
     &rest[..length]
 }
 
@@ -126,7 +126,7 @@ fn end_of_field(bytes: &[u8], at: usize, stop: &impl Fn(&[u8]) -> bool) -> usize
 }
 
 fn field(bytes: &[u8]) -> Option<Field<'_>> {
-    let colon = bytes.iter().position(|byte| *byte == b':' || *byte == b'\n')?;
+    let colon = memchr::memchr2(b':', b'\n', bytes)?;
     let name = std::str::from_utf8(&bytes[..colon]).ok()?.trim_end_matches([' ', '\t']);
     let is_name = bytes[colon] == b':'
         && !name.is_empty()

@@ -23,10 +23,18 @@ pub(super) fn decode_transfer(body: &[u8], encoding: &str) -> Vec<u8> {
     }
 }
 
-/// Passes over what is not of the alphabet; bytes after padding begin a new text.
 fn decode_base64(body: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(body.len() / 4 * 3);
-    for piece in body.split(|byte| *byte == b'=') {
+    let mut text = Vec::with_capacity(body.len());
+    for line in Lines(body) {
+        text.extend(line.trim_ascii());
+    }
+    LENIENT.decode(&text).unwrap_or_else(|_| decode_dirty_base64(&text))
+}
+
+/// Passes over what is not of the alphabet; digits after padding begin a new text.
+fn decode_dirty_base64(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for piece in text.split(|byte| *byte == b'=') {
         let mut digits: Vec<u8> = piece
             .iter()
             .copied()
@@ -43,11 +51,10 @@ fn decode_base64(body: &[u8]) -> Vec<u8> {
 /// Keeps line ends as they are, and a `=` that encodes nothing.
 fn decode_quoted_printable(body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(body.len());
-    for line in body.split_inclusive(|byte| *byte == b'\n') {
+    for line in Lines(body) {
         let text = line.trim_ascii_end();
         let is_soft = text.ends_with(b"=");
-        let text = text.strip_suffix(b"=").unwrap_or(text);
-        decode_hexadecimal(text, &mut bytes);
+        decode_hexadecimal(text.strip_suffix(b"=").unwrap_or(text), &mut bytes);
         if !is_soft {
             let end = if line.ends_with(b"\r\n") { 2 } else { usize::from(line.ends_with(b"\n")) };
             bytes.extend(&line[line.len() - end..]);
@@ -57,19 +64,38 @@ fn decode_quoted_printable(body: &[u8]) -> Vec<u8> {
 }
 
 fn decode_hexadecimal(text: &[u8], bytes: &mut Vec<u8>) {
-    let mut at = 0;
-    while at < text.len() {
-        let digit = |index: usize| text.get(index).and_then(|byte| (*byte as char).to_digit(16));
-        match (text[at], digit(at + 1), digit(at + 2)) {
-            (b'=', Some(high), Some(low)) => {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'=', rest) {
+        bytes.extend(&rest[..at]);
+        let digit = |index: usize| rest.get(index).and_then(|byte| (*byte as char).to_digit(16));
+        match (digit(at + 1), digit(at + 2)) {
+            (Some(high), Some(low)) => {
                 bytes.push((high * 16 + low) as u8);
-                at += 3;
+                rest = &rest[at + 3..];
             }
-            (byte, ..) => {
-                bytes.push(byte);
-                at += 1;
+            _ => {
+                bytes.push(b'=');
+                rest = &rest[at + 1..];
             }
         }
+    }
+    bytes.extend(rest);
+}
+
+/// The lines of a text with their line ends.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', self.0).map_or(self.0.len(), |at| at + 1);
+        let (line, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(line)
     }
 }
 
@@ -113,14 +139,16 @@ pub(super) fn utf8_or_latin1(bytes: &[u8]) -> String {
 /// Every LF gets its CR, as Exchange gives bodies out.
 pub(super) fn with_crlf(text: &str) -> String {
     let mut result = String::with_capacity(text.len() + text.len() / 32);
-    let mut last = '\0';
-    for char in text.chars() {
-        if char == '\n' && last != '\r' {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\n', rest.as_bytes()) {
+        result.push_str(&rest[..at]);
+        if !rest[..at].ends_with('\r') {
             result.push('\r');
         }
-        result.push(char);
-        last = char;
+        result.push('\n');
+        rest = &rest[at + 1..];
     }
+    result.push_str(rest);
     result
 }
 
