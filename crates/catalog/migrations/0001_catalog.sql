@@ -7,6 +7,13 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 );
 
+-- The last number given to a resource or container. Numbers stand for their long ids in the
+-- largest table; they mean nothing outside this file.
+CREATE TABLE counter (
+    last BIGINT NOT NULL
+);
+INSERT INTO counter (last) VALUES (0);
+
 CREATE TABLE vault (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -60,6 +67,7 @@ CREATE INDEX snapshot_id ON snapshot (id);
 -- *_fold: case-folded copies, because the two databases fold text differently.
 CREATE TABLE resource (
     id TEXT NOT NULL PRIMARY KEY,
+    num BIGINT NOT NULL UNIQUE,
     id_fold TEXT NOT NULL,
     tenant TEXT NOT NULL,
     workload TEXT NOT NULL,
@@ -80,7 +88,8 @@ CREATE TABLE resource (
 CREATE INDEX resource_tenant ON resource (tenant, name);
 
 CREATE TABLE container (
-    resource TEXT NOT NULL REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
+    num BIGINT NOT NULL PRIMARY KEY,
+    resource BIGINT NOT NULL REFERENCES resource (num),
     id TEXT NOT NULL,
     parent TEXT,
     dir TEXT NOT NULL,
@@ -89,26 +98,25 @@ CREATE TABLE container (
     next_link TEXT,
     retry TEXT,
     meta TEXT,
-    PRIMARY KEY (resource, id)
+    UNIQUE (resource, id)
 );
 
--- One row per current item. The foreign key is the promise that every item has a place.
+-- One row per current item. The foreign key is the promise that every item has a place; it is
+-- looked at when the transaction ends.
 CREATE TABLE item (
-    resource TEXT NOT NULL,
+    resource BIGINT NOT NULL,
     id TEXT NOT NULL,
-    container TEXT NOT NULL,
+    container BIGINT NOT NULL REFERENCES container (num) DEFERRABLE INITIALLY DEFERRED,
     name TEXT NOT NULL,
     change_key TEXT NOT NULL,
     content_tag TEXT NOT NULL,
-    PRIMARY KEY (resource, id),
-    FOREIGN KEY (resource, container) REFERENCES container (resource, id)
-        DEFERRABLE INITIALLY DEFERRED
+    PRIMARY KEY (resource, id)
 );
-CREATE INDEX item_container ON item (resource, container, id);
+CREATE INDEX item_container ON item (container);
 
 -- One row per resource and snapshot in which the resource changed.
 CREATE TABLE restore_point (
-    resource TEXT NOT NULL REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
+    resource TEXT NOT NULL REFERENCES resource (id),
     shard BIGINT NOT NULL,
     seq BIGINT NOT NULL,
     read_at BIGINT NOT NULL,

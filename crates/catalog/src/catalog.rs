@@ -36,7 +36,7 @@ impl Catalog {
         }
         let draft = path.with_added_extension("new");
         sqlite::create_file(&draft)?;
-        Self::connect(&draft, clock.clone()).await?.close().await;
+        sqlite::prepare(&draft, &migrator()).await?;
         sqlite::publish(&draft, &path)?;
         Self::open(&path, clock).await
     }
@@ -48,16 +48,9 @@ impl Catalog {
     /// newer Holdfast has written it.
     pub async fn open(path: &Path, clock: Clock) -> Result<Self> {
         sqlite::check_file(path)?;
-        Self::connect(&sqlite::resolve(path)?, clock).await
-    }
-
-    async fn connect(path: &Path, clock: Clock) -> Result<Self> {
-        let (write, read) = sqlite::connect(path).await?;
-        let migrations = MIGRATIONS.map(|(version, name, text)| {
-            let text = text.into_sql_str();
-            Migration::new(version, name.into(), MigrationType::Simple, text, false)
-        });
-        Migrator::with_migrations(migrations.into()).run(&write).await?;
+        let path = sqlite::resolve(path)?;
+        sqlite::prepare(&path, &migrator()).await?;
+        let (write, read) = sqlite::pools(&path)?;
         Ok(Self { write, read, clock })
     }
 
@@ -120,6 +113,13 @@ impl Catalog {
     pub(crate) async fn count(&self, statement: Statement) -> Result<u64> {
         statement.fetch_one(&self.read).await?.number("n")
     }
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.map(|(version, name, text)| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.into())
 }
 
 /// A row of a table as one of our types.

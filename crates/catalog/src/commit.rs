@@ -6,7 +6,7 @@ use sqlx::{Any, Transaction};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::item::{self, ContainerRow, ItemRow};
-use crate::resource::{self, ResourceRow};
+use crate::resource::{self, ResourceRow, numbers};
 use crate::restore_point::{self, RestorePointRow};
 use crate::shard::{self, SnapshotRow};
 use crate::sql::{Arguments, sql};
@@ -35,7 +35,7 @@ pub struct ResourceCommit {
     pub containers_put: Vec<ContainerRow>,
     /// Containers that are gone. Their items must be removed or moved in the same commit.
     pub containers_removed: Vec<ContainerId>,
-    /// New, changed and moved items.
+    /// New, changed and moved items, each id once.
     pub items_put: Vec<ItemRow>,
     /// Items that are gone. Unknown ones are ignored.
     pub items_removed: Vec<ItemId>,
@@ -108,13 +108,12 @@ async fn advance(change: &mut Transaction<'static, Any>, snapshot: &SnapshotRow)
 
 async fn apply(change: &mut Transaction<'static, Any>, commit: &ResourceCommit) -> Result<()> {
     let id = &commit.resource.id;
-    resource::put(&commit.resource).execute(&mut **change).await?;
-    for container in &commit.containers_put {
-        item::container_put(container).execute(&mut **change).await?;
+    let numbers = numbers(change, 1 + commit.containers_put.len()).await?;
+    resource::put(*numbers.start(), &commit.resource).execute(&mut **change).await?;
+    for (container, num) in commit.containers_put.iter().zip(numbers.skip(1)) {
+        item::container_put(num, container).execute(&mut **change).await?;
     }
-    for item in &commit.items_put {
-        item::item_put(item).execute(&mut **change).await?;
-    }
+    item::items_put(change, &commit.items_put).await?;
     for item in &commit.items_removed {
         item::item_remove(id, item).execute(&mut **change).await?;
     }

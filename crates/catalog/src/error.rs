@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use holdfast_model::{Fence, Seq, ShardId, Timestamp};
+use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::migrate::MigrateError;
 
 /// Result of every call to the catalog.
@@ -121,8 +122,11 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
                 Self::Damaged(error.to_string())
             }
-            sqlx::Error::Database(cause) if cause.is_foreign_key_violation() => {
-                Self::Conflict("it names a resource, container or run that is not there")
+            sqlx::Error::Database(cause) if is_dangling(cause.as_ref()) => {
+                Self::Conflict("it names a resource, container or restore that is not there")
+            }
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => {
+                Self::Conflict("something with the same id is there already")
             }
             sqlx::Error::Database(cause) if is_corrupt(cause.code().as_deref()) => {
                 Self::Damaged(cause.message().to_owned())
@@ -140,6 +144,11 @@ impl From<MigrateError> for Error {
             other => Self::Damaged(other.to_string()),
         }
     }
+}
+
+/// A foreign key without its row, or a number that a subselect did not find.
+fn is_dangling(cause: &dyn DatabaseError) -> bool {
+    matches!(cause.kind(), ErrorKind::ForeignKeyViolation | ErrorKind::NotNullViolation)
 }
 
 /// SQLITE_CORRUPT (11) and SQLITE_NOTADB (26); the low byte of an extended code is the plain one

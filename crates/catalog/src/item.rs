@@ -2,6 +2,7 @@
 
 use holdfast_model::{ContainerId, ItemId, ResourceId};
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::Result;
@@ -76,14 +77,16 @@ impl FromRow for ItemRow {
     }
 }
 
-/// Insert, or replace all columns.
-pub(crate) fn container_put(container: &ContainerRow) -> Statement {
+/// Insert with a fresh number, or replace all columns but the number.
+pub(crate) fn container_put(num: u64, container: &ContainerRow) -> Statement {
     sql("INSERT INTO container \
-             (resource, id, parent, dir, display_name, delta_link, next_link, retry, meta) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             (num, resource, id, parent, dir, display_name, delta_link, next_link, retry, \
+             meta) \
+         VALUES ($1, (SELECT num FROM resource WHERE id = $2), $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (resource, id) DO UPDATE SET parent = excluded.parent, dir = excluded.dir, \
              display_name = excluded.display_name, delta_link = excluded.delta_link, \
              next_link = excluded.next_link, retry = excluded.retry, meta = excluded.meta")
+    .number(num)
     .text(container.resource.as_str())
     .text(container.id.as_str())
     .opt_text(container.parent.as_ref().map(ContainerId::as_str))
@@ -96,42 +99,88 @@ pub(crate) fn container_put(container: &ContainerRow) -> Statement {
 }
 
 pub(crate) fn container_remove(resource: &ResourceId, id: &ContainerId) -> Statement {
-    sql("DELETE FROM container WHERE resource = $1 AND id = $2")
-        .text(resource.as_str())
-        .text(id.as_str())
+    sql("DELETE FROM container \
+         WHERE resource = (SELECT num FROM resource WHERE id = $1) AND id = $2")
+    .text(resource.as_str())
+    .text(id.as_str())
 }
 
-/// Insert, or replace all columns.
-pub(crate) fn item_put(item: &ItemRow) -> Statement {
-    sql("INSERT INTO item (resource, id, container, name, change_key, content_tag) \
-         VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (resource, id) DO UPDATE SET container = excluded.container, \
-             name = excluded.name, change_key = excluded.change_key, \
-             content_tag = excluded.content_tag")
-    .text(item.resource.as_str())
-    .text(item.id.as_str())
-    .text(item.container.as_str())
-    .text(&item.name)
-    .text(&item.change_key)
-    .text(&item.content_tag)
+/// Rows or ids handled by one statement: each statement costs two changes of thread.
+const CHUNK: usize = 16;
+
+// A resource or container that is not there joins as NULL, which the table refuses.
+const ITEM_PUT: &str = "INSERT INTO item (resource, id, container, name, change_key, content_tag) \
+     WITH v (id, container, name, change_key, content_tag) AS (VALUES \
+         ($2, $3, $4, $5, $6) \
+     ) SELECT r.num, v.id, c.num, v.name, v.change_key, v.content_tag \
+     FROM v LEFT JOIN resource r ON r.id = $1 \
+         LEFT JOIN container c ON c.resource = r.num AND c.id = v.container \
+     WHERE v.id IS NOT NULL \
+     ON CONFLICT (resource, id) DO UPDATE SET container = excluded.container, \
+         name = excluded.name, change_key = excluded.change_key, \
+         content_tag = excluded.content_tag";
+
+/// The same for `CHUNK` rows.
+const ITEMS_PUT: &str = "INSERT INTO item (resource, id, container, name, change_key, content_tag) \
+     WITH v (id, container, name, change_key, content_tag) AS (VALUES \
+         ($2, $3, $4, $5, $6), ($7, $8, $9, $10, $11), \
+         ($12, $13, $14, $15, $16), ($17, $18, $19, $20, $21), \
+         ($22, $23, $24, $25, $26), ($27, $28, $29, $30, $31), \
+         ($32, $33, $34, $35, $36), ($37, $38, $39, $40, $41), \
+         ($42, $43, $44, $45, $46), ($47, $48, $49, $50, $51), \
+         ($52, $53, $54, $55, $56), ($57, $58, $59, $60, $61), \
+         ($62, $63, $64, $65, $66), ($67, $68, $69, $70, $71), \
+         ($72, $73, $74, $75, $76), ($77, $78, $79, $80, $81) \
+     ) SELECT r.num, v.id, c.num, v.name, v.change_key, v.content_tag \
+     FROM v LEFT JOIN resource r ON r.id = $1 \
+         LEFT JOIN container c ON c.resource = r.num AND c.id = v.container \
+     WHERE v.id IS NOT NULL \
+     ON CONFLICT (resource, id) DO UPDATE SET container = excluded.container, \
+         name = excluded.name, change_key = excluded.change_key, \
+         content_tag = excluded.content_tag";
+
+/// Inserts items or replaces all their columns. Their containers must be there.
+pub(crate) async fn items_put(
+    change: &mut Transaction<'static, Any>,
+    items: &[ItemRow],
+) -> Result<()> {
+    for of_resource in items.chunk_by(|a, b| a.resource == b.resource) {
+        let (chunks, rest) = of_resource.as_chunks::<CHUNK>();
+        for chunk in chunks {
+            items_args(sql(ITEMS_PUT), chunk).execute(&mut **change).await?;
+        }
+        for item in rest {
+            items_args(sql(ITEM_PUT), std::slice::from_ref(item)).execute(&mut **change).await?;
+        }
+    }
+    Ok(())
+}
+
+fn items_args(statement: Statement, items: &[ItemRow]) -> Statement {
+    let resource = items.first().map_or("", |item| item.resource.as_str());
+    items.iter().fold(statement.text(resource), |all, item| {
+        all.text(item.id.as_str())
+            .text(item.container.as_str())
+            .text(&item.name)
+            .text(&item.change_key)
+            .text(&item.content_tag)
+    })
 }
 
 pub(crate) fn item_remove(resource: &ResourceId, id: &ItemId) -> Statement {
-    sql("DELETE FROM item WHERE resource = $1 AND id = $2")
-        .text(resource.as_str())
-        .text(id.as_str())
+    sql("DELETE FROM item \
+         WHERE resource = (SELECT num FROM resource WHERE id = $1) AND id = $2")
+    .text(resource.as_str())
+    .text(id.as_str())
 }
-
-/// Ids asked for by one statement of [`Catalog::item_get`].
-const CHUNK: usize = 16;
-
-const ITEM_GET: &str = "SELECT * FROM item WHERE resource = $1 AND id IN \
-     ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 impl Catalog {
     /// The containers of a resource by id.
     pub async fn container_list(&self, resource: &ResourceId) -> Result<Vec<ContainerRow>> {
-        let statement = sql("SELECT * FROM container WHERE resource = $1 ORDER BY id");
+        let statement = sql("SELECT r.id AS resource, c.id, c.parent, c.dir, c.display_name, \
+                 c.delta_link, c.next_link, c.retry, c.meta \
+             FROM container c JOIN resource r ON r.num = c.resource \
+             WHERE r.id = $1 ORDER BY c.id");
         self.all(statement.text(resource.as_str())).await
     }
 
@@ -139,8 +188,14 @@ impl Catalog {
     pub async fn item_get(&self, resource: &ResourceId, ids: &[ItemId]) -> Result<Vec<ItemRow>> {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
+            let statement = sql("SELECT r.id AS resource, i.id, c.id AS container, i.name, \
+                     i.change_key, i.content_tag \
+                 FROM resource r JOIN item i ON i.resource = r.num \
+                     JOIN container c ON c.num = i.container \
+                 WHERE r.id = $1 AND i.id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+                     $13, $14, $15, $16, $17)")
+            .text(resource.as_str());
             let padding = std::iter::repeat_n(&chunk[0], CHUNK - chunk.len());
-            let statement = sql(ITEM_GET).text(resource.as_str());
             let statement =
                 chunk.iter().chain(padding).fold(statement, |all, id| all.text(id.as_str()));
             found.extend(self.all::<ItemRow>(statement).await?);
@@ -159,19 +214,28 @@ impl Catalog {
     ) -> Result<Vec<ItemRow>> {
         let after = after.map_or("", ItemId::as_str);
         let statement = match container {
-            Some(container) => sql("SELECT * FROM item \
-                 WHERE resource = $1 AND container = $2 AND id > $3 ORDER BY id LIMIT $4")
+            // The container alone decides: its number belongs to one resource.
+            Some(container) => sql("SELECT r.id AS resource, i.id, c.id AS container, i.name, \
+                     i.change_key, i.content_tag \
+                 FROM resource r JOIN container c ON c.resource = r.num \
+                     JOIN item i ON i.container = c.num \
+                 WHERE r.id = $1 AND c.id = $2 AND i.id > $3 ORDER BY i.id LIMIT $4")
             .text(resource.as_str())
             .text(container.as_str()),
-            None => sql("SELECT * FROM item WHERE resource = $1 AND id > $2 ORDER BY id LIMIT $3")
-                .text(resource.as_str()),
+            None => sql("SELECT r.id AS resource, i.id, c.id AS container, i.name, \
+                     i.change_key, i.content_tag \
+                 FROM resource r JOIN item i ON i.resource = r.num \
+                     JOIN container c ON c.num = i.container \
+                 WHERE r.id = $1 AND i.id > $2 ORDER BY i.id LIMIT $3")
+            .text(resource.as_str()),
         };
         self.all(statement.text(after).number(limit.into())).await
     }
 
     /// How many items a resource has at present.
     pub async fn item_count(&self, resource: &ResourceId) -> Result<u64> {
-        let statement = sql("SELECT COUNT(*) AS n FROM item WHERE resource = $1");
+        let statement = sql("SELECT COUNT(*) AS n FROM item \
+             WHERE resource = (SELECT num FROM resource WHERE id = $1)");
         self.count(statement.text(resource.as_str())).await
     }
 }

@@ -32,6 +32,8 @@ mod commit;
 mod error;
 mod item;
 mod lease;
+#[cfg(test)]
+mod portable;
 mod rebuild;
 mod resource;
 mod restore;

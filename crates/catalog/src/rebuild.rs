@@ -7,7 +7,7 @@ use sqlx::{Any, Transaction};
 use crate::catalog::{Catalog, FromRow};
 use crate::error::Result;
 use crate::item::{self, ContainerRow, ItemRow};
-use crate::resource::{self, ResourceRow};
+use crate::resource::{self, ResourceRow, numbers};
 use crate::restore_point::{self, RestorePointRow};
 use crate::run::{self, RunRow};
 use crate::shard::{self, ShardRow, SnapshotRow};
@@ -82,8 +82,11 @@ impl Catalog {
 }
 
 impl Rebuild {
-    /// Adds rows. A resource may come in several parts, in any order.
+    /// Adds rows. A resource may come in several parts: its own row first, a container not after
+    /// its items.
     pub async fn add(&mut self, part: Rebuilt) -> Result<()> {
+        let count = part.resources.len() + part.containers.len();
+        let mut numbers = numbers(&mut self.change, count).await?;
         for tenant in part.tenants {
             let tenant = self.with_credentials(tenant);
             tenant::put(&tenant).execute(&mut *self.change).await?;
@@ -95,18 +98,16 @@ impl Rebuild {
         for snapshot in &part.snapshots {
             shard::snapshot_add(snapshot).execute(&mut *self.change).await?;
         }
-        for resource in &part.resources {
-            resource::put(resource).execute(&mut *self.change).await?;
+        for (resource, num) in part.resources.iter().zip(numbers.by_ref()) {
+            resource::put(num, resource).execute(&mut *self.change).await?;
         }
         for point in &part.restore_points {
             restore_point::add(point).execute(&mut *self.change).await?;
         }
-        for container in &part.containers {
-            item::container_put(container).execute(&mut *self.change).await?;
+        for (container, num) in part.containers.iter().zip(numbers) {
+            item::container_put(num, container).execute(&mut *self.change).await?;
         }
-        for item in &part.items {
-            item::item_put(item).execute(&mut *self.change).await?;
-        }
+        item::items_put(&mut self.change, &part.items).await?;
         for run in &part.runs {
             run::add(run).execute(&mut *self.change).await?;
         }

@@ -1,8 +1,11 @@
 //! Resources: what is protected, one row per mailbox.
 
+use std::ops::RangeInclusive;
+
 use holdfast_model::{ResourceId, ShardId, SkipCause, Timestamp, Workload, fold};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::{Error, Result};
@@ -96,12 +99,13 @@ fn skip_cause(text: String) -> Result<SkipCause> {
     serde_json::from_value(text.into()).map_err(|_| damaged("skip_cause"))
 }
 
-/// Insert, or replace all columns.
-pub(crate) fn put(resource: &ResourceRow) -> Statement {
+/// Insert with a fresh number, or replace all columns but the number.
+pub(crate) fn put(num: u64, resource: &ResourceRow) -> Statement {
     sql("INSERT INTO resource (id, id_fold, tenant, workload, graph_id, graph_id_fold, name, \
              name_fold, display_name, shard, dir, status, skip_cause, stale, restore_point, \
-             last_polled, list_link) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             last_polled, list_link, num) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+             $18) \
          ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, \
              workload = excluded.workload, graph_id = excluded.graph_id, \
              graph_id_fold = excluded.graph_id_fold, name = excluded.name, \
@@ -127,13 +131,28 @@ pub(crate) fn put(resource: &ResourceRow) -> Statement {
     .opt_time(resource.restore_point)
     .opt_time(resource.last_polled)
     .opt_text(resource.list_link.as_deref())
+    .number(num)
+}
+
+/// Fresh numbers for `count` resources and containers.
+pub(crate) async fn numbers(
+    change: &mut Transaction<'static, Any>,
+    count: usize,
+) -> Result<RangeInclusive<u64>> {
+    let count = count as u64;
+    let statement = sql("UPDATE counter SET last = last + $1 RETURNING last").number(count);
+    let rows = statement.fetch_all(&mut **change).await?;
+    let last = rows.first().ok_or_else(|| damaged("last"))?.number("last")?;
+    Ok(last - count + 1..=last)
 }
 
 impl Catalog {
     /// Adds a resource or replaces the one with the same id.
     pub async fn resource_put(&self, resource: &ResourceRow) -> Result<()> {
-        self.execute(put(resource)).await?;
-        Ok(())
+        let mut change = self.begin().await?;
+        let numbers = numbers(&mut change, 1).await?;
+        put(*numbers.start(), resource).execute(&mut *change).await?;
+        Ok(change.commit().await?)
     }
 
     /// The resource with this id.

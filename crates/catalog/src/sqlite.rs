@@ -7,8 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::Migrator;
+use sqlx::{AnyConnection, AnyPool, Connection};
 
 use crate::error::{Error, Result};
 
@@ -19,10 +20,13 @@ pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// Readers beside the one writer. Connections are opened when needed.
 const READERS: u32 = 3;
 
-/// WAL lets readers go on while one process writes; FULL makes a commit survive a power cut; the
-/// timeout is how long one process waits for another one's transaction.
-const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 30000";
+/// How long one process waits for another one's transaction. sqlx sets foreign keys on, SQLite's
+/// default for `synchronous` is FULL: a commit survives a power cut. Nothing that reads the file
+/// may stand here, because the pool repeats a failing setting until its timeout.
+const SETTINGS: &str = "PRAGMA busy_timeout = 30000";
+
+/// Lets readers go on while one process writes; kept in the file.
+const WAL: &str = "PRAGMA journal_mode = WAL";
 
 /// Reads the whole file and names what does not fit together.
 pub(crate) const CHECK: &str = "PRAGMA integrity_check";
@@ -30,13 +34,26 @@ pub(crate) const CHECK: &str = "PRAGMA integrity_check";
 /// First bytes of every SQLite database (<https://sqlite.org/fileformat.html>, read 2026-11).
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Connections to one database file: a single one that writes, some that read.
-pub(crate) async fn connect(path: &Path) -> Result<(AnyPool, AnyPool)> {
+/// Opens the file once, so that what is wrong with it comes as a plain error, and brings its schema
+/// up to date.
+pub(crate) async fn prepare(path: &Path, migrator: &Migrator) -> Result<()> {
     sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(&url(path)?).await?;
+    let prepared = async {
+        sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
+        sqlx::raw_sql(WAL).execute(&mut connection).await?;
+        migrator.run(&mut connection).await?;
+        Ok(())
+    }
+    .await;
+    connection.close().await?;
+    prepared
+}
+
+/// Connections to one database file: a single one that writes, some that read.
+pub(crate) fn pools(path: &Path) -> Result<(AnyPool, AnyPool)> {
     let url = url(path)?;
-    let write = pool(1).connect(&url).await?;
-    let read = pool(READERS).connect_lazy(&url)?;
-    Ok((write, read))
+    Ok((pool(1).connect_lazy(&url)?, pool(READERS).connect_lazy(&url)?))
 }
 
 fn pool(connections: u32) -> AnyPoolOptions {
@@ -55,7 +72,18 @@ fn pool(connections: u32) -> AnyPoolOptions {
 }
 
 /// Makes an empty file that only its owner can read; SQLite gives its side files the same mode.
+/// Side files of an earlier try would be taken for this one's and are removed.
 pub(crate) fn create_file(path: &Path) -> Result<()> {
+    for side in ["-wal", "-shm", "-journal"] {
+        let mut side_file = path.as_os_str().to_owned();
+        side_file.push(side);
+        match std::fs::remove_file(&side_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_error("remove", Path::new(&side_file), error));
+            }
+            _ => {}
+        }
+    }
     let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     made.map(drop).map_err(|source| file_error("create", path, source))
 }
