@@ -315,6 +315,7 @@ mod tests {
     use std::task::Poll;
 
     use futures::poll;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -434,5 +435,53 @@ mod tests {
         drop((held, third));
         assert!(take(&budget, &scope, ONE).await.is_some());
         assert!(lock(&scope.state).queues.iter().all(VecDeque::is_empty));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_stands_still_does_not_wait_for_ever() {
+        let slept = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&slept);
+        let sleep = Sleep::new(move |_| {
+            *count.lock().unwrap() += 1;
+            std::future::ready(())
+        });
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let budget = Budget::new(clock, sleep, Arc::default());
+        let scope = budget.scope(Some("a"));
+        budget.throttled(&scope, Duration::from_secs(30));
+        assert!(take(&budget, &scope, ONE).await.is_some());
+        assert_eq!(*slept.lock().unwrap(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever comes: never more than four at a time nor three backups, and in the end
+        /// everybody is served.
+        #[test]
+        fn any_sequence_keeps_the_limits(steps in proptest::collection::vec(0_u8..6, 1..200)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let (budget, _) = budget();
+                let scope = budget.scope(Some("a"));
+                let (mut backups, mut restores) = (Vec::new(), Vec::new());
+                for step in steps {
+                    match step {
+                        0 | 1 => backups.extend(take(&budget, &scope, ONE).await),
+                        2 => restores.extend(take(&budget, &scope, RESTORE).await),
+                        3 => drop(backups.pop()),
+                        4 => drop(restores.pop()),
+                        _ => budget.throttled(&scope, Duration::from_secs(5)),
+                    }
+                    scope.succeeded();
+                    prop_assert!(backups.len() <= 3 && backups.len() + restores.len() <= 4);
+                    prop_assert_eq!(lock(&scope.state).running, backups.len() + restores.len());
+                }
+                backups.clear();
+                restores.clear();
+                prop_assert!(take(&budget, &scope, ONE).await.is_some());
+                Ok(())
+            })?;
+        }
     }
 }

@@ -89,6 +89,8 @@ fn foreign(to: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn graph() -> Url {
@@ -157,5 +159,19 @@ mod tests {
             query_pair("$filter", "a eq 'x&y' + 1"),
             "$filter=a%20eq%20%27x%26y%27%20%2B%201"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leads_away(path in "[/.%:@a-zA-Z0-9?#\\\\]{0,40}", id in any::<String>()) {
+            for path in [path.clone(), format!("/{path}"), format!("/users/{}/x", segment(&id))] {
+                if let Ok(url) = resolve(&graph(), &path) {
+                    prop_assert_eq!(url.origin(), graph().origin());
+                    prop_assert!(url.path().starts_with("/v1.0/"));
+                }
+            }
+            let url = resolve(&graph(), &format!("/users/{}/x", segment(&id))).unwrap();
+            prop_assert_eq!(url.path_segments().unwrap().count(), 4);
+        }
     }
 }

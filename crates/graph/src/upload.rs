@@ -104,10 +104,14 @@ fn read_state(reply: &Reply) -> std::result::Result<State, &'static str> {
         return Ok(State::Done);
     }
     let body: Value = serde_json::from_slice(&reply.body).map_err(|_| "not JSON")?;
-    // Outlook writes the name with a capital, the drives without ([D] both pages).
+    // Outlook has been seen to write the name with a capital.
     let named = ["nextExpectedRanges", "NextExpectedRanges"].iter().find_map(|n| body.get(n));
-    let Some(Value::Array(ranges)) = named else { return Ok(State::Done) };
-    let Some(first) = ranges.first() else { return Ok(State::Done) };
+    // Outlook gives one number, the drives a list of ranges ([D] resources/uploadsession).
+    let first = match named {
+        Some(Value::Array(ranges)) => ranges.first(),
+        other => other,
+    };
+    let Some(first) = first else { return Ok(State::Done) };
     let start = first.as_str().and_then(|range| range.split('-').next()?.trim().parse().ok());
     start.map(State::Next).ok_or("an upload state that cannot be read")
 }
@@ -125,7 +129,10 @@ mod tests {
         assert_eq!(read(201, ""), Ok(State::Done));
         assert_eq!(read(200, "{\"nextExpectedRanges\":[\"26-\"]}"), Ok(State::Next(26)));
         assert_eq!(read(202, "{\"NextExpectedRanges\":[\"5-9\",\"20-\"]}"), Ok(State::Next(5)));
+        assert_eq!(read(200, "{\"nextExpectedRanges\":[\"2097152\"]}"), Ok(State::Next(2_097_152)));
+        assert_eq!(read(200, "{\"nextExpectedRanges\":\"77\"}"), Ok(State::Next(77)));
         assert_eq!(read(200, "{\"nextExpectedRanges\":[]}"), Ok(State::Done));
+        assert_eq!(read(200, "{\"id\":\"attachment\"}"), Ok(State::Done));
         assert!(read(200, "{\"nextExpectedRanges\":[\"x\"]}").is_err());
         assert!(read(200, "<html>").is_err());
     }

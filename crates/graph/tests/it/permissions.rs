@@ -1,5 +1,6 @@
 //! The table of permissions against Microsoft's data.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use holdfast_graph::permissions::{Feature, PERMISSIONS, compare};
@@ -68,4 +69,20 @@ fn what_is_missing_and_what_is_too_much() {
     let wide = compare(&names(&["User.Read.All", "Mail.Read"]), &[Feature::Backup]);
     assert!(wide.missing.is_empty());
     assert_eq!(wide.excess, ["User.Read.All"]);
+}
+
+/// The page for people holds the same table as the code.
+#[test]
+fn the_page_shows_the_table() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/microsoft-365.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let mut table = String::from("| for | permission | why |\n|---|---|---|\n");
+    for permission in PERMISSIONS {
+        let (feature, name) = (permission.feature, permission.name);
+        writeln!(table, "| {feature} | `{name}` | {} |", permission.reason).unwrap();
+    }
+    let shown = page.split_once("<!-- permissions -->\n").and_then(|(_, rest)| {
+        rest.split_once("<!-- end of permissions -->").map(|(table, _)| table)
+    });
+    assert_eq!(shown, Some(table.as_str()), "docs/microsoft-365.md must hold:\n{table}");
 }
