@@ -60,7 +60,9 @@ pub enum Error {
         what: String,
     },
     /// The metadata of a node is longer than the limit of 2,048 bytes.
-    #[error("the metadata of a node has {bytes} bytes, more than 2048; move the overflow to a file of its own")]
+    #[error(
+        "the metadata of a node has {bytes} bytes, more than 2048; move the overflow to a file of its own"
+    )]
     MetaTooLarge {
         /// Path of the node (may be personal: not shown).
         path: Vec<String>,

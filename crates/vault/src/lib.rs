@@ -1,16 +1,54 @@
-//! Shards in the restic format: writer, reader, check, keys, control repository.
-#![allow(dead_code)]
+//! Vaults: where backups are kept, in a form that stock `restic` reads.
+//!
+//! A [`Vault`] is a folder with a secret, numbered [`Shard`]s and a [`Control`] repository. Each
+//! of these is a restic repository (format version 2). A [`Writer`] stores content and trees and
+//! ends with a [`Snapshot`]; an [`Edit`] changes a tree at a cost that follows the change; a
+//! [`Reader`] brings items back.
+//!
+//! The crate is synchronous: it uses the threads of its callers. It knows nothing of Graph, SQL
+//! or mail, but for the rule by which messages are cut into blobs ([`Cut::Mime`]). It is the only
+//! crate that names `rustic_core`, with which repositories are made, opened by password and
+//! checked; what is read and written every day goes through our own code, which verifies each
+//! blob against its name and names the damaged file in its errors.
+//!
+//! What lies on disk is described in `docs/format.md`.
 
-mod api;
+mod backend;
+mod blobs;
+mod check;
+mod control;
+mod crypto;
+mod cut;
+mod edit;
 mod error;
 mod fanout;
 mod id;
+mod index;
+mod keys;
+mod kit;
+mod lock;
+mod mime;
 mod node;
+mod pack;
+mod rabin;
+mod reader;
+mod repository;
+mod shard;
 mod snapshot;
+mod vault;
+mod writer;
 
-pub use api::*;
+pub use check::CheckReport;
+pub use control::Control;
+pub use crypto::VaultSecret;
+pub use cut::{CUT_RULE, Cut};
+pub use edit::Edit;
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::Fanout;
 pub use id::{BlobId, TreeId};
 pub use node::{Content, MAX_META_BYTES, META_XATTR, Node, NodeKind};
+pub use reader::Reader;
+pub use shard::Shard;
 pub use snapshot::{Snapshot, SnapshotKind, Tags};
+pub use vault::Vault;
+pub use writer::{Writer, WriterStats};

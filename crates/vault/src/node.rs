@@ -284,9 +284,7 @@ fn unescape(rest: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Option<()> {
         'x' => u8::try_from(number(rest, 2, 16)?).ok()?,
         'u' => return push_char(number(rest, 4, 16)?, bytes),
         'U' => return push_char(number(rest, 8, 16)?, bytes),
-        first @ '0'..='3' => {
-            u8::try_from(first.to_digit(8)? * 64 + number(rest, 2, 8)?).ok()?
-        }
+        first @ '0'..='3' => u8::try_from(first.to_digit(8)? * 64 + number(rest, 2, 8)?).ok()?,
         _ => return None,
     };
     bytes.push(byte);

@@ -72,7 +72,8 @@ impl Tags {
     /// Reads the tags by key; `None` where they are not ours. Unknown keys are ignored.
     pub(crate) fn from_strings(tags: &[String]) -> Option<Self> {
         let value = |key: &str| {
-            tags.iter().find_map(|tag| tag.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')))
+            tags.iter()
+                .find_map(|tag| tag.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')))
         };
         let number = |key: &str| value(key)?.parse::<u64>().ok();
         Some(Self {

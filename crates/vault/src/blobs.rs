@@ -1,0 +1,156 @@
+//! The blobs of a repository: those in its index, and those that a writer has added since.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::backend::Kind;
+use crate::error::{Error, Result};
+use crate::id::{FileId, sha256};
+use crate::index::{Index, Location};
+use crate::pack::{BlobKind, PackInfo};
+use crate::repository::Repository;
+
+/// The blobs of a repository.
+pub(crate) struct Blobs {
+    pub(crate) repository: Arc<Repository>,
+    known: Mutex<Known>,
+    /// Signals that a claim was fulfilled or given up.
+    settled: Condvar,
+}
+
+struct Known {
+    index: Index,
+    /// Added by the writer and not yet in an index file.
+    new: HashMap<(BlobKind, [u8; 32]), New>,
+}
+
+enum New {
+    /// Somebody is compressing it.
+    Claimed,
+    /// Encrypted, in a pack that is not yet written.
+    Pending { sealed: Bytes, size: u32 },
+    /// In a pack that is written.
+    Stored(Location),
+}
+
+enum Found {
+    Sealed(Bytes, u32),
+    At(Location),
+}
+
+impl Blobs {
+    /// Loads the index of a repository.
+    pub(crate) fn load(repository: Arc<Repository>) -> Result<Self> {
+        let known = Known { index: Index::load(&repository)?, new: HashMap::new() };
+        Ok(Self { repository, known: Mutex::new(known), settled: Condvar::new() })
+    }
+
+    /// True when the caller must store the blob; false when it is stored or on its way (then it
+    /// lies in a pack by the time this returns).
+    pub(crate) fn claim(&self, kind: BlobKind, id: [u8; 32]) -> bool {
+        let claimed = |known: &mut Known| matches!(known.new.get(&(kind, id)), Some(New::Claimed));
+        let mut known =
+            self.settled.wait_while(self.known(), claimed).unwrap_or_else(PoisonError::into_inner);
+        if known.new.contains_key(&(kind, id)) || known.index.get(kind, &id).is_some() {
+            return false;
+        }
+        known.new.insert((kind, id), New::Claimed);
+        true
+    }
+
+    /// Gives up a claim, so that somebody else may try.
+    pub(crate) fn give_up(&self, kind: BlobKind, id: [u8; 32]) {
+        self.known().new.remove(&(kind, id));
+        self.settled.notify_all();
+    }
+
+    /// The claimed blob is in a pack that will be written.
+    pub(crate) fn pending(&self, kind: BlobKind, id: [u8; 32], sealed: Bytes, size: u32) {
+        self.known().new.insert((kind, id), New::Pending { sealed, size });
+        self.settled.notify_all();
+    }
+
+    /// A pack has been written.
+    pub(crate) fn stored(&self, pack: &PackInfo) {
+        let mut known = self.known();
+        for blob in &pack.blobs {
+            let (offset, length, size) = (blob.offset, blob.length, blob.size);
+            let location = Location { pack: pack.id, offset, length, size };
+            known.new.insert((pack.kind, blob.id), New::Stored(location));
+        }
+    }
+
+    /// Packs are in an index file now: moves their blobs to the compact index.
+    pub(crate) fn indexed(&self, packs: &[PackInfo]) {
+        let mut known = self.known();
+        known.index.add(packs);
+        for pack in packs {
+            for blob in &pack.blobs {
+                known.new.remove(&(pack.kind, blob.id));
+            }
+        }
+    }
+
+    pub(crate) fn contains(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
+        self.find(kind, id).is_some()
+    }
+
+    /// A blob's content; its hash is compared with its name.
+    pub(crate) fn read(&self, kind: BlobKind, id: &[u8; 32]) -> Result<Vec<u8>> {
+        let name = match kind {
+            BlobKind::Data => "blob",
+            BlobKind::Tree => "tree",
+        };
+        let found = self.find(kind, id).ok_or_else(|| {
+            Error::damaged(format!("{name} {}", FileId(*id)), "is in no index file")
+        })?;
+        match found {
+            Found::Sealed(sealed, size) => open(&self.repository, id, &sealed, Some(size))
+                .ok_or_else(|| {
+                    Error::damaged(format!("{name} {}", FileId(*id)), "changed in memory")
+                }),
+            Found::At(at) => self.read_at(id, &at),
+        }
+    }
+
+    fn read_at(&self, id: &[u8; 32], at: &Location) -> Result<Vec<u8>> {
+        let backend = &self.repository.backend;
+        let sealed =
+            backend.read_part(Kind::Pack, &at.pack, at.offset.into(), at.length as usize)?;
+        open(&self.repository, id, &sealed, at.size).ok_or_else(|| {
+            let what = format!("blob {} in it has changed", FileId(*id));
+            Error::damaged(backend.label(Kind::Pack, &at.pack), what)
+        })
+    }
+
+    fn find(&self, kind: BlobKind, id: &[u8; 32]) -> Option<Found> {
+        let known = self.known();
+        match known.new.get(&(kind, *id)) {
+            Some(New::Pending { sealed, size }) => Some(Found::Sealed(sealed.clone(), *size)),
+            Some(New::Stored(location)) => Some(Found::At(*location)),
+            Some(New::Claimed) => None,
+            None => known.index.get(kind, id).map(Found::At),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Decrypts, decompresses and verifies a blob; `None` where it is not the one that `id` names.
+pub(crate) fn open(
+    repository: &Repository,
+    id: &[u8; 32],
+    sealed: &[u8],
+    size: Option<u32>,
+) -> Option<Vec<u8>> {
+    let plain = repository.key.decrypt(sealed)?;
+    let plain = match size {
+        Some(size) => repository.decompress(&plain, size as usize)?,
+        None => plain,
+    };
+    (sha256(&plain) == *id).then_some(plain)
+}

@@ -1,0 +1,161 @@
+//! A restic lock while we write, so that `restic prune` from outside refuses to run.
+//!
+//! The lock is an ordinary non-exclusive one. Its host name belongs to the vault and is no
+//! machine's, so that restic on the same machine cannot take it for its own and drop it.
+
+use std::fs::{File, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use holdfast_model::{Clock, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Kind, create_dir, entries};
+use crate::error::{Error, Result};
+use crate::id::FileId;
+use crate::repository::Repository;
+
+/// restic takes a lock for stale after 30 minutes and refreshes its own every 5.
+const REFRESH: Duration = Duration::from_secs(300);
+
+/// Name of the file in `tmp/` that the operating system locks for the one writer.
+const WRITER_FILE: &str = "writer.lock";
+
+/// A lock on a repository, refreshed until it is dropped, which removes it.
+pub(crate) struct RepositoryLock {
+    stop: Arc<Stop>,
+    refresher: Option<JoinHandle<()>>,
+    /// Held so that a second writer on this machine does not sweep what the first has in hand.
+    _writer: Option<File>,
+}
+
+#[derive(Default)]
+struct Stop {
+    stopped: Mutex<bool>,
+    signal: Condvar,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LockJson {
+    time: Timestamp,
+    #[serde(default)]
+    exclusive: bool,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    username: String,
+    pid: u32,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
+}
+
+impl RepositoryLock {
+    /// Places the lock. If no other writer on this machine is at work, what a dead one left
+    /// behind goes first: its lock and its temporary files.
+    pub(crate) fn place(repository: Arc<Repository>, host: String, clock: Clock) -> Result<Self> {
+        let writer = writer_file(&repository)?;
+        if writer.is_some() {
+            sweep_locks(&repository, &host)?;
+            sweep_temporary(&repository)?;
+        }
+        let first = write(&repository, &host, &clock)?;
+        let stop = Arc::new(Stop::default());
+        let refresher = thread::Builder::new().name("restic-lock".to_owned()).spawn({
+            let stop = Arc::clone(&stop);
+            move || keep(&repository, first, &stop, || write(&repository, &host, &clock))
+        });
+        let refresher = refresher.map_err(|source| Error::Engine {
+            action: "start a thread",
+            source: Box::new(source),
+        })?;
+        Ok(Self { stop, refresher: Some(refresher), _writer: writer })
+    }
+}
+
+impl Drop for RepositoryLock {
+    fn drop(&mut self) {
+        *self.stop.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.signal.notify_all();
+        if let Some(refresher) = self.refresher.take() {
+            let _ = refresher.join();
+        }
+    }
+}
+
+/// Replaces the lock from time to time; removes it when told to stop.
+fn keep(
+    repository: &Repository,
+    mut current: FileId,
+    stop: &Stop,
+    renew: impl Fn() -> Result<FileId>,
+) {
+    loop {
+        let stopped = stop.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stopped, _) = stop
+            .signal
+            .wait_timeout_while(stopped, REFRESH, |stopped| !*stopped)
+            .unwrap_or_else(PoisonError::into_inner);
+        let renewed = if *stopped { None } else { Some(renew()) };
+        drop(stopped);
+        if let Some(Err(err)) = &renewed {
+            tracing::warn!(error = %err, "cannot refresh the restic lock");
+            continue;
+        }
+        if let Err(err) = repository.backend.remove_file(Kind::Lock, &current) {
+            tracing::warn!(error = %err, "cannot remove the restic lock");
+        }
+        match renewed {
+            Some(Ok(id)) => current = id,
+            _ => return,
+        }
+    }
+}
+
+fn write(repository: &Repository, host: &str, clock: &Clock) -> Result<FileId> {
+    let lock = LockJson {
+        time: clock.now(),
+        exclusive: false,
+        hostname: host.to_owned(),
+        username: "holdfast".to_owned(),
+        pid: std::process::id(),
+        uid: 0,
+        gid: 0,
+    };
+    repository.store(Kind::Lock, &lock)
+}
+
+/// The operating system's lock of the one writer; `None` while another one has it.
+fn writer_file(repository: &Repository) -> Result<Option<File>> {
+    let tmp = repository.backend.tmp();
+    create_dir(&tmp)?;
+    let path = tmp.join(WRITER_FILE);
+    let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(err)) => Err(Error::io("lock", &path, err)),
+    }
+}
+
+fn sweep_locks(repository: &Repository, host: &str) -> Result<()> {
+    for (id, _) in repository.backend.files(Kind::Lock)? {
+        // Somebody else's lock may be unreadable or gone by now; neither is ours to judge.
+        let lock: Result<LockJson> = repository.load(Kind::Lock, &id);
+        if lock.is_ok_and(|lock| lock.hostname == host) {
+            repository.backend.remove_file(Kind::Lock, &id)?;
+        }
+    }
+    Ok(())
+}
+
+fn sweep_temporary(repository: &Repository) -> Result<()> {
+    for (path, name) in entries(&repository.backend.tmp())? {
+        if name != WRITER_FILE {
+            std::fs::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
+        }
+    }
+    Ok(())
+}

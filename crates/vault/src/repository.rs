@@ -1,0 +1,167 @@
+//! An opened repository: its files, its key, its chunker.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use holdfast_model::Secret;
+use rustic_cdc::Rabin64;
+use rustic_core::repofile::ConfigFile;
+use rustic_core::{
+    ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository as Engine, RepositoryBackends,
+    RepositoryOptions, RusticResult,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zstd::bulk::{Compressor, Decompressor};
+
+use crate::backend::{Kind, LocalBackend};
+use crate::crypto::RepositoryKey;
+use crate::error::{Error, Result};
+use crate::id::{FileId, sha256};
+use crate::rabin;
+
+/// zstd level of everything that is stored: restic's default. Level 1 would cost half the CPU
+/// and 1 % of space on mail.
+const ZSTD_LEVEL: i32 = 3;
+
+/// First byte of a compressed file of the restic format v2 (`doc/design.rst`, "Unpacked Data").
+const COMPRESSED: u8 = 2;
+
+/// An opened repository.
+pub(crate) struct Repository {
+    pub(crate) backend: LocalBackend,
+    pub(crate) key: RepositoryKey,
+    /// Table of the repository's polynomial, made once: making it costs more than cutting a
+    /// small file.
+    pub(crate) rabin: Rabin64,
+    compressors: Mutex<Vec<Compressor<'static>>>,
+    decompressors: Mutex<Vec<Decompressor<'static>>>,
+}
+
+impl Repository {
+    /// Opens a repository whose key is known. [`Error::Damaged`] where the key does not fit.
+    pub(crate) fn open(backend: LocalBackend, key: RepositoryKey) -> Result<Self> {
+        let id = FileId([0; 32]);
+        let damaged = |what: &str| Error::damaged(backend.label(Kind::Config, &id), what);
+        let sealed = backend.read_file(Kind::Config, &id)?;
+        let plain = key
+            .decrypt(&sealed)
+            .ok_or_else(|| damaged("cannot be decrypted with the key of the repository"))?;
+        let config: ConfigFile =
+            serde_json::from_slice(&unpack(plain).ok_or_else(|| damaged("bad compression"))?)
+                .map_err(|_| damaged("not a repository configuration"))?;
+        if config.version != 2 {
+            return Err(damaged("not version 2 of the restic format"));
+        }
+        let polynomial = config.poly().map_err(|_| damaged("bad chunker polynomial"))?;
+        let rabin = rabin::table(polynomial).ok_or_else(|| damaged("bad chunker polynomial"))?;
+        Ok(Self {
+            backend,
+            key,
+            rabin,
+            compressors: Mutex::default(),
+            decompressors: Mutex::default(),
+        })
+    }
+
+    /// Makes a new repository in the folder of `backend` and gives its key.
+    pub(crate) fn init(backend: &LocalBackend, password: &Secret) -> Result<RepositoryKey> {
+        let opened = engine(backend).and_then(|engine| {
+            engine.init(&credentials(password), &KeyOptions::default(), &ConfigOptions::default())
+        });
+        let engine =
+            opened.map_err(|source| Error::Engine { action: "make a repository", source })?;
+        RepositoryKey::from_master(&engine.key())
+            .ok_or_else(|| Error::invalid("the engine made a key of unusual length"))
+    }
+
+    /// The key of a repository from its password, the slow way (scrypt: 0.3 s, 130 MB).
+    pub(crate) fn key_from_password(
+        backend: &LocalBackend,
+        password: &Secret,
+    ) -> Result<RepositoryKey> {
+        let damaged = |what: String| Error::damaged(format!("{}/keys", backend.name()), what);
+        // Files are compared with their names here, before anything in them is believed.
+        for (id, _) in backend.files(Kind::Key)? {
+            backend.read_file(Kind::Key, &id)?;
+        }
+        let opened = engine(backend).and_then(|engine| engine.open(&credentials(password)));
+        let engine = opened.map_err(|err| match err.is_incorrect_password() {
+            true => damaged("no key file opens with the password of the repository".to_owned()),
+            false => damaged(err.display_log()),
+        })?;
+        RepositoryKey::from_master(&engine.key())
+            .ok_or_else(|| damaged("a key of unusual length".to_owned()))
+    }
+
+    /// The repository as the engine sees it.
+    pub(crate) fn engine(&self) -> RusticResult<Engine<OpenStatus>> {
+        engine(&self.backend)?.open(&Credentials::Masterkey(self.key.to_master()))
+    }
+
+    /// Reads an encrypted JSON file.
+    pub(crate) fn load<T: DeserializeOwned>(&self, kind: Kind, id: &FileId) -> Result<T> {
+        let damaged = |what: &str| Error::damaged(self.backend.label(kind, id), what);
+        let sealed = self.backend.read_file(kind, id)?;
+        let plain = self.key.decrypt(&sealed).ok_or_else(|| damaged("cannot be decrypted"))?;
+        let json = unpack(plain).ok_or_else(|| damaged("bad compression"))?;
+        serde_json::from_slice(&json).map_err(|_| damaged("holds unexpected JSON"))
+    }
+
+    /// Writes an encrypted JSON file, durably.
+    pub(crate) fn store<T: Serialize>(&self, kind: Kind, value: &T) -> Result<FileId> {
+        let json = serde_json::to_vec(value).expect("our files have only strings and numbers");
+        let plain = match kind {
+            Kind::Lock => json,
+            _ => [&[COMPRESSED][..], &self.compress(&json)?].concat(),
+        };
+        let sealed = self.key.encrypt(&plain);
+        let id = FileId(sha256(&sealed));
+        self.backend.write_file(kind, &id, &[Bytes::from(sealed)])?;
+        Ok(id)
+    }
+
+    /// Compresses with one of the contexts that are kept: making one costs as much as using it
+    /// for a small mail.
+    pub(crate) fn compress(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let failed = |source| Error::Engine { action: "compress", source: Box::new(source) };
+        let kept = take(&self.compressors);
+        let mut context = kept.map_or_else(|| Compressor::new(ZSTD_LEVEL), Ok).map_err(failed)?;
+        let compressed = context.compress(data).map_err(failed)?;
+        give_back(&self.compressors, context);
+        Ok(compressed)
+    }
+
+    /// Reverse of [`Self::compress`]; `None` where the data is not `size` bytes of zstd.
+    pub(crate) fn decompress(&self, data: &[u8], size: usize) -> Option<Vec<u8>> {
+        let mut context = take(&self.decompressors).or_else(|| Decompressor::new().ok())?;
+        let plain = context.decompress(data, size).ok()?;
+        give_back(&self.decompressors, context);
+        (plain.len() == size).then_some(plain)
+    }
+}
+
+fn take<T>(kept: &Mutex<Vec<T>>) -> Option<T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+fn give_back<T>(kept: &Mutex<Vec<T>>, context: T) {
+    kept.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+}
+
+fn unpack(plain: Vec<u8>) -> Option<Vec<u8>> {
+    match plain.first()? {
+        b'{' | b'[' => Some(plain),
+        &COMPRESSED => zstd::decode_all(&plain[1..]).ok(),
+        _ => None,
+    }
+}
+
+fn engine(backend: &LocalBackend) -> RusticResult<Engine<()>> {
+    let backends = RepositoryBackends::new(Arc::new(backend.clone()), None);
+    Engine::new(&RepositoryOptions::default().no_cache(true), &backends)
+}
+
+fn credentials(password: &Secret) -> Credentials {
+    Credentials::password(password.expose_str().unwrap_or_default())
+}

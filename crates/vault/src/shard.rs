@@ -1,0 +1,84 @@
+//! A shard: one restic repository of a vault.
+
+use std::sync::Arc;
+
+use holdfast_model::ShardId;
+
+use crate::backend::Kind;
+use crate::blobs::Blobs;
+use crate::check::{CheckReport, check};
+use crate::error::Result;
+use crate::lock::RepositoryLock;
+use crate::reader::Reader;
+use crate::repository::Repository;
+use crate::snapshot::{Snapshot, SnapshotJson};
+use crate::vault::Vault;
+use crate::writer::Writer;
+
+/// A shard, opened. Clones are the same shard.
+#[derive(Clone)]
+pub struct Shard {
+    vault: Vault,
+    id: ShardId,
+    repository: Arc<Repository>,
+}
+
+impl Shard {
+    pub(crate) fn new(vault: Vault, id: ShardId, repository: Arc<Repository>) -> Self {
+        Self { vault, id, repository }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// The snapshots that Holdfast wrote, by `seq` and then `fence`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`] naming the file where one cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        snapshots(&self.repository)
+    }
+
+    /// Loads the index for reading: 48 bytes of memory for each blob.
+    pub fn reader(&self) -> Result<Reader> {
+        Ok(Reader::new(Arc::new(Blobs::load(Arc::clone(&self.repository))?)))
+    }
+
+    /// Loads the index for writing and places a restic lock, which is refreshed every 5 minutes
+    /// and removed when the writer is dropped. What a writer that died left behind (its lock, its
+    /// temporary files) goes first.
+    ///
+    /// That there is one writer per shard is the caller's affair (lease); two do not damage
+    /// anything.
+    pub fn writer(&self) -> Result<Writer> {
+        let repository = Arc::clone(&self.repository);
+        let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
+        let lock = RepositoryLock::place(repository, host, clock)?;
+        Ok(Writer::new(Blobs::load(Arc::clone(&self.repository))?, lock))
+    }
+
+    /// Looks for damage: every file by its name, every tree, every reference; with `read_data`
+    /// also every blob. Damage is reported, not returned as an error.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where the storage fails.
+    pub fn check(&self, read_data: bool) -> Result<CheckReport> {
+        check(&self.vault, &self.id.to_string(), &self.repository, read_data)
+    }
+}
+
+/// The snapshots that Holdfast wrote to a repository, by `seq` and then `fence`.
+pub(crate) fn snapshots(repository: &Repository) -> Result<Vec<Snapshot>> {
+    let mut found = Vec::new();
+    for (id, _) in repository.backend.files(Kind::Snapshot)? {
+        let file: SnapshotJson = repository.load(Kind::Snapshot, &id)?;
+        found.extend(file.into_snapshot(id));
+    }
+    found.sort_by(|a, b| {
+        let key = |s: &Snapshot| (s.tags.seq, s.tags.fence, s.tags.rewrite);
+        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    Ok(found)
+}

@@ -1,0 +1,177 @@
+//! Damaged files: found by the check, refused by the reader, never wrong bytes, never a panic.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use holdfast_vault::{Cut, ErrorKind, Fanout, Result, TreeId};
+use rand::Rng;
+
+use super::*;
+
+/// A shard with two snapshots and what is in them.
+struct Stored {
+    fixture: Fixture,
+    trees: Vec<TreeId>,
+    contents: Vec<Vec<u8>>,
+}
+
+impl Stored {
+    fn new() -> Self {
+        let fixture = Fixture::new();
+        let contents: Vec<Vec<u8>> = (0..12).map(|n| random_bytes(n, 9_000)).collect();
+        let mut trees = Vec::new();
+        for (seq, half) in (1..).zip(contents.chunks(6)) {
+            let writer = fixture.shard().writer().unwrap();
+            let mut edit = writer.edit(trees.last().copied(), Fanout::FLAT);
+            for (n, bytes) in half.iter().enumerate() {
+                let name = format!("{seq}-{n}");
+                let content = writer.put(bytes, Cut::Whole).unwrap();
+                edit.put(&["mail"], file(&name, content).with_meta("{}")).unwrap();
+            }
+            trees.push(edit.save().unwrap());
+            writer.snapshot(trees[seq as usize - 1], &tags(seq), time(0), "h", &[]).unwrap();
+        }
+        Self { fixture, trees, contents }
+    }
+
+    /// Opens the vault anew and reads everything; each byte that comes must be right.
+    fn read_all(&self) -> Result<()> {
+        Vault::unlock(self.fixture.path(), &passphrase())?;
+        let (secret, clock) = (self.fixture.secret.clone(), self.fixture.clock.clone());
+        let vault = Vault::open(self.fixture.path(), secret, clock)?;
+        let shard = vault.shard(SHARD)?;
+        let found: Vec<TreeId> = shard.snapshots()?.iter().map(|s| s.tree).collect();
+        assert_eq!(found, self.trees);
+        let reader = shard.reader()?;
+        for (n, bytes) in self.contents.iter().enumerate() {
+            let name = format!("{}-{}", n / 6 + 1, n % 6);
+            let node = reader.node(self.trees[1], &["mail", &name])?.expect("was stored");
+            assert!(reader.bytes(&node)? == *bytes, "wrong bytes");
+        }
+        Ok(())
+    }
+
+    fn files(&self, dir: &str) -> Vec<PathBuf> {
+        fn visit(dir: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { visit(&path, found) } else { found.push(path) }
+            }
+        }
+        let mut found = Vec::new();
+        visit(&self.fixture.path().join(dir), &mut found);
+        found.sort();
+        found
+    }
+
+    /// Replaces a file by `damaged`, looks what happens, puts it back. True where reading
+    /// everything fails; the check must find the damage.
+    fn with_damage(&self, path: &Path, damaged: Option<&[u8]>) -> bool {
+        let sound = fs::read(path).unwrap();
+        match damaged {
+            Some(bytes) => fs::write(path, bytes).unwrap(),
+            None => fs::remove_file(path).unwrap(),
+        }
+        let read = self.read_all();
+        if let Err(err) = &read {
+            assert_eq!(err.kind(), ErrorKind::Damaged, "{path:?}: {err}");
+        }
+        match self.fixture.vault.shard(SHARD).and_then(|shard| shard.check(true)) {
+            Ok(report) => assert!(!report.errors.is_empty(), "the check misses {path:?}"),
+            Err(err) => assert_eq!(err.kind(), ErrorKind::Damaged, "{path:?}: {err}"),
+        }
+        fs::write(path, sound).unwrap();
+        read.is_err()
+    }
+}
+
+#[test]
+fn flipped_bits_truncation_and_loss_are_found() {
+    let stored = Stored::new();
+    stored.read_all().unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let mut cases = 0;
+    for (dir, count) in [("data", 4), ("index", 2), ("snapshots", 2), ("keys", 1)] {
+        let files = stored.files(&format!("shards/1/{dir}"));
+        assert_eq!(files.len(), count, "{dir}");
+        for path in files {
+            let sound = fs::read(&path).unwrap();
+            for _ in 0..6 {
+                let mut flipped = sound.clone();
+                let bit = rng.random_range(0..sound.len() * 8);
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                stored.with_damage(&path, Some(&flipped));
+            }
+            for length in [0, 1, sound.len() / 2, sound.len() - 1] {
+                let fails = stored.with_damage(&path, Some(&sound[..length]));
+                assert!(fails || matches!(dir, "keys" | "data"), "{path:?} cut to {length}");
+            }
+            cases += 10;
+        }
+    }
+    assert_eq!(cases, 90);
+    stored.read_all().unwrap();
+    assert_eq!(stored.fixture.shard().check(true).unwrap().errors, Vec::<String>::new());
+}
+
+#[test]
+fn missing_files_are_found() {
+    let stored = Stored::new();
+    for path in [stored.files("shards/1/data"), stored.files("shards/1/index")].concat() {
+        assert!(stored.with_damage(&path, None), "{path:?}");
+    }
+    for path in stored.files("shards/1/keys") {
+        assert!(!stored.with_damage(&path, None), "the sealed key still opens the shard");
+    }
+    let config = stored.fixture.path().join("shards/1/config");
+    assert!(stored.with_damage(&config, None));
+    stored.read_all().unwrap();
+}
+
+#[test]
+fn a_file_in_the_place_of_another_is_found() {
+    let stored = Stored::new();
+    for dir in ["index", "snapshots"] {
+        let files = stored.files(&format!("shards/1/{dir}"));
+        let other = fs::read(&files[1]).unwrap();
+        assert!(stored.with_damage(&files[0], Some(&other)), "{dir}");
+    }
+}
+
+#[test]
+fn a_damaged_vault_file_is_named_and_not_taken_for_a_wrong_passphrase() {
+    let fixture = Fixture::new();
+    let path = fixture.path().join("vault.json");
+    let sound = fs::read(&path).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let damaged: Vec<Vec<u8>> = (0..40)
+        .map(|_| {
+            let mut flipped = sound.clone();
+            let bit = rng.random_range(0..sound.len() * 8);
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            flipped
+        })
+        .chain([0, 1, sound.len() / 2].map(|length| sound[..length].to_vec()))
+        .collect();
+    for bytes in damaged {
+        fs::write(&path, &bytes).unwrap();
+        let opened = Vault::open(fixture.path(), fixture.secret.clone(), fixture.clock.clone());
+        // White space between the values may change without a change of meaning.
+        match opened {
+            Ok(_) => assert!(Vault::unlock(fixture.path(), &passphrase()).is_ok()),
+            Err(err) => assert_eq!(err.kind(), ErrorKind::Damaged, "{err}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_sealed_key_does_not_lock_anybody_out() {
+    let stored = Stored::new();
+    let path = stored.fixture.path().join("keys/1.json");
+    let sound = fs::read_to_string(&path).unwrap();
+    let hex = sound.find("sealed\": \"").unwrap() + 30;
+    let mut flipped = sound.clone().into_bytes();
+    flipped[hex] = if flipped[hex] == b'0' { b'1' } else { b'0' };
+    assert!(!stored.with_damage(&path, Some(&flipped)));
+    assert!(!stored.with_damage(&path, Some(b"")));
+}
