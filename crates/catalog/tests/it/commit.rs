@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast_catalog::{Catalog, Commit, Kind, ResourceCommit};
-use holdfast_model::{ContainerId, Fence, ItemId};
+use holdfast_catalog::{Catalog, Commit, Error, Kind, ResourceCommit};
+use holdfast_model::{ContainerId, Fence, ItemId, Seq};
 use proptest::prelude::*;
 
 use crate::{Home, SHARD, VAULT, container, item, point, resource, small_commit, snapshot, time};
@@ -129,8 +129,10 @@ async fn a_failing_statement_leaves_nothing() {
         (twice, Kind::Conflict),
         (old, Kind::Conflict),
     ] {
+        let seq = commit.snapshot.as_ref().map(|snapshot| snapshot.seq);
         let error = home.catalog.commit(commit).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error:?}");
+        assert_eq!(matches!(error, Error::NotNewer { .. }), seq == Some(Seq(1)));
         assert_eq!(state(&home.catalog).await, before);
     }
     home.catalog.commit(small_commit(2, fence, &bob)).await.unwrap();
