@@ -68,7 +68,12 @@ async fn a_restore_point_is_the_last_one_read_in_time() {
     let ttl = Duration::from_secs(60);
     let fence = home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence;
     let ada = resource("ada");
-    let points = [point(&ada, 1, 50, false), point(&ada, 2, 100, true), point(&ada, 4, 200, true)];
+    let points = [
+        point(&ada, 1, 50, false),
+        point(&ada, 2, 100, true),
+        point(&ada, 3, 150, false),
+        point(&ada, 4, 200, true),
+    ];
     for row in &points {
         let mut commit = small_commit(row.seq.0, fence, &ada);
         commit.resources[0].restore_point = Some(row.clone());
