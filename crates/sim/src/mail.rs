@@ -109,9 +109,14 @@ pub struct Body {
 }
 
 impl Body {
+    /// The body as text: what `Prefer: outlook.body-content-type="text"` asks for.
+    pub fn to_text(&self) -> String {
+        if self.html { html::to_text(&self.content) } else { self.content.clone() }
+    }
+
     /// The first 255 characters as text on one line: `bodyPreview` in Graph.
     pub fn preview(&self) -> String {
-        let text = if self.html { html::to_text(&self.content) } else { self.content.clone() };
+        let text = self.to_text();
         let words: Vec<&str> = text.split_whitespace().take(255).collect();
         words.join(" ").chars().take(255).collect()
     }

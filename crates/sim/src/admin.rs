@@ -1,0 +1,253 @@
+//! The paths below `/_sim`, by which other processes control the tenant: statistics, faults,
+//! clock, and changes. Only the all-powerful application may use them.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::error::Refused;
+use crate::fault::{Fault, FaultProfile};
+use crate::http::{Answer, Call, GraphError, Reply};
+use crate::mail::Importance;
+use crate::state::Flag;
+use crate::tenant::Tenant;
+use crate::token;
+
+/// A change to the tenant: the body of `POST /_sim/tenant`, named by `action`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum Command {
+    UserAdd {
+        display_name: String,
+        upn: String,
+    },
+    UserRemove {
+        user: String,
+    },
+    MailboxDisable {
+        user: String,
+        disabled: bool,
+    },
+    FolderCreate {
+        user: String,
+        parent: Option<String>,
+        name: String,
+    },
+    FolderRename {
+        user: String,
+        folder: String,
+        name: String,
+    },
+    FolderMove {
+        user: String,
+        folder: String,
+        parent: Option<String>,
+    },
+    FolderDelete {
+        user: String,
+        folder: String,
+        #[serde(default)]
+        for_good: bool,
+    },
+    Deliver {
+        user: String,
+        folder: String,
+        mime_base64: String,
+    },
+    MessageUpdate(Update),
+    MessageMove {
+        user: String,
+        id: String,
+        folder: String,
+    },
+    MessageCopy {
+        user: String,
+        id: String,
+        folder: String,
+    },
+    MessageDelete {
+        user: String,
+        id: String,
+        #[serde(default)]
+        for_good: bool,
+    },
+    Grant {
+        client_id: String,
+        role: String,
+    },
+    Revoke {
+        client_id: String,
+        role: String,
+    },
+    SecretExpires {
+        client_id: String,
+        at: Timestamp,
+    },
+    Certificate {
+        client_id: String,
+        pem: String,
+    },
+}
+
+/// What of a message is to change.
+#[derive(Debug, Deserialize)]
+struct Update {
+    user: String,
+    id: String,
+    is_read: Option<bool>,
+    flagged: Option<bool>,
+    categories: Option<Vec<String>>,
+    importance: Option<Importance>,
+    subject: Option<String>,
+    body: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance_seconds: u64,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    profile: FaultProfile,
+}
+
+/// Answers a request below `/_sim`.
+pub fn answer(tenant: &Tenant, call: &Call) -> Answer {
+    authorise(tenant, call)?;
+    let path: Vec<&str> = call.segments.iter().skip(1).map(String::as_str).collect();
+    match (call.method.as_str(), path.as_slice()) {
+        ("GET", ["stats"]) => Ok(Reply::json(200, json!(tenant.stats()))),
+        ("DELETE", ["stats"]) => {
+            tenant.stats_reset();
+            Ok(Reply::empty(204))
+        }
+        ("GET", ["faults"]) => Ok(Reply::json(200, json!({"struck": tenant.faults().struck()}))),
+        ("POST", ["faults"]) => {
+            tenant.faults().inject(body::<Fault>(call)?);
+            Ok(Reply::empty(204))
+        }
+        ("PUT", ["faults"]) => {
+            tenant.faults().set_profile(body::<Profile>(call)?.profile);
+            Ok(Reply::empty(204))
+        }
+        ("DELETE", ["faults"]) => {
+            tenant.faults().clear();
+            Ok(Reply::empty(204))
+        }
+        ("GET", ["clock"]) => Ok(clock(tenant)),
+        ("POST", ["clock"]) => {
+            let seconds = body::<Advance>(call)?.advance_seconds;
+            tenant.clock().advance(Duration::from_secs(seconds));
+            Ok(clock(tenant))
+        }
+        ("POST", ["tenant"]) => change(tenant, body(call)?),
+        ("GET", ["tenant", "users"]) => Ok(Reply::json(200, json!(tenant.users()))),
+        ("GET", ["tenant", "users", user, "folders"]) => {
+            Ok(Reply::json(200, json!(tenant.folders(user)?)))
+        }
+        ("GET", ["tenant", "users", user, "folders", folder]) => {
+            Ok(Reply::json(200, json!(tenant.messages(user, folder)?)))
+        }
+        ("GET", ["tenant", "users", user, "messages", id]) => {
+            Ok(Reply::json(200, json!(tenant.message(user, id)?)))
+        }
+        _ => Err(GraphError::new(404, "NotFound", "There is no such admin path.")),
+    }
+}
+
+fn authorise(tenant: &Tenant, call: &Call) -> Result<(), GraphError> {
+    let claims = token::check_bearer(tenant, call.header("authorization"))
+        .map_err(|message| GraphError::new(401, "InvalidAuthenticationToken", message))?;
+    if tenant.registration(&claims.appid).is_some_and(|registration| registration.is_admin) {
+        return Ok(());
+    }
+    let message = "Only the all-powerful application may control the tenant.";
+    Err(GraphError::new(403, "Authorization_RequestDenied", message))
+}
+
+fn body<T: DeserializeOwned>(call: &Call) -> Result<T, GraphError> {
+    serde_json::from_slice(&call.body)
+        .map_err(|error| GraphError::new(400, "BadRequest", error.to_string()))
+}
+
+fn clock(tenant: &Tenant) -> Reply {
+    Reply::json(200, json!({"now": tenant.clock().now().to_string()}))
+}
+
+fn change(tenant: &Tenant, command: Command) -> Answer {
+    match carry_out(tenant, command)? {
+        Some(id) => Ok(Reply::json(200, json!({"id": id}))),
+        None => Ok(Reply::empty(204)),
+    }
+}
+
+/// Carries out a command; gives the id of what it made.
+fn carry_out(tenant: &Tenant, command: Command) -> Result<Option<String>, GraphError> {
+    use Command as C;
+    let made: Result<String, Refused> = match command {
+        C::UserAdd { display_name, upn } => tenant.user_add(&display_name, &upn),
+        C::FolderCreate { user, parent, name } => {
+            tenant.folder_create(&user, parent.as_deref(), &name)
+        }
+        C::Deliver { user, folder, mime_base64 } => {
+            let mime = STANDARD
+                .decode(mime_base64)
+                .map_err(|_| GraphError::invalid("mime_base64 is not valid base64."))?;
+            tenant.deliver(&user, &folder, &mime)
+        }
+        C::MessageCopy { user, id, folder } => tenant.message_copy(&user, &id, &folder),
+        other => return Ok(carry_out_silent(tenant, other).map(|()| None)?),
+    };
+    Ok(Some(made?))
+}
+
+fn carry_out_silent(tenant: &Tenant, command: Command) -> Result<(), Refused> {
+    use Command as C;
+    match command {
+        C::UserRemove { user } => tenant.user_remove(&user),
+        C::MailboxDisable { user, disabled } => tenant.mailbox_disable(&user, disabled),
+        C::FolderRename { user, folder, name } => tenant.folder_rename(&user, &folder, &name),
+        C::FolderMove { user, folder, parent } => {
+            tenant.folder_move(&user, &folder, parent.as_deref())
+        }
+        C::FolderDelete { user, folder, for_good } => {
+            tenant.folder_delete(&user, &folder, for_good)
+        }
+        C::MessageUpdate(update) => message_update(tenant, update),
+        C::MessageMove { user, id, folder } => tenant.message_move(&user, &id, &folder),
+        C::MessageDelete { user, id, for_good } => tenant.message_delete(&user, &id, for_good),
+        C::Grant { client_id, role } => tenant.registration_grant(&client_id, &role),
+        C::Revoke { client_id, role } => tenant.registration_revoke(&client_id, &role),
+        C::SecretExpires { client_id, at } => tenant.secret_expires(&client_id, at),
+        C::Certificate { client_id, pem } => tenant.certificate_upload(&client_id, &pem),
+        C::UserAdd { .. } | C::FolderCreate { .. } | C::Deliver { .. } | C::MessageCopy { .. } => {
+            Ok(())
+        }
+    }
+}
+
+fn message_update(tenant: &Tenant, update: Update) -> Result<(), Refused> {
+    let Update { user, id, .. } = &update;
+    tenant.message_update(user, id, |edit| {
+        edit.is_read = update.is_read.unwrap_or(edit.is_read);
+        edit.importance = update.importance.unwrap_or(edit.importance);
+        if let Some(flagged) = update.flagged {
+            edit.flag = if flagged { Flag::flagged() } else { Flag::default() };
+        }
+        if let Some(categories) = update.categories.clone() {
+            edit.categories = categories;
+        }
+        if let Some(subject) = update.subject.clone() {
+            edit.content.subject = subject;
+        }
+        if let Some(body) = update.body.clone() {
+            edit.content.body.content = body;
+        }
+    })
+}

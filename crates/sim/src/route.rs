@@ -1,0 +1,171 @@
+//! Which handler stands behind which path, and who may call it.
+//!
+//! The permissions are those of Microsoft's permission data of 2026-08-07 (`x-permissions`,
+//! application, `all`), cut to the roles that the tenant grants. Where that file names only
+//! `Mail.Read` for reading a single message or its attachments, `Mail.ReadWrite` is accepted too,
+//! as the pages of these methods say it is a higher privileged permission.
+
+use crate::api::{attachments, create, delta, folders, messages, update, upload, users};
+use crate::http::{Answer, Call, GraphError};
+use crate::tenant::Tenant;
+
+/// What carries out a request.
+pub type Handler = fn(&Tenant, &Call) -> Answer;
+
+/// One method of one path.
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path below the version; `{id}` stands for one part.
+    pub path: &'static str,
+    /// The application permissions of which one is needed.
+    pub roles: &'static [&'static str],
+    /// What carries it out.
+    pub handler: Handler,
+}
+
+const DIRECTORY: &[&str] =
+    &["User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All"];
+const ORGANIZATION: &[&str] =
+    &["Organization.Read.All", "Directory.Read.All", "User.Read.All", "Organization.ReadWrite.All"];
+const BASIC: &[&str] = &["Mail.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"];
+const READ: &[&str] = &["Mail.Read", "Mail.ReadWrite"];
+const WRITE: &[&str] = &["Mail.ReadWrite"];
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    roles: &'static [&'static str],
+    handler: Handler,
+) -> Route {
+    Route { method, path, roles, handler }
+}
+
+/// Every route. A path with a fixed word comes before one with `{id}` in its place.
+pub const ROUTES: &[Route] = &[
+    route("GET", "users", DIRECTORY, users::list),
+    route("GET", "users/{id}", DIRECTORY, users::get),
+    route("GET", "organization", ORGANIZATION, users::organization),
+    route("GET", "users/{id}/mailFolders", BASIC, folders::list),
+    route("POST", "users/{id}/mailFolders", WRITE, folders::create),
+    route("GET", "users/{id}/mailFolders/delta", BASIC, delta::folders),
+    route("GET", "users/{id}/mailFolders/{id}", BASIC, folders::get),
+    route("PATCH", "users/{id}/mailFolders/{id}", WRITE, folders::rename),
+    route("DELETE", "users/{id}/mailFolders/{id}", WRITE, folders::delete),
+    route("GET", "users/{id}/mailFolders/{id}/childFolders", BASIC, folders::children),
+    route("POST", "users/{id}/mailFolders/{id}/childFolders", WRITE, folders::create_child),
+    route("POST", "users/{id}/mailFolders/{id}/move", WRITE, folders::move_to),
+    route("GET", "users/{id}/mailFolders/{id}/messages", BASIC, messages::list_folder),
+    route("POST", "users/{id}/mailFolders/{id}/messages", WRITE, create::in_folder),
+    route("GET", "users/{id}/mailFolders/{id}/messages/delta", BASIC, delta::messages),
+    route("GET", "users/{id}/mailFolders/{id}/messages/$count", BASIC, messages::count),
+    route("GET", "users/{id}/mailFolders/{id}/messages/{id}", BASIC, messages::get_in_folder),
+    route(
+        "GET",
+        "users/{id}/mailFolders/{id}/messages/{id}/$value",
+        READ,
+        messages::mime_in_folder,
+    ),
+    route("GET", "users/{id}/messages", BASIC, messages::list_all),
+    route("POST", "users/{id}/messages", WRITE, create::in_drafts),
+    route("GET", "users/{id}/messages/{id}", BASIC, messages::get),
+    route("PATCH", "users/{id}/messages/{id}", WRITE, update::patch),
+    route("DELETE", "users/{id}/messages/{id}", WRITE, messages::delete),
+    route("GET", "users/{id}/messages/{id}/$value", READ, messages::mime),
+    route("POST", "users/{id}/messages/{id}/move", WRITE, messages::move_to),
+    route("POST", "users/{id}/messages/{id}/copy", WRITE, messages::copy),
+    route("POST", "users/{id}/messages/{id}/permanentDelete", WRITE, messages::delete_for_good),
+    route("GET", "users/{id}/messages/{id}/attachments", READ, attachments::list),
+    route("POST", "users/{id}/messages/{id}/attachments", WRITE, attachments::add),
+    route(
+        "POST",
+        "users/{id}/messages/{id}/attachments/createUploadSession",
+        WRITE,
+        upload::create,
+    ),
+    route("GET", "users/{id}/messages/{id}/attachments/{id}", READ, attachments::get),
+    route("DELETE", "users/{id}/messages/{id}/attachments/{id}", WRITE, attachments::delete),
+    route("GET", "users/{id}/messages/{id}/attachments/{id}/$value", READ, attachments::content),
+];
+
+impl Route {
+    /// The name of the route in statistics.
+    pub fn name(&self) -> String {
+        format!("{} /{}", self.method, self.path)
+    }
+
+    /// What the placeholders stand for if the path is this one.
+    fn params(&self, segments: &[String]) -> Option<Vec<String>> {
+        let parts: Vec<&str> = self.path.split('/').collect();
+        if parts.len() != segments.len() {
+            return None;
+        }
+        let mut params = Vec::new();
+        for (part, segment) in parts.iter().zip(segments) {
+            if *part == "{id}" {
+                params.push(segment.clone());
+            } else if !part.eq_ignore_ascii_case(segment) {
+                return None;
+            }
+        }
+        Some(params)
+    }
+}
+
+/// The route of a request, its parts taken below the version; placeholders go into the call.
+pub fn find(call: &mut Call) -> Result<&'static Route, GraphError> {
+    let segments = call.segments.get(1..).unwrap_or_default();
+    let fitting: Vec<(&Route, Vec<String>)> = ROUTES
+        .iter()
+        .filter_map(|route| route.params(segments).map(|params| (route, params)))
+        .collect();
+    let is_known = !fitting.is_empty();
+    let same = |(route, _): &(&Route, Vec<String>)| route.method == call.method;
+    if let Some((route, params)) = fitting.into_iter().find(same) {
+        call.params = params;
+        return Ok(route);
+    }
+    if is_known {
+        let message = "Specified HTTP method is not allowed for the request target.";
+        return Err(GraphError::new(405, "Request_BadRequest", message));
+    }
+    let last = segments.last().map_or("", String::as_str);
+    let message = format!("Resource not found for the segment '{last}'.");
+    Err(GraphError::new(400, "BadRequest", message))
+}
+
+/// 403 in the words of the directory, or of Exchange.
+pub fn denied(route: &Route) -> GraphError {
+    if route.path.contains("mailFolders") || route.path.contains("messages") {
+        let message = "Access is denied. Check credentials and try again.";
+        return GraphError::new(403, "ErrorAccessDenied", message);
+    }
+    let message = "Insufficient privileges to complete the operation.";
+    GraphError::new(403, "Authorization_RequestDenied", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn find_path(method: &str, path: &str) -> Result<(String, Vec<String>), u16> {
+        let mut call = Call::new(method, path, HeaderMap::new(), Bytes::new(), "https://x");
+        let route = find(&mut call).map_err(|error| error.status)?;
+        Ok((route.name(), call.params))
+    }
+
+    #[test]
+    fn paths_lead_to_their_routes() {
+        let (name, params) =
+            find_path("GET", "/v1.0/users('u')/mailfolders('f')/messages/delta()?x=1").unwrap();
+        assert_eq!(name, "GET /users/{id}/mailFolders/{id}/messages/delta");
+        assert_eq!(params, ["u", "f"]);
+        let (name, _) = find_path("GET", "/v1.0/users/u/messages/m/$value").unwrap();
+        assert_eq!(name, "GET /users/{id}/messages/{id}/$value");
+        assert_eq!(find_path("GET", "/v1.0/users/u/nothing"), Err(400));
+        assert_eq!(find_path("PUT", "/v1.0/users/u"), Err(405));
+    }
+}

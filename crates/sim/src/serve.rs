@@ -1,0 +1,193 @@
+//! From the wire to the handlers and back.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use bytes::Bytes;
+use futures::StreamExt;
+
+use crate::fault::FaultKind;
+use crate::http::{Call, GraphError, Reply};
+use crate::tenant::Tenant;
+use crate::{admin, api, batch, fault, route, token};
+
+/// The largest body that is read at all.
+const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Answers a request.
+pub async fn handle(State(tenant): State<Arc<Tenant>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
+    // HTTP/2 has no Host header, the address carries it.
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let base = tenant.base_for(host.or(authority));
+    let method = parts.method.as_str();
+    let mut call = Call::new(method, target, parts.headers.clone(), Bytes::new(), &base);
+    let reply = match axum::body::to_bytes(body, BODY_MAX).await {
+        Ok(bytes) => {
+            tenant.counters().count(|stats| stats.bytes_in += bytes.len() as u64);
+            call.body = bytes;
+            dispatch(&tenant, call.clone()).await
+        }
+        Err(_) => api::create::too_large().reply(&call, tenant.clock().now()),
+    };
+    tenant.counters().count(|stats| stats.bytes_out += reply.body.len() as u64);
+    respond(&tenant, &call, reply)
+}
+
+async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
+    let now = tenant.clock().now();
+    let first = call.segments.first().cloned().unwrap_or_default();
+    if first == "_sim" {
+        return admin::answer(tenant, &call).unwrap_or_else(|error| error.reply(&call, now));
+    }
+    if first == "attachments" && call.segments.len() == 3 && call.segments[1] == "upload" {
+        let faults = tenant.faults().strike(&call, ["", ""]);
+        call.faults = faults;
+        if let Some(reply) = fault::refuse(&call, now) {
+            return reply;
+        }
+        let id = call.segments[2].clone();
+        let answer = api::upload::answer(tenant, &call, &id);
+        return after(&call, answer.unwrap_or_else(|error| error.reply(&call, now)));
+    }
+    if first == "v1.0" {
+        if call.method == "POST" && call.segments.get(1).is_some_and(|part| part == "$batch") {
+            return batched(tenant, &call).await;
+        }
+        return graph(tenant, call, false).await;
+    }
+    if call.segments.last().is_some_and(|last| last == "token") {
+        tenant.counters().count(|stats| stats.tokens += 1);
+    }
+    token::answer(tenant, &call).unwrap_or_else(|| {
+        GraphError::new(404, "ResourceNotFound", "Invalid version.").reply(&call, now)
+    })
+}
+
+async fn batched(tenant: &Tenant, call: &Call) -> Reply {
+    tenant.counters().count(|stats| stats.batches += 1);
+    let now = tenant.clock().now();
+    if let Err(error) = authenticate(tenant, call) {
+        return error.reply(call, now);
+    }
+    batch::answer(tenant, call).await.unwrap_or_else(|error| error.reply(call, now))
+}
+
+/// Answers a request below `/v1.0`, or a part of a batch.
+pub async fn graph(tenant: &Tenant, mut call: Call, part: bool) -> Reply {
+    let route = match route::find(&mut call) {
+        Ok(route) => route,
+        Err(error) => {
+            tenant.counters().request("unknown", error.status, part);
+            return error.reply(&call, tenant.clock().now());
+        }
+    };
+    let answer = carry_out(tenant, &mut call, route).await;
+    let now = tenant.clock().now();
+    let reply = after(&call, answer.unwrap_or_else(|error| error.reply(&call, now)));
+    tenant.counters().request(&route.name(), reply.status, part);
+    reply
+}
+
+async fn carry_out(
+    tenant: &Tenant,
+    call: &mut Call,
+    route: &'static route::Route,
+) -> Result<Reply, GraphError> {
+    let claims = authenticate(tenant, call)?;
+    (call.app, call.roles) = (claims.appid, claims.roles);
+    let user = tenant.user_names(call.param(0));
+    let names = [user.0.as_str(), user.1.as_str()];
+    let now = tenant.clock().now();
+    let bytes = call.body.len() as u64;
+    let _running = if route.path.starts_with("users/{id}/") {
+        let running = tenant.throttle().enter(&call.app, &user.0, bytes, now)?;
+        tenant.counters().count(|stats| {
+            stats.mailbox_concurrency_peak = stats.mailbox_concurrency_peak.max(running.in_flight);
+        });
+        Some(running)
+    } else {
+        None
+    };
+    if !tenant.latency().is_zero() {
+        tokio::time::sleep(tenant.latency()).await;
+    }
+    call.faults = tenant.faults().strike(call, names);
+    if let Some(reply) = fault::refuse(call, now) {
+        return Ok(reply);
+    }
+    if !route.roles.iter().any(|role| call.roles.contains(*role)) {
+        return Err(route::denied(route));
+    }
+    (route.handler)(tenant, call)
+}
+
+fn authenticate(tenant: &Tenant, call: &Call) -> Result<token::Claims, GraphError> {
+    token::check_bearer(tenant, call.header("authorization")).map_err(|message| {
+        GraphError::new(401, "InvalidAuthenticationToken", message).with(
+            "www-authenticate",
+            format!(
+                "Bearer realm=\"\", authorization_uri=\"{}/{}/oauth2/v2.0/authorize\"",
+                call.base,
+                tenant.tenant_id()
+            ),
+        )
+    })
+}
+
+/// The faults that strike a finished answer.
+fn after(call: &Call, mut reply: Reply) -> Reply {
+    let broken = |kind: &FaultKind| matches!(kind, FaultKind::BrokenBody | FaultKind::AnswerLost);
+    reply.broken |= call.struck(broken);
+    if reply.broken && reply.body.is_empty() {
+        // An answer without a body cannot break in its middle.
+        (reply.status, reply.body) = (200, Bytes::from_static(b"{}"));
+    }
+    reply
+}
+
+fn respond(tenant: &Tenant, call: &Call, reply: Reply) -> Response<Body> {
+    let body = if reply.broken { broken(&reply.body) } else { Body::from(reply.body) };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let headers = response.headers_mut();
+    for (name, value) in &reply.headers {
+        set(headers, name, value);
+    }
+    let client_id = call.header("client-request-id").unwrap_or(&call.request_id);
+    set(headers, "request-id", &call.request_id);
+    set(headers, "client-request-id", client_id);
+    set(headers, "cache-control", "no-cache");
+    set(headers, "strict-transport-security", "max-age=31536000");
+    set(
+        headers,
+        "x-ms-ags-diagnostic",
+        r#"{"ServerInfo":{"DataCenter":"Simulated","Slice":"E","Ring":"0","ScaleUnit":"000"}}"#,
+    );
+    if reply.status < 300 {
+        set(headers, "odata-version", "4.0");
+        if let Some(applied) = call.prefer().applied() {
+            set(headers, "preference-applied", &applied);
+        }
+    }
+    let date = tenant.clock().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    set(headers, "date", &date);
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        headers.insert(name, value);
+    }
+}
+
+/// A body that ends in the middle with an error, whereupon the connection is cut.
+fn broken(body: &Bytes) -> Body {
+    let half = body.slice(..body.len() / 2);
+    let end = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by a fault");
+    Body::from_stream(futures::stream::iter([Ok(half), Err(end)]).boxed())
+}
