@@ -1,1 +1,36 @@
-//! One file per operation: backup, restore, verify, rebuild
+//! One file per operation: what Holdfast does, in the order in which it does it.
+//!
+//! The engine joins the crates below it: it reads a workload through Graph, writes to the vault,
+//! and keeps the catalog. It knows nothing of HTTP servers, schedules or screens; progress is
+//! counted in [`Progress`], results are values that serialise to the `--json` forms.
+//!
+//! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
+//! [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`].
+
+pub mod backup;
+pub mod browse;
+pub mod discover;
+pub mod doctor;
+mod error;
+mod home;
+mod intent;
+mod process;
+mod progress;
+pub mod rebuild;
+pub mod restore;
+mod seal;
+pub mod tenant;
+pub mod verify;
+mod walk;
+
+pub use error::{Error, Exit, Result};
+pub use home::{Home, InitOptions};
+pub use progress::{Progress, Seen};
+
+use holdfast_vault::Fanout;
+use holdfast_workloads::mail;
+
+/// How messages are spread below a folder: by month, above 256 by day, then by digits of the
+/// short id, joined again below 64 (`docs/format.md`).
+pub const MAIL_FANOUT: Fanout =
+    Fanout { levels: mail::fanout_levels, always: 1, split_above: 256, merge_below: 64 };

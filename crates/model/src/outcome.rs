@@ -50,7 +50,9 @@ impl SkipCause {
             Self::DeletedInFlight => "deleted in the mailbox while the backup was running",
             Self::CorruptInService => "damaged in Microsoft's store: Graph cannot read it",
             Self::InvalidRecipients => "Graph refuses to show it because of its recipients",
-            Self::NoMailbox => "the user has no mailbox in Exchange Online (no licence, guest, on-premises)",
+            Self::NoMailbox => {
+                "the user has no mailbox in Exchange Online (no licence, guest, on-premises)"
+            }
         }
     }
 }

@@ -1,0 +1,224 @@
+//! Backup: reads what changed and makes it a restore point.
+//!
+//! The line is straight: tenants → resources → shard lease (`shard`) → changes of each mailbox
+//! (`mailbox`: folders, then messages) → blobs, trees, snapshot → one catalog transaction. A crash
+//! anywhere means: run again from the old links.
+
+mod adopt;
+mod entries;
+mod folders;
+mod mailbox;
+mod pending;
+mod place;
+mod shard;
+
+use std::collections::BTreeMap;
+
+use holdfast_catalog::{ResourceRow, ResourceStatus, RunProblem, RunRow, TenantRow};
+use holdfast_graph::Graph;
+use holdfast_model::{Counts, Outcome, RunId, ShardId};
+use holdfast_vault::Vault;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::tenant::{self, Purpose};
+use crate::{Home, Progress, Result, discover};
+
+pub(crate) use place::resource_path;
+pub(crate) use shard::snapshot_row;
+
+/// What to back up.
+#[derive(Clone, Debug, Default)]
+pub struct BackupRequest {
+    /// Only this tenant.
+    pub tenant: Option<String>,
+    /// Only this resource: name, id or Graph id.
+    pub resource: Option<String>,
+}
+
+/// What a backup came to: the `--json` form of `holdfast backup`.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackupReport {
+    /// Over all tenants.
+    pub outcome: Outcome,
+    /// Sums over all resources.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Requests to Microsoft Graph, parts of a batch counted singly.
+    pub requests: u64,
+    /// Milliseconds waited because Graph said so.
+    pub waited_ms: u64,
+    /// New snapshots.
+    pub snapshots: Vec<String>,
+    /// The runs, one per tenant.
+    pub runs: Vec<RunId>,
+    /// Per resource.
+    pub resources: Vec<ResourceReport>,
+}
+
+/// What the backup of one resource came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResourceReport {
+    /// Our id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Outcome.
+    pub outcome: Outcome,
+    /// Figures.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Why it was skipped or failed, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Items that failed or were skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+}
+
+/// An item that was not stored.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// Graph id.
+    pub item: String,
+    /// Skip cause or Graph's code.
+    pub cause: String,
+    /// True for a known cause, false for a failure.
+    pub skipped: bool,
+}
+
+/// Backs up and reports. Errors of single items and resources are in the report; an error here
+/// means that nothing more could be done.
+pub async fn backup(
+    home: &Home,
+    request: &BackupRequest,
+    progress: &Progress,
+) -> Result<BackupReport> {
+    let tenants = tenant::chosen(home, request.tenant.as_deref()).await?;
+    let mut report = BackupReport {
+        outcome: Outcome::Complete,
+        counts: Counts::default(),
+        requests: 0,
+        waited_ms: 0,
+        snapshots: Vec::new(),
+        runs: Vec::new(),
+        resources: Vec::new(),
+    };
+    for tenant in &tenants {
+        let run = RunId(Uuid::now_v7().to_string());
+        let mut row = home.catalog.run_start(&run, &tenant.name).await?;
+        let (before, asked) = (report.resources.len(), (report.requests, report.waited_ms));
+        let result = of_tenant(home, tenant, request, &run, progress, &mut report).await;
+        row.requests = report.requests - asked.0;
+        row.waited_ms = report.waited_ms - asked.1;
+        finish_run(home, row, &report.resources[before..], result.as_ref().err()).await?;
+        report.runs.push(run);
+        result?;
+    }
+    report.outcome = outcome(&report.resources);
+    for resource in &report.resources {
+        report.counts.add(&resource.counts);
+    }
+    Ok(report)
+}
+
+async fn of_tenant(
+    home: &Home,
+    tenant: &TenantRow,
+    request: &BackupRequest,
+    run: &RunId,
+    progress: &Progress,
+    report: &mut BackupReport,
+) -> Result<()> {
+    let graph = tenant::graph(home, tenant, Purpose::Backup)?;
+    let vault = home.vault(Some(&tenant.vault_id)).await?;
+    let result = of_vault(home, tenant, request, run, progress, (&graph, &vault), report).await;
+    let stats = graph.stats();
+    report.requests += stats.requests;
+    report.waited_ms += stats.waited_ms;
+    result
+}
+
+async fn of_vault(
+    home: &Home,
+    tenant: &TenantRow,
+    request: &BackupRequest,
+    run: &RunId,
+    progress: &Progress,
+    (graph, vault): (&Graph, &Vault),
+    report: &mut BackupReport,
+) -> Result<()> {
+    let resources = due(home, tenant, request, graph, vault).await?;
+    progress.expect_resources(resources.len());
+    let mut shards: BTreeMap<ShardId, Vec<ResourceRow>> = BTreeMap::new();
+    for resource in resources {
+        shards.entry(resource.shard.unwrap_or(ShardId(1))).or_default().push(resource);
+    }
+    for (shard, resources) in shards {
+        let work = shard::Work { home, graph, vault, run, progress, shard };
+        let done = shard::back_up(&work, resources).await?;
+        report.snapshots.extend(done.snapshot);
+        report.resources.extend(done.resources);
+    }
+    Ok(())
+}
+
+/// The resources to read: the named one, or all that the directory lists.
+async fn due(
+    home: &Home,
+    tenant: &TenantRow,
+    request: &BackupRequest,
+    graph: &Graph,
+    vault: &Vault,
+) -> Result<Vec<ResourceRow>> {
+    let rows = discover::refresh(home, tenant, vault, graph).await?;
+    if let Some(name) = &request.resource {
+        return Ok(vec![discover::find(home, Some(&tenant.name), name).await?]);
+    }
+    Ok(rows.into_iter().filter(|row| row.status != ResourceStatus::Gone).collect())
+}
+
+fn outcome(resources: &[ResourceReport]) -> Outcome {
+    let bad = |r: &&ResourceReport| r.outcome != Outcome::Complete;
+    let failed = resources.iter().filter(|r| r.outcome == Outcome::Failed).count();
+    if failed > 0 && failed == resources.len() {
+        Outcome::Failed
+    } else if resources.iter().any(|r| bad(&r)) {
+        Outcome::Partial
+    } else {
+        Outcome::Complete
+    }
+}
+
+async fn finish_run(
+    home: &Home,
+    mut run: RunRow,
+    resources: &[ResourceReport],
+    error: Option<&crate::Error>,
+) -> Result<()> {
+    let mut problems = Vec::new();
+    for resource in resources {
+        run.counts.add(&resource.counts);
+        problems.extend(run_problems(&run.id, resource));
+    }
+    home.catalog.run_problem_add(&problems).await?;
+    run.outcome = Some(if error.is_some() { Outcome::Failed } else { outcome(resources) });
+    run.error = error.map(crate::Error::cause);
+    Ok(home.catalog.run_finish(&run).await?)
+}
+
+fn run_problems(run: &RunId, resource: &ResourceReport) -> Vec<RunProblem> {
+    let problem = |item: Option<&str>, cause: &str, skipped| RunProblem {
+        run: run.clone(),
+        resource: resource.id.as_str().into(),
+        item: item.map(Into::into),
+        cause: cause.to_owned(),
+        skipped,
+    };
+    let whole = resource
+        .cause
+        .iter()
+        .map(|cause| problem(None, cause, resource.outcome == Outcome::Complete));
+    let items = resource.problems.iter().map(|p| problem(Some(&p.item), &p.cause, p.skipped));
+    whole.chain(items).collect()
+}

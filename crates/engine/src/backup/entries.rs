@@ -1,0 +1,289 @@
+//! The messages of one page: which are new, which changed, which only moved.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use holdfast_catalog::{ContainerRow, ItemRow};
+use holdfast_model::{ContainerId, ItemId, SkipCause};
+use holdfast_vault::{Content, Cut};
+use holdfast_workloads::mail::{self, Body, Entry, ItemMeta, StoredForm};
+
+use super::Problem;
+use super::mailbox::{MailboxRun, concerns_all};
+use super::place::store;
+use crate::{Error, Result};
+
+/// Bodies of one mailbox fetched at once; Graph allows four (graph reference, section 8), and the
+/// client's budget holds one back for restores.
+const BODIES_AT_ONCE: usize = 4;
+
+/// A service that answers with nothing but errors is not asked for every message of a mailbox.
+const FAILURES_IN_A_ROW: usize = 20;
+
+/// The entries of a page; of one that is listed twice the last counts.
+pub(super) struct Entries {
+    put: BTreeMap<ItemId, ItemMeta>,
+    removed: Vec<ItemId>,
+}
+
+impl Entries {
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let mut last: BTreeMap<ItemId, Option<ItemMeta>> = BTreeMap::new();
+        for entry in entries {
+            match entry {
+                Entry::Put(listed) => last.insert(listed.meta.item_id(), Some(listed.meta)),
+                Entry::Removed(id) => last.insert(id, None),
+            };
+        }
+        let mut page = Self { put: BTreeMap::new(), removed: Vec::new() };
+        for (id, meta) in last {
+            match meta {
+                Some(meta) => {
+                    page.put.insert(id, meta);
+                }
+                None => page.removed.push(id),
+            }
+        }
+        page
+    }
+
+    /// Ids of the messages that are there.
+    pub fn ids(&self) -> impl Iterator<Item = &ItemId> {
+        self.put.keys()
+    }
+}
+
+/// Messages of a folder that could not be read and are asked for again.
+#[derive(Default)]
+pub(super) struct Retry(Vec<ItemId>);
+
+impl Retry {
+    /// Those that a row remembers.
+    pub fn of(row: &ContainerRow) -> Self {
+        let ids: Option<Vec<ItemId>> =
+            row.retry.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        Self(ids.unwrap_or_default())
+    }
+
+    /// The form of the row; nothing when there are none.
+    pub fn to_json(&self) -> Option<String> {
+        (!self.0.is_empty())
+            .then(|| serde_json::to_string(&self.0).expect("ids are text and serialise"))
+    }
+
+    /// The ids as text.
+    pub fn into_ids(self) -> Vec<String> {
+        self.0.into_iter().map(|id| id.0).collect()
+    }
+
+    fn add(&mut self, id: ItemId) {
+        if !self.0.contains(&id) {
+            self.0.push(id);
+        }
+    }
+}
+
+/// A message whose body is needed, and what the catalog knows of it.
+struct Wanted {
+    meta: ItemMeta,
+    old: Option<ItemRow>,
+}
+
+/// What came of fetching a body.
+enum Fetched {
+    Stored(Content, StoredForm, u64),
+    Skipped(SkipCause),
+    Failed(Error),
+}
+
+impl MailboxRun<'_, '_, '_> {
+    /// Applies a page of one folder. Messages that fail are kept for later in `retry`.
+    pub async fn apply_page(
+        &mut self,
+        folder: &ContainerId,
+        page: Entries,
+        retry: &mut Retry,
+    ) -> Result<()> {
+        self.left.extend(page.removed.into_iter().map(|id| (folder.clone(), id)));
+        let mut wanted = Vec::new();
+        for (id, meta) in page.put {
+            retry.0.retain(|waiting| *waiting != id);
+            let old = self.lookup(&id).await?;
+            match old {
+                Some(row) if row.change_key == meta.ck && row.container == *folder => {}
+                Some(row) if row.content_tag == meta.tag => {
+                    if !self.relink(folder, &row, &meta)? {
+                        wanted.push(Wanted { meta, old: Some(row) });
+                    }
+                }
+                old => wanted.push(Wanted { meta, old }),
+            }
+        }
+        self.fetch_all(folder, wanted, retry).await
+    }
+
+    /// Asks again for the messages that failed before.
+    pub async fn apply_retries(&mut self, folder: &ContainerId, retry: &mut Retry) -> Result<()> {
+        let user = self.resource.graph_id.clone();
+        let mut wanted = Vec::new();
+        for id in std::mem::take(&mut retry.0) {
+            match mail::listed(self.shard.work.graph, &user, &id).await {
+                Ok(Some(listed)) => {
+                    let old = self.lookup(&id).await?;
+                    wanted.push(Wanted { meta: listed.meta, old });
+                }
+                Ok(None) => {}
+                Err(error) => self.fail(id, &error.into(), retry),
+            }
+        }
+        self.fetch_all(folder, wanted, retry).await
+    }
+
+    /// The row of an item as this run left it, else as the catalog has it.
+    pub async fn lookup(&self, id: &ItemId) -> Result<Option<ItemRow>> {
+        if let Some(known) = self.shard.state().pending.item(&self.resource.id, id) {
+            return Ok(known);
+        }
+        let catalog = &self.shard.work.home.catalog;
+        let rows = catalog.item_get(&self.resource.id, std::slice::from_ref(id)).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// A move, or a change of what MIME does not say: the node is linked again, no body fetched.
+    /// False when the tree does not have it, which costs a fetch and nothing else.
+    fn relink(&mut self, folder: &ContainerId, old: &ItemRow, meta: &ItemMeta) -> Result<bool> {
+        let mut state = self.shard.state();
+        let taken = state.pending.take_item(&self.paths.of(&old.container), old)?;
+        let Some((content, before)) = taken else { return Ok(false) };
+        let meta = ItemMeta { form: before.form, ..meta.clone() };
+        let row = self.row(folder, &meta, old.name.clone());
+        let path = self.paths.of(folder);
+        state.pending.put_item(self.shard.writer, &path, row, content, &meta)?;
+        drop(state);
+        self.counts.items_changed += 1;
+        Ok(true)
+    }
+
+    fn row(&self, folder: &ContainerId, meta: &ItemMeta, name: String) -> ItemRow {
+        ItemRow {
+            resource: self.resource.id.clone(),
+            id: meta.item_id(),
+            container: folder.clone(),
+            name,
+            change_key: meta.ck.clone(),
+            content_tag: meta.tag.clone(),
+        }
+    }
+
+    async fn fetch_all(
+        &mut self,
+        folder: &ContainerId,
+        wanted: Vec<Wanted>,
+        retry: &mut Retry,
+    ) -> Result<()> {
+        let (graph, writer) = (self.shard.work.graph, self.shard.writer);
+        let user = self.resource.graph_id.clone();
+        self.shard.work.progress.expect_items(wanted.len());
+        let mut fetched = futures::stream::iter(wanted)
+            .map(|wanted| {
+                let user = &user;
+                async move {
+                    let id = wanted.meta.item_id();
+                    let body = mail::fetch_body(graph, user, &id).await;
+                    (wanted, stored(writer, body).await)
+                }
+            })
+            .buffered(BODIES_AT_ONCE);
+        let mut in_a_row = 0;
+        while let Some((wanted, fetched)) = fetched.next().await {
+            in_a_row = if matches!(fetched, Fetched::Failed(_)) { in_a_row + 1 } else { 0 };
+            self.take_in(folder, wanted, fetched, retry, in_a_row)?;
+        }
+        Ok(())
+    }
+
+    fn take_in(
+        &mut self,
+        folder: &ContainerId,
+        wanted: Wanted,
+        fetched: Fetched,
+        retry: &mut Retry,
+        in_a_row: usize,
+    ) -> Result<()> {
+        let id = wanted.meta.item_id();
+        match fetched {
+            Fetched::Stored(content, form, bytes) => {
+                self.shard.work.progress.item_done(bytes);
+                self.counts.bytes += bytes;
+                self.put(folder, ItemMeta { form, ..wanted.meta }, wanted.old, content)
+            }
+            Fetched::Skipped(cause) => {
+                self.shard.work.progress.item_done(0);
+                self.counts.items_skipped += 1;
+                let cause = cause.to_string();
+                self.problems.push(Problem { item: id.0, cause, skipped: true });
+                Ok(())
+            }
+            Fetched::Failed(error) if in_a_row >= FAILURES_IN_A_ROW || concerns_all(&error) => {
+                Err(error)
+            }
+            Fetched::Failed(error) => {
+                self.fail(id, &error, retry);
+                Ok(())
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        folder: &ContainerId,
+        meta: ItemMeta,
+        old: Option<ItemRow>,
+        content: Content,
+    ) -> Result<()> {
+        let name = mail::item_name(&meta.id, meta.filed_at(), &meta.subject, meta.form);
+        // The name is given once, as long as the form stays.
+        let ending = |name: &str| name.rsplit('.').next().map(str::to_owned);
+        let kept = old.as_ref().map(|row| row.name.clone());
+        let name = kept.filter(|kept| ending(kept) == ending(&name)).unwrap_or(name);
+        let mut state = self.shard.state();
+        if let Some(old) = &old {
+            state.pending.take_item(&self.paths.of(&old.container), old)?;
+        }
+        let row = self.row(folder, &meta, name);
+        let path = self.paths.of(folder);
+        state.pending.put_item(self.shard.writer, &path, row, content, &meta)?;
+        drop(state);
+        match old {
+            Some(_) => self.counts.items_changed += 1,
+            None => self.counts.items_new += 1,
+        }
+        Ok(())
+    }
+
+    /// Records a failed item; its last good version stays.
+    fn fail(&mut self, id: ItemId, error: &Error, retry: &mut Retry) {
+        self.shard.work.progress.item_done(0);
+        self.counts.items_failed += 1;
+        self.problems.push(Problem { item: id.0.clone(), cause: error.cause(), skipped: false });
+        retry.add(id);
+    }
+}
+
+async fn stored(
+    writer: &std::sync::Arc<holdfast_vault::Writer>,
+    body: holdfast_workloads::Result<Body>,
+) -> Fetched {
+    let (bytes, form, cut): (Bytes, _, _) = match body {
+        Ok(Body::Mime(bytes)) => (bytes, StoredForm::Mime, Cut::Mime),
+        Ok(Body::Json(bytes)) => (bytes, StoredForm::Json, Cut::Whole),
+        Ok(Body::Skipped(cause)) => return Fetched::Skipped(cause),
+        Err(error) => return Fetched::Failed(error.into()),
+    };
+    let size = bytes.len() as u64;
+    match store(writer, bytes, cut).await {
+        Ok(content) => Fetched::Stored(content, form, size),
+        Err(error) => Fetched::Failed(error),
+    }
+}

@@ -1,0 +1,376 @@
+//! One mailbox: folders, then the messages of each, then what is gone.
+//!
+//! The mailbox is the unit of change: removals are applied only when all folders were read, for a
+//! message that left one folder may have arrived in another.
+
+use std::collections::{BTreeMap, HashSet};
+
+use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow, ResourceStatus};
+use holdfast_graph::Kind;
+use holdfast_model::{ContainerId, Counts, ItemId, Outcome, SkipCause};
+use holdfast_vault::SnapshotKind;
+use holdfast_workloads::mail::{FolderState, Round};
+
+use super::entries::{Entries, Retry};
+use super::folders::{self, FolderPlan, Paths};
+use super::shard::ShardRun;
+use super::{Problem, ResourceReport};
+use crate::{Error, Result, intent};
+
+/// Codes by which Graph says that a user has no mailbox (docs-contrib#405, #6519).
+const NO_MAILBOX: [&str; 3] =
+    ["MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI", "ErrorNonExistentMailbox"];
+
+/// The state of one mailbox run.
+pub(super) struct MailboxRun<'r, 'a, 'w> {
+    pub shard: &'r ShardRun<'a, 'w>,
+    pub resource: ResourceRow,
+    pub paths: Paths,
+    pub rows: BTreeMap<ContainerId, ContainerRow>,
+    pub counts: Counts,
+    pub problems: Vec<Problem>,
+    /// Messages that left a folder: applied at the end, if at all.
+    pub left: Vec<(ContainerId, ItemId)>,
+}
+
+/// Backs up one mailbox. What Graph refuses is in the report, and other mailboxes go on; an error
+/// is one of the vault or the catalog, after which nothing of the run may be committed.
+pub(super) async fn back_up(
+    shard: &ShardRun<'_, '_>,
+    resource: ResourceRow,
+) -> Result<ResourceReport> {
+    let done = round(shard, resource.clone()).await;
+    shard.work.progress.resource_done();
+    let error = match done {
+        Err(error) if error.graph().is_some() => error,
+        Err(error) => {
+            shard.state().poisoned = true;
+            return Err(error);
+        }
+        done => return done,
+    };
+    tracing::warn!(resource = %resource.id, cause = error.cause(), "a mailbox was not backed up");
+    let last_polled = Some(shard.work.home.now());
+    let row = ResourceRow { stale: true, last_polled, ..resource };
+    shard.work.home.catalog.resource_put(&row).await?;
+    Ok(ResourceReport {
+        id: row.id.to_string(),
+        name: row.name,
+        outcome: Outcome::Failed,
+        counts: Counts::default(),
+        cause: Some(error.cause()),
+        problems: Vec::new(),
+    })
+}
+
+async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<ResourceReport> {
+    let read_at = shard.work.home.now();
+    let known = shard.work.home.catalog.container_list(&resource.id).await?;
+    tracing::debug!(target: "holdfast::stage", stage = "fetch");
+    let plan = match folders::plan(shard.work.graph, &resource, known.clone()).await {
+        Ok(plan) => plan,
+        Err(error) if is_without_mailbox(&error) => return no_mailbox(shard, resource).await,
+        Err(error) => return Err(error),
+    };
+    let was_behind = resource.restore_point.is_none() || resource.stale;
+    let paths = {
+        let mut state = shard.state();
+        state.pending.begin(resource.clone(), read_at);
+        if was_behind {
+            state.pending.touch(&resource.id)?;
+        }
+        folders::apply(&mut state.pending, &resource, &known, &plan, read_at)?
+    };
+    let mut mailbox = MailboxRun {
+        shard,
+        resource,
+        paths,
+        rows: plan.rows.clone(),
+        counts: Counts::default(),
+        problems: Vec::new(),
+        left: Vec::new(),
+    };
+    mailbox.note_folders(plan.rows.values().chain(plan.removed.values()));
+    let failure = mailbox.read_folders(&plan).await?;
+    mailbox.finish(&plan, &known, read_at, failure).await
+}
+
+fn is_without_mailbox(error: &Error) -> bool {
+    let code = error.graph().and_then(|error| error.code()).unwrap_or_default();
+    NO_MAILBOX.iter().any(|known| known.eq_ignore_ascii_case(code))
+}
+
+/// The last state stays; the row says why there is no newer one.
+async fn no_mailbox(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<ResourceReport> {
+    let row = ResourceRow {
+        status: ResourceStatus::Unavailable,
+        skip_cause: Some(SkipCause::NoMailbox),
+        last_polled: Some(shard.work.home.now()),
+        ..resource.clone()
+    };
+    store_status(shard, &resource, &row).await?;
+    let cause = SkipCause::NoMailbox.to_string();
+    Ok(ResourceReport {
+        id: row.id.to_string(),
+        name: row.name,
+        outcome: Outcome::Complete,
+        counts: Counts::default(),
+        cause: Some(cause),
+        problems: Vec::new(),
+    })
+}
+
+/// A change of status is intent: it goes to the vault first.
+async fn store_status(
+    shard: &ShardRun<'_, '_>,
+    old: &ResourceRow,
+    new: &ResourceRow,
+) -> Result<()> {
+    if (old.status, old.skip_cause) != (new.status, new.skip_cause) {
+        intent::save(shard.work.vault, vec![intent::resource(new)]).await?;
+    }
+    Ok(shard.work.home.catalog.resource_put(new).await?)
+}
+
+impl MailboxRun<'_, '_, '_> {
+    /// Keeps all rows of the plan for the next commit.
+    fn note_folders<'p>(&self, rows: impl Iterator<Item = &'p ContainerRow>) {
+        let mut state = self.shard.state();
+        for row in rows {
+            state.pending.put_container(row.clone());
+            note_state(&mut state.pending.of(&self.resource.id).state.folders, row);
+        }
+    }
+
+    /// Keeps the new links of a folder for the next commit.
+    pub fn note_row(&mut self, id: &ContainerId, change: impl FnOnce(&mut ContainerRow)) {
+        let Some(row) = self.rows.get_mut(id) else { return };
+        change(row);
+        let row = row.clone();
+        let mut state = self.shard.state();
+        note_state(&mut state.pending.of(&self.resource.id).state.folders, &row);
+        state.pending.put_container(row);
+    }
+
+    /// Reads all folders; answers with the first failure of Graph that stopped one.
+    async fn read_folders(&mut self, plan: &FolderPlan) -> Result<Option<Error>> {
+        let mut failure = None;
+        for id in plan.rows.keys() {
+            let Err(error) = self.read_folder(id).await else { continue };
+            if error.graph().is_none() {
+                return Err(error);
+            }
+            let resource = &self.resource.id;
+            tracing::warn!(%resource, cause = error.cause(), "a folder was not read");
+            let stop = concerns_all(&error);
+            failure.get_or_insert(error);
+            if stop {
+                break;
+            }
+        }
+        Ok(failure)
+    }
+
+    /// One round of one folder.
+    async fn read_folder(&mut self, id: &ContainerId) -> Result<()> {
+        let row = self.rows[id].clone();
+        let link = row.next_link.as_deref().or(row.delta_link.as_deref());
+        let user = self.resource.graph_id.clone();
+        let graph = self.shard.work.graph;
+        let done = self.read_round(id, Round::start(graph, &user, id, link)).await;
+        let done = match done {
+            Err(error) if link.is_some() && folders::is_expired(kind(&error)) => {
+                self.read_round(id, Round::start(graph, &user, id, None)).await
+            }
+            other => other,
+        };
+        let done = match done {
+            Err(error) if kind(&error) == Some(Kind::Invalid) => {
+                self.read_round(id, Round::start_plain(graph, &user, id)).await
+            }
+            other => other,
+        };
+        match done {
+            // The folder went away after it was listed; the next folder delta says so.
+            Err(error) if kind(&error) == Some(Kind::NotFound) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn read_round(&mut self, id: &ContainerId, mut round: Round<'_>) -> Result<()> {
+        let held = match round.is_full() {
+            true => self.ids_in(id).await?,
+            false => HashSet::new(),
+        };
+        // An interrupted enumeration of a known folder starts again: only a whole one can tell
+        // what is gone.
+        let resumable = held.is_empty();
+        let mut missing = held;
+        let mut retry = Retry::of(&self.rows[id]);
+        while let Some((entries, next)) = round.next_page().await? {
+            let page = Entries::new(entries);
+            page.ids().for_each(|id| {
+                missing.remove(id);
+            });
+            self.apply_page(id, page, &mut retry).await?;
+            if resumable {
+                self.note_row(id, |row| row.next_link = next);
+            }
+            if self.shard.checkpoint_is_due() {
+                self.shard.commit(SnapshotKind::Checkpoint).await?;
+            }
+        }
+        self.apply_retries(id, &mut retry).await?;
+        self.left.extend(missing.into_iter().map(|item| (id.clone(), item)));
+        let link = round.delta_link().map(str::to_owned);
+        self.note_row(id, |row| {
+            row.next_link = None;
+            row.delta_link = link;
+            row.retry = retry.to_json();
+        });
+        Ok(())
+    }
+
+    /// Ids of the items that lie in a folder as far as the catalog and this run know.
+    async fn ids_in(&self, id: &ContainerId) -> Result<HashSet<ItemId>> {
+        Ok(self.items_in(id).await?.into_iter().map(|row| row.id).collect())
+    }
+
+    async fn items_in(&self, id: &ContainerId) -> Result<Vec<ItemRow>> {
+        const PAGE: u32 = 1_000;
+        let mut after = None;
+        let mut rows = Vec::new();
+        loop {
+            let catalog = &self.shard.work.home.catalog;
+            let page = catalog.item_list(&self.resource.id, Some(id), after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            rows.extend(page);
+        }
+        let mut state = self.shard.state();
+        rows.retain(|row| state.pending.item(&self.resource.id, &row.id).is_none());
+        rows.extend(state.pending.items_in(&self.resource.id, id));
+        Ok(rows)
+    }
+
+    async fn finish(
+        mut self,
+        plan: &FolderPlan,
+        known: &[ContainerRow],
+        read_at: holdfast_model::Timestamp,
+        failure: Option<Error>,
+    ) -> Result<ResourceReport> {
+        match &failure {
+            None => {
+                self.apply_removals().await?;
+                self.remove_folders(&plan.removed).await?;
+            }
+            Some(_) => self.hold_back_removals(known),
+        }
+        let whole = failure.is_none();
+        let old = self.resource.clone();
+        let row = ResourceRow {
+            status: ResourceStatus::Active,
+            skip_cause: None,
+            stale: !whole,
+            restore_point: if whole { Some(read_at) } else { old.restore_point },
+            last_polled: Some(self.shard.work.home.now()),
+            list_link: if whole || plan.removed.is_empty() {
+                Some(plan.link.clone())
+            } else {
+                old.list_link.clone()
+            },
+            ..old.clone()
+        };
+        if (old.status, old.skip_cause) != (row.status, row.skip_cause) {
+            intent::save(self.shard.work.vault, vec![intent::resource(&row)]).await?;
+        }
+        let mut state = self.shard.state();
+        state.pending.of(&row.id).state.folders_link.clone_from(&row.list_link);
+        state.pending.finish(row, whole);
+        drop(state);
+        Ok(self.report(failure))
+    }
+
+    fn report(self, failure: Option<Error>) -> ResourceReport {
+        let outcome = match (&failure, self.counts.items_failed) {
+            (None, 0) => Outcome::Complete,
+            (None, _) => Outcome::Partial,
+            (Some(_), _) if self.counts.is_idle() => Outcome::Failed,
+            (Some(_), _) => Outcome::Partial,
+        };
+        ResourceReport {
+            id: self.resource.id.to_string(),
+            name: self.resource.name,
+            outcome,
+            counts: self.counts,
+            cause: failure.map(|error| error.cause()),
+            problems: self.problems,
+        }
+    }
+
+    /// What left a folder and did not turn up in another one is deleted.
+    async fn apply_removals(&mut self) -> Result<()> {
+        for (folder, id) in std::mem::take(&mut self.left) {
+            let Some(row) = self.lookup(&id).await? else { continue };
+            if row.container == folder {
+                self.delete(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_folders(
+        &mut self,
+        removed: &BTreeMap<ContainerId, ContainerRow>,
+    ) -> Result<()> {
+        for folder in removed.values() {
+            for row in self.items_in(&folder.id).await? {
+                self.delete(&row)?;
+            }
+            let path = self.paths.of(&folder.id);
+            let mut state = self.shard.state();
+            state.pending.edit.remove(&super::pending::parts(&path))?;
+            state.pending.remove_container(&self.resource.id, &folder.id);
+            state.pending.of(&self.resource.id).state.folders.remove(folder.id.as_str());
+            state.pending.touch(&self.resource.id)?;
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, row: &ItemRow) -> Result<()> {
+        let path = self.paths.of(&row.container);
+        self.shard.state().pending.remove_item(&path, row)?;
+        self.counts.items_deleted += 1;
+        Ok(())
+    }
+
+    /// Removals wait for a round in which every folder could be read: the links that told of them
+    /// are not advanced, so that they are told again.
+    fn hold_back_removals(&mut self, known: &[ContainerRow]) {
+        let left: HashSet<ContainerId> = self.left.drain(..).map(|(folder, _)| folder).collect();
+        for id in left {
+            let old = known.iter().find(|row| row.id == id).and_then(|row| row.delta_link.clone());
+            self.note_row(&id, |row| row.delta_link = old);
+        }
+    }
+}
+
+fn note_state(states: &mut BTreeMap<String, FolderState>, row: &ContainerRow) {
+    let state = FolderState {
+        link: row.delta_link.clone(),
+        next: row.next_link.clone(),
+        retry: Retry::of(row).into_ids(),
+    };
+    states.insert(row.id.0.clone(), state);
+}
+
+fn kind(error: &Error) -> Option<Kind> {
+    error.graph().map(holdfast_graph::Error::kind)
+}
+
+/// Failures that concern more than one item or folder: the rest need not be tried.
+pub(super) fn concerns_all(error: &Error) -> bool {
+    error.graph().is_none()
+        || matches!(kind(error), Some(Kind::Denied | Kind::Throttled | Kind::Unreachable))
+}

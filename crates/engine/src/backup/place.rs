@@ -1,0 +1,71 @@
+//! How a message becomes nodes of the vault.
+
+use std::sync::Arc;
+
+use holdfast_model::Workload;
+use holdfast_vault::{Content, Cut, Edit, MAX_META_BYTES, Node, NodeKind, Writer};
+use holdfast_workloads::mail::{self, ItemMeta};
+
+use crate::Result;
+use crate::home::blocking;
+
+/// Path of a resource from the root of a snapshot.
+pub(crate) fn resource_path(workload: Workload, dir: &str) -> [String; 2] {
+    [workload.to_string(), dir.to_owned()]
+}
+
+/// A message ready to be put in its folder: its node and, where its metadata is too long for the
+/// node, the file beside it.
+pub(super) struct Placed {
+    pub node: Node,
+    pub overflow: Option<Node>,
+}
+
+impl Placed {
+    /// A node for stored content with its metadata.
+    pub fn new(writer: &Writer, name: &str, content: Content, meta: &ItemMeta) -> Result<Self> {
+        let mtime = meta.filed_at();
+        let node = Node::file(name, content, mtime);
+        let json = meta.to_json();
+        if json.len() <= MAX_META_BYTES {
+            return Ok(Self { node: node.with_meta(json), overflow: None });
+        }
+        let whole = writer.put(json.as_bytes(), Cut::Whole)?;
+        let overflow = Node::file(mail::overflow_name(name), whole, mtime);
+        let short = meta.without_overflow().to_json();
+        Ok(Self { node: node.with_meta(short), overflow: Some(overflow) })
+    }
+
+    /// Puts it in its folder.
+    pub fn put(self, edit: &mut Edit<'_>, folder: &[&str]) -> Result<()> {
+        edit.put_item(folder, self.node)?;
+        if let Some(overflow) = self.overflow {
+            edit.put_item(folder, overflow)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a message out of its folder, with what lies beside it; answers with its stored content
+/// and the metadata of its node.
+pub(super) fn take(
+    edit: &mut Edit<'_>,
+    folder: &[&str],
+    name: &str,
+) -> Result<Option<(Content, ItemMeta)>> {
+    let Some(node) = edit.remove_item(folder, name)? else { return Ok(None) };
+    let meta = ItemMeta::from_json(name, node.meta.as_deref().unwrap_or_default())?;
+    if meta.more {
+        edit.remove_item(folder, &mail::overflow_name(name))?;
+    }
+    Ok(match node.kind {
+        NodeKind::File { content, size } => Some((Content { blobs: content, size }, meta)),
+        NodeKind::Dir { .. } => None,
+    })
+}
+
+/// Stores bytes on a thread for blocking work, so that several are compressed at once.
+pub(super) async fn store(writer: &Arc<Writer>, bytes: bytes::Bytes, cut: Cut) -> Result<Content> {
+    let writer = Arc::clone(writer);
+    blocking(move || Ok(writer.put(&bytes, cut)?)).await
+}

@@ -1,0 +1,390 @@
+//! Looking into restore points: listing, finding a place, reading a message.
+//!
+//! Listings read trees, not SQL. The spread of a large folder over months, days and digits is
+//! hidden: a path is folders and a name, and a month or day may stand between them to narrow.
+
+use std::io::Write;
+
+use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
+use holdfast_model::{ResourceId, Timestamp};
+use holdfast_vault::{Node, NodeKind, Reader, TreeId};
+use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, Place};
+use serde::Serialize;
+
+use crate::home::blocking;
+use crate::{Error, Home, MAIL_FANOUT, Result, discover};
+
+/// Which restore point is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum At {
+    /// The newest.
+    #[default]
+    Latest,
+    /// The last one read at or before a time.
+    Time(Timestamp),
+    /// The state in a snapshot, by the beginning of its id.
+    Snapshot(String),
+}
+
+impl std::str::FromStr for At {
+    type Err = String;
+
+    /// A time (`2026-11-22T09:00:00Z`, with offset) or the beginning of a snapshot id.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(time) = text.parse() {
+            return Ok(Self::Time(time));
+        }
+        let hex = text.len() >= 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        match hex {
+            true => Ok(Self::Snapshot(text.to_owned())),
+            false => Err(format!(
+                "'{text}' is neither a time like 2026-11-22T09:00:00Z nor a snapshot id"
+            )),
+        }
+    }
+}
+
+/// A snapshot as `holdfast snapshots` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotView {
+    /// Id, as restic shows it.
+    pub id: String,
+    /// Vault id.
+    pub vault: String,
+    /// Shard number.
+    pub shard: u32,
+    /// Position in the shard's history.
+    pub seq: u64,
+    /// When it was written.
+    pub time: Timestamp,
+    /// The run that wrote it.
+    pub run: String,
+    /// `final` or `checkpoint`.
+    pub kind: String,
+    /// Resources that changed in it.
+    pub resources: Vec<String>,
+}
+
+/// All committed snapshots, oldest first.
+pub async fn snapshots(home: &Home) -> Result<Vec<SnapshotView>> {
+    let mut changed = std::collections::BTreeMap::<(u32, u64), Vec<String>>::new();
+    for resource in home.catalog.resource_list(None).await? {
+        for point in home.catalog.restore_point_list(&resource.id).await? {
+            changed.entry((point.shard.0, point.seq.0)).or_default().push(resource.name.clone());
+        }
+    }
+    let rows = home.catalog.snapshot_list(None).await?;
+    let view = |row: SnapshotRow| SnapshotView {
+        resources: changed.remove(&(row.shard.0, row.seq.0)).unwrap_or_default(),
+        id: row.id,
+        vault: row.vault_id,
+        shard: row.shard.0,
+        seq: row.seq.0,
+        time: row.time,
+        run: row.run.0,
+        kind: row.kind.as_str().to_owned(),
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// A restore point of a resource, ready to be read.
+pub struct Located {
+    /// The resource.
+    pub resource: ResourceRow,
+    /// The restore point.
+    pub point: RestorePointRow,
+    /// Reads its shard.
+    pub reader: Reader,
+    /// The resource's directory.
+    pub tree: TreeId,
+}
+
+/// Finds the restore point of a resource.
+pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) -> Result<Located> {
+    let resource = discover::find(home, tenant, resource).await?;
+    let point = point(home, &resource.id, at).await?.ok_or_else(|| Error::NotFound {
+        what: "restore point of",
+        name: resource.name.clone(),
+        hint: " at that time; 'holdfast snapshots' lists what there is",
+    })?;
+    let tree = point.tree.parse().map_err(|_| Error::not_found("tree", point.tree.clone()))?;
+    let tenant = crate::tenant::find(home, &resource.tenant).await?;
+    let vault = home.vault(Some(&tenant.vault_id)).await?;
+    let shard = point.shard;
+    let reader = blocking(move || Ok(vault.shard(shard)?.reader()?)).await?;
+    Ok(Located { resource, point, reader, tree })
+}
+
+async fn point(home: &Home, resource: &ResourceId, at: &At) -> Result<Option<RestorePointRow>> {
+    match at {
+        At::Latest => Ok(home.catalog.restore_point_at(resource, None).await?),
+        At::Time(time) => Ok(home.catalog.restore_point_at(resource, Some(*time)).await?),
+        At::Snapshot(prefix) => {
+            let found = home.catalog.snapshot_find(prefix).await?;
+            match found.as_slice() {
+                [one] => Ok(home.catalog.restore_point_in(resource, one.shard, one.seq).await?),
+                [] => Err(Error::not_found("snapshot", prefix)),
+                many => Err(Error::Ambiguous {
+                    what: "snapshots",
+                    name: prefix.clone(),
+                    count: many.len(),
+                }),
+            }
+        }
+    }
+}
+
+/// A line of a listing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// Path inside the resource: folders and a name.
+    pub path: String,
+    /// `folder` or `message`.
+    pub kind: &'static str,
+    /// Real name of a folder, or subject of a message (its beginning).
+    pub title: String,
+    /// Graph id.
+    pub id: String,
+    /// Size of the stored form in bytes; 0 for folders.
+    pub size: u64,
+    /// Received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<Timestamp>,
+    /// Sender's address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub from: String,
+}
+
+/// What lies at a place of a restore point.
+#[derive(Debug)]
+pub enum Spot {
+    /// A folder (or the resource itself, or a month): its tree and the path to it.
+    Folder(Option<TreeId>, Vec<FolderStep>),
+    /// A message and the folders above it.
+    Message(Box<Node>, Vec<FolderStep>),
+}
+
+/// A folder on the way to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderStep {
+    /// Its directory name in the vault.
+    pub dir: String,
+    /// What is known of it.
+    pub meta: FolderMeta,
+}
+
+/// A message found below a place.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its node.
+    pub node: Node,
+    /// Its metadata, with what lay beside the node.
+    pub meta: ItemMeta,
+    /// The folders above it, outermost first.
+    pub folders: Vec<FolderStep>,
+}
+
+impl Found {
+    /// Path inside the resource, without the spread.
+    pub fn path(&self) -> String {
+        path_to(&self.folders, &self.node.name)
+    }
+}
+
+fn path_to(folders: &[FolderStep], name: &str) -> String {
+    let mut path: Vec<&str> = folders.iter().map(|step| step.dir.as_str()).collect();
+    path.push(name);
+    path.join("/")
+}
+
+impl Located {
+    /// Finds what a path means. Folder names match exactly; the spread may be left out.
+    pub fn spot(&self, path: &str) -> Result<Spot> {
+        let mut tree = Some(self.tree);
+        let mut folders = Vec::new();
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        for (position, part) in parts.iter().enumerate() {
+            let missing = || Error::not_found("place", path);
+            let last = position + 1 == parts.len();
+            let Some(node) = self.step(tree.ok_or_else(missing)?, part)? else {
+                return Err(missing());
+            };
+            match (mail::place_of_name(part), &node.kind) {
+                (Place::Item, NodeKind::File { .. }) if last => {
+                    return Ok(Spot::Message(Box::new(node), folders));
+                }
+                (Place::Folder, NodeKind::Dir { .. }) => folders.push(step_of(&node)?),
+                (Place::Fanout, NodeKind::Dir { .. }) => {}
+                _ => return Err(missing()),
+            }
+            tree = node.tree();
+        }
+        Ok(Spot::Folder(tree, folders))
+    }
+
+    fn step(&self, tree: TreeId, name: &str) -> Result<Option<Node>> {
+        if let Some(node) = self.reader.node(tree, &[name])? {
+            return Ok(Some(node));
+        }
+        match mail::place_of_name(name) {
+            Place::Item => Ok(self.reader.item(tree, &[], name, &MAIL_FANOUT)?),
+            _ => Ok(None),
+        }
+    }
+
+    /// All messages at or below a path, folder by folder.
+    pub fn messages(&self, path: &str) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        match self.spot(path)? {
+            Spot::Message(node, folders) => found.push(self.found(*node, &folders)?),
+            Spot::Folder(Some(tree), folders) => self.collect(tree, &folders, true, &mut found)?,
+            Spot::Folder(None, _) => {}
+        }
+        Ok(found)
+    }
+
+    fn collect(
+        &self,
+        tree: TreeId,
+        folders: &[FolderStep],
+        below: bool,
+        found: &mut Vec<Found>,
+    ) -> Result<()> {
+        for node in self.reader.list(tree)? {
+            match (mail::place_of_name(&node.name), node.tree()) {
+                (Place::Item, _) => found.push(self.found(node, folders)?),
+                (Place::Fanout, Some(tree)) => self.collect(tree, folders, below, found)?,
+                (Place::Folder, Some(tree)) if below => {
+                    let mut inner = folders.to_vec();
+                    inner.push(step_of(&node)?);
+                    self.collect(tree, &inner, below, found)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&self, node: Node, folders: &[FolderStep]) -> Result<Found> {
+        let meta = ItemMeta::from_json(&node.name, node.meta.as_deref().unwrap_or_default())?;
+        let meta = if meta.more { self.overflow(&node, folders, meta)? } else { meta };
+        Ok(Found { node, meta, folders: folders.to_vec() })
+    }
+
+    /// The whole metadata from the file beside a message; the short form where that is missing.
+    fn overflow(&self, node: &Node, folders: &[FolderStep], short: ItemMeta) -> Result<ItemMeta> {
+        let folder: Vec<&str> = folders.iter().map(|step| step.dir.as_str()).collect();
+        let name = mail::overflow_name(&node.name);
+        let Some(beside) = self.reader.item(self.tree, &folder, &name, &MAIL_FANOUT)? else {
+            return Ok(short);
+        };
+        let text = String::from_utf8_lossy(&self.reader.bytes(&beside)?).into_owned();
+        Ok(ItemMeta { form: short.form, ..ItemMeta::from_json(&name, &text)? })
+    }
+
+    fn list(&self, path: &str, recursive: bool) -> Result<Vec<Entry>> {
+        let (tree, folders) = match self.spot(path)? {
+            Spot::Message(node, folders) => {
+                return Ok(vec![message_entry(&self.found(*node, &folders)?)]);
+            }
+            Spot::Folder(tree, folders) => (tree, folders),
+        };
+        let mut entries = Vec::new();
+        if let Some(tree) = tree {
+            self.list_folder(tree, &folders, recursive, &mut entries)?;
+        }
+        Ok(entries)
+    }
+
+    fn list_folder(
+        &self,
+        tree: TreeId,
+        folders: &[FolderStep],
+        recursive: bool,
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
+        for node in self.reader.list(tree)? {
+            if mail::place_of_name(&node.name) != Place::Folder || !node.is_dir() {
+                continue;
+            }
+            let step = step_of(&node)?;
+            entries.push(folder_entry(&step, folders));
+            if let Some(tree) = node.tree().filter(|_| recursive) {
+                let mut inner = folders.to_vec();
+                inner.push(step);
+                self.list_folder(tree, &inner, recursive, entries)?;
+            }
+        }
+        let mut found = Vec::new();
+        self.collect(tree, folders, false, &mut found)?;
+        entries.extend(found.iter().map(message_entry));
+        Ok(())
+    }
+}
+
+fn step_of(node: &Node) -> Result<FolderStep> {
+    let meta = FolderMeta::from_json(&node.name, node.meta.as_deref().unwrap_or_default())?;
+    Ok(FolderStep { dir: node.name.clone(), meta })
+}
+
+fn folder_entry(step: &FolderStep, above: &[FolderStep]) -> Entry {
+    Entry {
+        path: path_to(above, &step.dir),
+        kind: "folder",
+        title: step.meta.name.clone(),
+        id: step.meta.id.clone(),
+        size: 0,
+        received: None,
+        from: String::new(),
+    }
+}
+
+fn message_entry(found: &Found) -> Entry {
+    let size = match &found.node.kind {
+        NodeKind::File { size, .. } => *size,
+        NodeKind::Dir { .. } => 0,
+    };
+    Entry {
+        path: found.path(),
+        kind: "message",
+        title: found.meta.subject.clone(),
+        id: found.meta.id.clone(),
+        size,
+        received: found.meta.received,
+        from: found.meta.from.clone(),
+    }
+}
+
+/// Lists a folder of a restore point: folders first, then messages by date.
+pub async fn ls(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    at: &At,
+    path: &str,
+    recursive: bool,
+) -> Result<Vec<Entry>> {
+    let located = locate(home, tenant, resource, at).await?;
+    let path = path.to_owned();
+    blocking(move || located.list(&path, recursive)).await
+}
+
+/// Writes a stored message, byte for byte; answers with its size.
+pub async fn cat(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    at: &At,
+    path: &str,
+    out: &mut dyn Write,
+) -> Result<u64> {
+    let located = locate(home, tenant, resource, at).await?;
+    match tokio::task::block_in_place(|| located.spot(path))? {
+        Spot::Message(node, _) => {
+            Ok(tokio::task::block_in_place(|| located.reader.read(&node, out))?)
+        }
+        Spot::Folder(..) => {
+            Err(Error::Usage(format!("'{path}' is a folder; 'holdfast ls' lists what is in it")))
+        }
+    }
+}

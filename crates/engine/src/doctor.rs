@@ -1,0 +1,99 @@
+//! `doctor`: does this installation have what it needs?
+
+use holdfast_catalog::TenantRow;
+use serde::Serialize;
+
+use crate::{Home, Result, tenant};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: String,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found, and what to do about it.
+    pub detail: String,
+}
+
+impl Finding {
+    fn new(subject: impl Into<String>, result: Result<String>) -> Self {
+        let (ok, detail) = match result {
+            Ok(detail) => (true, detail),
+            Err(error) => (false, with_causes(&error)),
+        };
+        Self { subject: subject.into(), ok, detail }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Looks at key, catalog, vaults and tenants. Findings tell what is wrong; nothing is changed.
+pub async fn doctor(home: &Home) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let key = home.key_path().display().to_string();
+    findings.push(Finding::new("instance key", Ok(format!("{key}, readable by its owner only"))));
+    findings.push(Finding::new("catalog", catalog(home).await));
+    for row in home.catalog.vault_list().await? {
+        let subject = format!("vault {} ({})", row.name, row.location);
+        findings.push(Finding::new(subject, vault(home, &row.id).await));
+    }
+    for row in home.catalog.tenant_list().await? {
+        findings.push(of_tenant(home, &row).await);
+    }
+    Ok(findings)
+}
+
+async fn catalog(home: &Home) -> Result<String> {
+    let problems = home.catalog.check().await?;
+    if problems.is_empty() {
+        return Ok("no damage found".to_owned());
+    }
+    Err(holdfast_catalog::Error::Damaged(problems.join("; ")).into())
+}
+
+async fn vault(home: &Home, id: &str) -> Result<String> {
+    let vault = home.vault(Some(id)).await?;
+    crate::home::blocking(move || {
+        let records = vault.control()?.load()?.len();
+        let mut snapshots = 0;
+        for shard in vault.shard_ids()? {
+            snapshots += vault.shard(shard)?.snapshots()?.len();
+        }
+        Ok(format!("opens; {snapshots} snapshots, {records} records of intent"))
+    })
+    .await
+}
+
+async fn of_tenant(home: &Home, row: &TenantRow) -> Finding {
+    let subject = format!("tenant {}", row.name);
+    let reports = match tenant::test(home, row).await {
+        Ok(reports) => reports,
+        Err(error) => return Finding::new(subject, Err(error)),
+    };
+    let missing: Vec<&str> =
+        reports.iter().flat_map(|r| &r.permissions.missing).map(|p| p.name).collect();
+    let excess: Vec<&str> =
+        reports.iter().flat_map(|r| &r.permissions.excess).map(String::as_str).collect();
+    if !missing.is_empty() {
+        let detail = format!(
+            "signs in, but lacks {}; 'holdfast tenant test {}' says where to grant it",
+            missing.join(", "),
+            row.name
+        );
+        return Finding { subject, ok: false, detail };
+    }
+    let more = match excess.is_empty() {
+        true => String::new(),
+        false => format!("; holds more than it needs: {}", excess.join(", ")),
+    };
+    Finding::new(subject, Ok(format!("signs in with all permissions{more}")))
+}

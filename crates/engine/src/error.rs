@@ -1,0 +1,195 @@
+use std::path::PathBuf;
+
+use holdfast_catalog as catalog;
+use holdfast_graph as graph;
+use holdfast_vault as vault;
+use holdfast_workloads as workloads;
+
+/// What an operation can fail with. The message says what failed, on what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Microsoft Graph refused or could not be reached.
+    #[error(transparent)]
+    Graph(#[from] graph::Error),
+    /// The vault refused or is damaged.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// A workload failed.
+    #[error(transparent)]
+    Workload(workloads::Error),
+    /// No installation lies in the home folder.
+    #[error("{} is not a Holdfast home; run 'holdfast init' first", .0.display())]
+    NotAHome(PathBuf),
+    /// The home folder is taken.
+    #[error("{} is a Holdfast home already", .0.display())]
+    HomeExists(PathBuf),
+    /// A file of the home could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The instance key can be read by other users.
+    #[error(
+        "the instance key {} can be read by others; run 'chmod 600 {}'", .0.display(), .0.display()
+    )]
+    KeyExposed(PathBuf),
+    /// The instance key is missing or is not the one of this home.
+    #[error("the instance key {} {problem}", path.display())]
+    InstanceKey {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// Something that the caller named does not exist.
+    #[error("there is no {what} '{name}'{hint}")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// What to do, starting with a separator; may be empty.
+        hint: &'static str,
+    },
+    /// A name that fits several things.
+    #[error("'{name}' fits {count} {what}; give the id")]
+    Ambiguous {
+        /// What kind of things.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// The request makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A credential is not there: after a rebuild it must be given again.
+    #[error(
+        "tenant '{tenant}' has no credential for {purpose} here; \
+         run 'holdfast tenant add {tenant} …' with it"
+    )]
+    NoCredential {
+        /// The tenant.
+        tenant: String,
+        /// `backup` or `restore`.
+        purpose: &'static str,
+    },
+    /// Intent in the vault's control repository that this version cannot read.
+    #[error("the record '{path}' of the control repository cannot be read")]
+    Intent {
+        /// Path of the record.
+        path: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A helper thread ended early.
+    #[error("a worker thread ended before its work was done")]
+    Thread,
+}
+
+/// What the process should answer with (DESIGN: exit codes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Any other failure.
+    Error = 1,
+    /// The command line or the request makes no sense.
+    Usage = 2,
+    /// Part of the work failed.
+    Partial = 3,
+    /// What was named does not exist.
+    NotFound = 4,
+    /// Rights or credentials are missing.
+    Denied = 5,
+    /// Try later: throttled, or another process holds the shard.
+    Later = 6,
+    /// The vault is damaged.
+    Damaged = 10,
+}
+
+impl Error {
+    /// The exit code that goes with this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Graph(error) => graph_exit(error.kind()),
+            Self::Workload(error) => error.graph_kind().map_or(Exit::Error, graph_exit),
+            Self::Vault(error) => vault_exit(error.kind()),
+            Self::Catalog(error) => match error.kind() {
+                catalog::Kind::NotFound => Exit::NotFound,
+                catalog::Kind::LeaseHeld => Exit::Later,
+                _ => Exit::Error,
+            },
+            Self::NotFound { .. } => Exit::NotFound,
+            Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
+            Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
+                Exit::Denied
+            }
+            Self::Intent { .. } => Exit::Damaged,
+            Self::NotAHome(_) => Exit::Usage,
+            Self::File { .. } | Self::Thread => Exit::Error,
+        }
+    }
+
+    pub(crate) fn not_found(what: &'static str, name: impl Into<String>) -> Self {
+        Self::NotFound { what, name: name.into(), hint: "" }
+    }
+
+    /// A short cause for reports: Graph's code where there is one.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Workload(error) => error.cause(),
+            Self::Graph(error) => error.code().map_or_else(|| self.kind_name(), str::to_owned),
+            _ => self.kind_name(),
+        }
+    }
+
+    fn kind_name(&self) -> String {
+        format!("{:?}", self.exit()).to_lowercase()
+    }
+
+    /// The Graph error behind this one.
+    pub(crate) fn graph(&self) -> Option<&graph::Error> {
+        match self {
+            Self::Graph(error) | Self::Workload(workloads::Error::Graph(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<workloads::Error> for Error {
+    fn from(error: workloads::Error) -> Self {
+        match error {
+            workloads::Error::Graph(error) => Self::Graph(error),
+            other => Self::Workload(other),
+        }
+    }
+}
+
+fn graph_exit(kind: graph::Kind) -> Exit {
+    match kind {
+        graph::Kind::Denied => Exit::Denied,
+        graph::Kind::NotFound => Exit::NotFound,
+        graph::Kind::Throttled => Exit::Later,
+        _ => Exit::Error,
+    }
+}
+
+fn vault_exit(kind: vault::ErrorKind) -> Exit {
+    match kind {
+        vault::ErrorKind::Damaged => Exit::Damaged,
+        vault::ErrorKind::WrongKey => Exit::Denied,
+        vault::ErrorKind::NotFound => Exit::NotFound,
+        _ => Exit::Error,
+    }
+}
+
+/// Shorthand of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

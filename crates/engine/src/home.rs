@@ -1,0 +1,181 @@
+//! An installation: the home folder with its catalog, its instance key and its vaults.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::{Catalog, VaultRow};
+use holdfast_model::{Clock, Secret, Timestamp};
+use holdfast_vault::{Vault, VaultSecret};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::seal::InstanceKey;
+use crate::{Error, Result};
+
+const HOME_FILE: &str = "home.json";
+const CATALOG_FILE: &str = "catalog.db";
+
+/// Name under which the first vault is known.
+const FIRST_VAULT: &str = "default";
+
+/// What `init` needs to know.
+#[derive(Clone, Debug)]
+pub struct InitOptions {
+    /// Folder of the vault: empty or absent to make one, an existing vault to attach it.
+    pub vault: PathBuf,
+    /// Passphrase of the vault.
+    pub passphrase: Secret,
+    /// Where the instance key lies; default `~/.config/holdfast/<home id>.key`.
+    pub instance_key: Option<PathBuf>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HomeFile {
+    v: u8,
+    id: String,
+    instance_key: PathBuf,
+}
+
+/// An open installation.
+#[derive(Debug)]
+pub struct Home {
+    dir: PathBuf,
+    key_path: PathBuf,
+    key: InstanceKey,
+    /// The catalog.
+    pub catalog: Catalog,
+    /// The clock of all operations.
+    pub clock: Clock,
+}
+
+impl Home {
+    /// Makes an installation: home folder, instance key, catalog, and the vault (made, or attached
+    /// where the folder holds one already; `catalog rebuild` then brings its content in).
+    pub async fn init(dir: &Path, options: &InitOptions, clock: Clock) -> Result<(Self, bool)> {
+        let file = dir.join(HOME_FILE);
+        if file.exists() {
+            return Err(Error::HomeExists(dir.to_owned()));
+        }
+        let (vault, secret, made) = make_or_unlock(options, clock.clone()).await?;
+        fs::create_dir_all(dir).map_err(io("create", dir))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("protect", dir))?;
+        let id = Uuid::new_v4().to_string();
+        let key_path = match &options.instance_key {
+            Some(path) => std::path::absolute(path).map_err(io("find", path))?,
+            None => default_key_path(&id),
+        };
+        let key = match &options.instance_key {
+            Some(path) if path.exists() => InstanceKey::load(path)?,
+            _ => InstanceKey::create(&key_path)?,
+        };
+        let catalog = Catalog::create(&dir.join(CATALOG_FILE), clock.clone()).await?;
+        let sealed_secret = key.seal(vault.id(), secret.expose());
+        let location = std::path::absolute(&options.vault).map_err(io("find", &options.vault))?;
+        let row = VaultRow {
+            id: vault.id().to_owned(),
+            name: FIRST_VAULT.to_owned(),
+            location: location.display().to_string(),
+            sealed_secret,
+            created_at: to_ms(clock.now()),
+        };
+        catalog.vault_add(&row).await?;
+        let home = HomeFile { v: 1, id, instance_key: key_path.clone() };
+        let text = serde_json::to_string_pretty(&home).expect("plain fields serialise");
+        fs::write(&file, text + "\n").map_err(io("write", &file))?;
+        Ok((Self { dir: dir.to_owned(), key_path, key, catalog, clock }, made))
+    }
+
+    /// Opens an installation. `instance_key` overrides where its key lies.
+    pub async fn open(dir: &Path, instance_key: Option<&Path>, clock: Clock) -> Result<Self> {
+        let file = dir.join(HOME_FILE);
+        let text = fs::read_to_string(&file).map_err(|_| Error::NotAHome(dir.to_owned()))?;
+        let home: HomeFile =
+            serde_json::from_str(&text).map_err(|_| Error::NotAHome(dir.to_owned()))?;
+        let key_path = instance_key.map_or(home.instance_key, Path::to_path_buf);
+        let key = InstanceKey::load(&key_path)?;
+        let catalog = Catalog::open(&dir.join(CATALOG_FILE), clock.clone()).await?;
+        Ok(Self { dir: dir.to_owned(), key_path, key, catalog, clock })
+    }
+
+    /// The home folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the instance key lies.
+    pub fn key_path(&self) -> &Path {
+        &self.key_path
+    }
+
+    pub(crate) fn key(&self) -> &InstanceKey {
+        &self.key
+    }
+
+    /// Now, in the milliseconds that the catalog keeps.
+    pub(crate) fn now(&self) -> Timestamp {
+        to_ms(self.clock.now())
+    }
+
+    /// Opens the vault with this id or name; the only one where `None`.
+    pub async fn vault(&self, name: Option<&str>) -> Result<Vault> {
+        let row = self.vault_row(name).await?;
+        let location = PathBuf::from(&row.location);
+        let secret = self.key.open(&row.id, &row.sealed_secret).ok_or(Error::InstanceKey {
+            path: self.key_path.clone(),
+            problem: "does not belong to this home; give the right one with --instance-key FILE",
+        })?;
+        let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| Error::Thread)?;
+        let clock = self.clock.clone();
+        blocking(move || Ok(Vault::open(&location, VaultSecret::from_bytes(bytes), clock)?)).await
+    }
+
+    /// The row of a vault by id or name; of the only one where `None`.
+    pub async fn vault_row(&self, name: Option<&str>) -> Result<VaultRow> {
+        let vaults = self.catalog.vault_list().await?;
+        let wanted = |row: &VaultRow| name.is_none_or(|name| row.id == name || row.name == name);
+        vaults
+            .into_iter()
+            .find(wanted)
+            .ok_or_else(|| Error::not_found("vault", name.unwrap_or(FIRST_VAULT)))
+    }
+}
+
+async fn make_or_unlock(options: &InitOptions, clock: Clock) -> Result<(Vault, VaultSecret, bool)> {
+    let (dir, passphrase) = (options.vault.clone(), options.passphrase.clone());
+    blocking(move || {
+        let empty = fs::read_dir(&dir).map_or(true, |mut entries| entries.next().is_none());
+        if empty {
+            let (vault, secret) = Vault::create(&dir, &passphrase, clock)?;
+            return Ok((vault, secret, true));
+        }
+        let secret = Vault::unlock(&dir, &passphrase)?;
+        let vault = Vault::open(&dir, secret.clone(), clock)?;
+        Ok((vault, secret, false))
+    })
+    .await
+}
+
+fn default_key_path(id: &str) -> PathBuf {
+    let config = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
+    config.unwrap_or_else(|| PathBuf::from("/etc")).join("holdfast").join(format!("{id}.key"))
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { action, path, source }
+}
+
+/// The catalog keeps milliseconds; times that must come back equal are cut to them at once.
+pub(crate) fn to_ms(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
+
+/// Runs work that blocks (disk, compression) away from the asynchronous threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Thread)?
+}

@@ -1,0 +1,161 @@
+//! `catalog rebuild`: the catalog made again from the vault alone.
+//!
+//! Tenants, resources and their places come from the control repository, everything else from
+//! snapshots and trees. Delta links are those of the last change of content; runs are not rebuilt.
+
+use std::collections::BTreeMap;
+
+use holdfast_catalog::{Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow};
+use holdfast_model::{Fence, Seq, ShardId};
+use holdfast_vault::{Node, Reader, Shard, Snapshot, TreeId, Vault};
+use serde::Serialize;
+
+use crate::backup::{resource_path, snapshot_row};
+use crate::home::blocking;
+use crate::walk::{self, Walk};
+use crate::{Home, Result, intent};
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RebuildReport {
+    /// Tenants.
+    pub tenants: usize,
+    /// Resources.
+    pub resources: usize,
+    /// Shards.
+    pub shards: usize,
+    /// Snapshots.
+    pub snapshots: usize,
+    /// Restore points.
+    pub restore_points: usize,
+    /// Current items.
+    pub items: usize,
+}
+
+/// Rebuilds the catalog from all vaults of the home. On an error the old catalog stays.
+pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
+    let mut report = RebuildReport::default();
+    let mut rebuild = home.catalog.rebuild().await?;
+    for row in home.catalog.vault_list().await? {
+        let vault = home.vault(Some(&row.id)).await?;
+        of_vault(&vault, &mut rebuild, &mut report).await?;
+    }
+    rebuild.finish().await?;
+    Ok(report)
+}
+
+async fn of_vault(vault: &Vault, rebuild: &mut Rebuild, report: &mut RebuildReport) -> Result<()> {
+    let (tenants, resources) = intent::load(vault).await?;
+    report.tenants += tenants.len();
+    rebuild.add(Rebuilt { tenants, ..Rebuilt::default() }).await?;
+    let ids = vault.clone();
+    let mut homeless = resources;
+    for id in blocking(move || Ok(ids.shard_ids()?)).await? {
+        let (mine, others): (Vec<_>, Vec<_>) =
+            homeless.into_iter().partition(|row| row.shard == Some(id));
+        homeless = others;
+        report.shards += 1;
+        of_shard(vault, id, mine, rebuild, report).await?;
+    }
+    report.resources += homeless.len();
+    Ok(rebuild.add(Rebuilt { resources: homeless, ..Rebuilt::default() }).await?)
+}
+
+async fn of_shard(
+    vault: &Vault,
+    id: ShardId,
+    resources: Vec<ResourceRow>,
+    rebuild: &mut Rebuild,
+    report: &mut RebuildReport,
+) -> Result<()> {
+    let opened = vault.clone();
+    let (shard, snapshots) = blocking(move || {
+        let shard = opened.shard(id)?;
+        let snapshots = history(&shard)?;
+        Ok((shard, snapshots))
+    })
+    .await?;
+    let rows = snapshots.iter().map(|s| snapshot_row(vault.id(), id, s)).collect();
+    report.snapshots += snapshots.len();
+    let shards = vec![shard_row(vault.id(), id, &snapshots)];
+    rebuild.add(Rebuilt { shards, snapshots: rows, ..Rebuilt::default() }).await?;
+    for resource in resources {
+        let (shard, snapshots) = (shard.clone(), snapshots.clone());
+        let part = blocking(move || of_resource(&shard.reader()?, &snapshots, resource)).await?;
+        report.resources += part.resources.len();
+        report.restore_points += part.restore_points.len();
+        report.items += part.items.len();
+        rebuild.add(part).await?;
+    }
+    Ok(())
+}
+
+/// The snapshots that count: of several with the same number that of the highest fence, and only
+/// as far as each stands on the one before.
+fn history(shard: &Shard) -> Result<Vec<Snapshot>> {
+    let mut by_seq: BTreeMap<Seq, Snapshot> = BTreeMap::new();
+    for snapshot in shard.snapshots()? {
+        match by_seq.get(&snapshot.tags.seq) {
+            Some(known) if known.tags.fence > snapshot.tags.fence => {}
+            _ => {
+                by_seq.insert(snapshot.tags.seq, snapshot);
+            }
+        }
+    }
+    Ok(by_seq.into_values().collect())
+}
+
+/// The row of a shard whose fences go on above the highest one seen.
+fn shard_row(vault: &str, id: ShardId, snapshots: &[Snapshot]) -> ShardRow {
+    let mut row = ShardRow::new(vault, id);
+    row.fence = snapshots.iter().map(|s| s.tags.fence).max().unwrap_or(Fence(0));
+    if let Some(head) = snapshots.last() {
+        row.head_seq = head.tags.seq;
+        row.head_snapshot = Some(head.id.clone());
+        row.head_tree = Some(head.tree.to_string());
+    }
+    row
+}
+
+fn of_resource(
+    reader: &Reader,
+    snapshots: &[Snapshot],
+    mut resource: ResourceRow,
+) -> Result<Rebuilt> {
+    let mut part = Rebuilt::default();
+    let mut last: Option<TreeId> = None;
+    let [workload, dir] =
+        resource_path(resource.workload, resource.dir.as_deref().unwrap_or_default());
+    for snapshot in snapshots {
+        let node = reader.node(snapshot.tree, &[&workload, &dir])?;
+        let Some(tree) = node.as_ref().and_then(Node::tree) else { continue };
+        if last == Some(tree) {
+            continue;
+        }
+        last = Some(tree);
+        let state = walk::state_of(reader, &resource.id, tree)?;
+        let read_at = state.read_at.unwrap_or(snapshot.time);
+        part.restore_points.push(RestorePointRow {
+            resource: resource.id.clone(),
+            shard: resource.shard.unwrap_or_default(),
+            seq: snapshot.tags.seq,
+            read_at,
+            tree: tree.to_string(),
+            complete: state.complete,
+        });
+        resource.stale = !state.complete;
+        resource.restore_point =
+            if state.complete { Some(read_at) } else { resource.restore_point };
+        resource.last_polled = Some(read_at);
+        resource.list_link = state.folders_link;
+    }
+    if let Some(tree) = last {
+        let state = walk::state_of(reader, &resource.id, tree)?;
+        let mut rows = Walk::compare(reader, &resource.id, None, Some(tree))?.new;
+        walk::with_links(&mut rows, &state);
+        part.containers = rows.containers.into_values().collect();
+        part.items = rows.items.into_values().collect();
+    }
+    part.resources = vec![resource];
+    Ok(part)
+}

@@ -1,0 +1,294 @@
+//! Restore: brings messages back and proves that they are the same.
+//!
+//! `plan` says what goes where and what happens on conflict; it is also the dry run. `item` writes
+//! one message and reads it back. Each message created carries a mark, and the catalog knows how
+//! far each one got: after an uncertain answer or a restart the target is searched for the mark
+//! first, so that nothing is doubled.
+
+mod folders;
+mod item;
+mod plan;
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
+use holdfast_model::{Outcome, Timestamp};
+use holdfast_workloads::mail::{Loss, MailWriter};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::browse::{At, Located, locate};
+use crate::home::blocking;
+use crate::tenant::{self, Purpose};
+use crate::{Error, Home, Progress, Result, discover};
+
+use plan::{Action, Plan};
+
+/// Messages written at once into one mailbox; Graph allows four requests.
+const ITEMS_AT_ONCE: usize = 4;
+
+/// What happens when a message lies in the target folder already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// It stays as it is.
+    #[default]
+    Skip,
+    /// The stored version takes its place: created and compared first, then the other is deleted.
+    Replace,
+    /// The stored version is put beside it.
+    Copy,
+}
+
+/// What to restore, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreRequest {
+    /// Tenant of the source.
+    pub tenant: Option<String>,
+    /// The resource whose backup is used.
+    pub resource: String,
+    /// Which restore point.
+    pub at: At,
+    /// A folder or a message; everything where absent.
+    pub path: Option<String>,
+    /// Another resource as the target; the same where absent.
+    pub to: Option<String>,
+    /// What to do on conflict.
+    pub on_conflict: OnConflict,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// What a restore came to: the `--json` form of `holdfast restore`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestoreReport {
+    /// Id of this restore.
+    pub restore: String,
+    /// Over all items.
+    pub outcome: Outcome,
+    /// True when nothing was written.
+    pub dry_run: bool,
+    /// Time of the restore point that was used.
+    pub restore_point: Timestamp,
+    /// Name of the source.
+    pub source: String,
+    /// Name of the target.
+    pub target: String,
+    /// Messages written, read back and found equal (in a dry run: that would be written).
+    pub items_restored: u64,
+    /// Messages left out by the conflict rule.
+    pub items_skipped: u64,
+    /// Messages that could not be written, or came back different.
+    pub items_failed: u64,
+    /// Stored bytes of the messages written.
+    pub bytes: u64,
+    /// What cannot be carried, by kind and number of messages.
+    pub losses: BTreeMap<Loss, u64>,
+    /// Requests to Microsoft Graph.
+    pub requests: u64,
+    /// Milliseconds waited because Graph said so.
+    pub waited_ms: u64,
+    /// Messages that failed, were skipped, or lose something.
+    pub items: Vec<ItemReport>,
+}
+
+/// What became of one message.
+#[derive(Clone, Debug, Serialize)]
+pub struct ItemReport {
+    /// Path in the restore point.
+    pub path: String,
+    /// `restored`, `skipped` or `failed`.
+    pub result: &'static str,
+    /// Why it failed or was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What it lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
+}
+
+/// Restores and reports.
+pub async fn restore(
+    home: &Home,
+    request: &RestoreRequest,
+    progress: &Progress,
+) -> Result<RestoreReport> {
+    let source = locate(home, request.tenant.as_deref(), &request.resource, &request.at).await?;
+    let target = match &request.to {
+        Some(name) => discover::find(home, None, name).await?,
+        None => source.resource.clone(),
+    };
+    let tenant = tenant::find(home, &target.tenant).await?;
+    let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
+    let writer = MailWriter::new(&graph, &target.graph_id);
+    let plan = plan::plan(&source, request, &writer).await?;
+    progress.expect_items(plan.items.len());
+    let mut report = new_report(request, &source, &target);
+    if request.dry_run {
+        dry_run(&source, &plan, &mut report).await?;
+    } else {
+        run(home, request, &source, &target, &writer, plan, progress, &mut report).await?;
+    }
+    let stats = graph.stats();
+    (report.requests, report.waited_ms) = (stats.requests, stats.waited_ms);
+    report.outcome = match (report.items_failed, report.items_restored) {
+        (0, _) => Outcome::Complete,
+        (_, 0) => Outcome::Failed,
+        _ => Outcome::Partial,
+    };
+    Ok(report)
+}
+
+fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) -> RestoreReport {
+    RestoreReport {
+        restore: String::new(),
+        outcome: Outcome::Complete,
+        dry_run: request.dry_run,
+        restore_point: source.point.read_at,
+        source: source.resource.name.clone(),
+        target: target.name.clone(),
+        items_restored: 0,
+        items_skipped: 0,
+        items_failed: 0,
+        bytes: 0,
+        losses: BTreeMap::new(),
+        requests: 0,
+        waited_ms: 0,
+        items: Vec::new(),
+    }
+}
+
+async fn dry_run(source: &Located, plan: &Plan, report: &mut RestoreReport) -> Result<()> {
+    for planned in &plan.items {
+        if planned.action == Action::Skip {
+            report.skipped(&planned.found.path());
+            continue;
+        }
+        let stored = item::read(&source.reader, &planned.found).await?;
+        report.restored(&planned.found.path(), stored.bytes.len() as u64, stored.losses);
+    }
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "the line of a restore, used once")]
+async fn run(
+    home: &Home,
+    request: &RestoreRequest,
+    source: &Located,
+    target: &ResourceRow,
+    writer: &MailWriter<'_>,
+    plan: Plan,
+    progress: &Progress,
+    report: &mut RestoreReport,
+) -> Result<()> {
+    let (id, before) = begin(home, request, source, target).await?;
+    report.restore.clone_from(&id);
+    let folders = folders::make(writer, plan.folders).await?;
+    let task = item::Task { home, restore: &id, reader: &source.reader, writer, before: &before };
+    let mut done = futures::stream::iter(plan.items)
+        .map(|planned| {
+            let folder = &folders[planned.folder];
+            let task = &task;
+            async move {
+                let path = planned.found.path();
+                (path, task.write(folder, planned).await)
+            }
+        })
+        .buffer_unordered(ITEMS_AT_ONCE);
+    while let Some((path, result)) = done.next().await {
+        match result? {
+            item::Done::Restored { bytes, losses } => {
+                progress.item_done(bytes);
+                report.restored(&path, bytes, losses);
+            }
+            item::Done::Skipped => {
+                progress.item_done(0);
+                report.skipped(&path);
+            }
+            item::Done::Failed { detail, losses } => {
+                progress.item_done(0);
+                report.failed(&path, detail, losses);
+            }
+        }
+    }
+    let outcome = if report.items_failed > 0 { Outcome::Partial } else { Outcome::Complete };
+    Ok(home.catalog.restore_finish(&id, outcome).await?)
+}
+
+/// Starts a restore, or goes on with an unfinished one of the same source, time, path and target.
+async fn begin(
+    home: &Home,
+    request: &RestoreRequest,
+    source: &Located,
+    target: &ResourceRow,
+) -> Result<(String, BTreeMap<holdfast_model::ItemId, RestoreItemRow>)> {
+    let row = RestoreRow {
+        id: Uuid::now_v7().to_string(),
+        resource: source.resource.id.clone(),
+        target: target.id.clone(),
+        at: Some(source.point.read_at),
+        path: request.path.clone(),
+        started_at: home.now(),
+        finished_at: None,
+        outcome: None,
+    };
+    let unfinished = home.catalog.restore_unfinished(&target.id).await?;
+    let same =
+        |old: &RestoreRow| (&old.resource, old.at, &old.path) == (&row.resource, row.at, &row.path);
+    let Some(old) = unfinished.into_iter().find(same) else {
+        home.catalog.restore_start(&row).await?;
+        return Ok((row.id, BTreeMap::new()));
+    };
+    let items = home.catalog.restore_item_list(&old.id).await?;
+    let known = items.into_iter().map(|item| (item.source.clone(), item));
+    let written = known
+        .filter(|(_, item)| !matches!(item.state, RestoreState::Failed | RestoreState::Skipped));
+    Ok((old.id, written.collect()))
+}
+
+impl RestoreReport {
+    fn restored(&mut self, path: &str, bytes: u64, losses: Vec<Loss>) {
+        self.items_restored += 1;
+        self.bytes += bytes;
+        self.count(&losses);
+        if !losses.is_empty() {
+            self.push(path, "restored", None, losses);
+        }
+    }
+
+    fn skipped(&mut self, path: &str) {
+        self.items_skipped += 1;
+        self.push(path, "skipped", Some("it is in the target already".to_owned()), Vec::new());
+    }
+
+    fn failed(&mut self, path: &str, detail: String, losses: Vec<Loss>) {
+        self.items_failed += 1;
+        self.push(path, "failed", Some(detail), losses);
+    }
+
+    fn count(&mut self, losses: &[Loss]) {
+        for loss in losses {
+            *self.losses.entry(*loss).or_default() += 1;
+        }
+    }
+
+    fn push(
+        &mut self,
+        path: &str,
+        result: &'static str,
+        detail: Option<String>,
+        losses: Vec<Loss>,
+    ) {
+        self.items.push(ItemReport { path: path.to_owned(), result, detail, losses });
+    }
+}
+
+/// Reads stored bytes on a thread for blocking work.
+pub(crate) async fn bytes(
+    reader: &holdfast_vault::Reader,
+    node: &holdfast_vault::Node,
+) -> Result<Vec<u8>> {
+    let (reader, node) = (reader.clone(), node.clone());
+    blocking(move || reader.bytes(&node).map_err(Error::from)).await
+}

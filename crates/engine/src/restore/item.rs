@@ -1,0 +1,157 @@
+//! One message: created once, read back, compared.
+
+use std::collections::BTreeMap;
+
+use holdfast_catalog::{RestoreItemRow, RestoreState};
+use holdfast_graph::Kind;
+use holdfast_model::{ItemId, short_id};
+use holdfast_vault::Reader;
+use holdfast_workloads::mail::{self, Fields, Loss, MailWriter};
+
+use super::plan::{Action, Planned, Target};
+use crate::browse::Found;
+use crate::{Error, Home, Result};
+
+/// What the messages of one restore share.
+pub(super) struct Task<'a> {
+    pub home: &'a Home,
+    pub restore: &'a str,
+    pub reader: &'a Reader,
+    pub writer: &'a MailWriter<'a>,
+    /// How far each message got before this process took over.
+    pub before: &'a BTreeMap<ItemId, RestoreItemRow>,
+}
+
+/// What became of a message.
+pub(super) enum Done {
+    Restored { bytes: u64, losses: Vec<Loss> },
+    Skipped,
+    Failed { detail: String, losses: Vec<Loss> },
+}
+
+/// A stored message, read.
+pub(super) struct Stored {
+    pub bytes: Vec<u8>,
+    pub fields: Fields,
+    pub losses: Vec<Loss>,
+}
+
+/// Reads a stored message from the vault.
+pub(super) async fn read(reader: &Reader, found: &Found) -> Result<Stored> {
+    let bytes = super::bytes(reader, &found.node).await?;
+    let fields = Fields::of_stored(&found.node.name, &found.meta, &bytes)?;
+    let losses = mail::losses(&found.meta, &fields, &bytes);
+    Ok(Stored { bytes, fields, losses })
+}
+
+impl Task<'_> {
+    /// Restores one message. An error here ends the restore; what concerns the message alone is
+    /// [`Done::Failed`].
+    pub async fn write(&self, folder: &Target, planned: Planned) -> Result<Done> {
+        let before = self.before.get(&planned.found.meta.item_id());
+        let done_before = before.is_some_and(|row| row.state == RestoreState::Done);
+        if done_before || (planned.action == Action::Skip && before.is_none()) {
+            return Ok(Done::Skipped);
+        }
+        let stored = read(self.reader, &planned.found).await?;
+        tracing::debug!(target: "holdfast::stage", stage = "restore write");
+        match self.bring_back(folder, &planned, &stored, before).await {
+            Ok(differences) if differences.is_empty() => {
+                let bytes = stored.bytes.len() as u64;
+                Ok(Done::Restored { bytes, losses: stored.losses })
+            }
+            Ok(differences) => {
+                let names: Vec<&str> = differences.iter().map(|d| d.0).collect();
+                let detail = format!("came back different in: {}", names.join(", "));
+                Ok(Done::Failed { detail, losses: stored.losses })
+            }
+            Err(error) if ends_restore(&error) => Err(error),
+            Err(error) => {
+                let id = &planned.found.meta.item_id();
+                self.note(id, RestoreState::Failed, None, Some(error.cause())).await?;
+                Ok(Done::Failed { detail: error.to_string(), losses: stored.losses })
+            }
+        }
+    }
+
+    /// Creates the message, unless a search for its mark shows that it was; answers with the
+    /// fields in which it differs.
+    async fn bring_back(
+        &self,
+        folder: &Target,
+        planned: &Planned,
+        stored: &Stored,
+        before: Option<&RestoreItemRow>,
+    ) -> Result<Vec<mail::Difference>> {
+        let source = planned.found.meta.item_id();
+        let mark = format!("{} {}", self.restore, short_id(source.as_str()));
+        if before.is_some() {
+            self.remove_halves(folder, &mark).await?;
+        }
+        self.note(&source, RestoreState::Planned, None, None).await?;
+        let composed = mail::compose(&stored.fields, &planned.found.meta, &mark);
+        let created = match self.writer.create(folder, &composed).await {
+            Err(error) if error.graph_kind() == Some(Kind::Uncertain) => {
+                // Whether it was created is unknown: look, and begin again with a clean folder.
+                self.remove_halves(folder, &mark).await?;
+                self.writer.create(folder, &composed).await?
+            }
+            other => other?,
+        };
+        self.note(&source, RestoreState::Created, Some(&created.id), None).await?;
+        if let Err(error) = self.writer.attach(&created.id, &composed.later).await {
+            self.writer.delete(&created.id).await?;
+            return Err(error.into());
+        }
+        let found = self.writer.read_back(&created.id).await?;
+        let differences = mail::compare(&stored.fields, &found);
+        if differences.is_empty() {
+            if let Action::Replace(old) = &planned.action {
+                self.writer.delete(old).await?;
+            }
+            self.note(&source, RestoreState::Done, Some(&created.id), None).await?;
+        } else {
+            let names: Vec<&str> = differences.iter().map(|d| d.0).collect();
+            let names = Some(names.join(","));
+            self.note(&source, RestoreState::Failed, Some(&created.id), names).await?;
+        }
+        Ok(differences)
+    }
+
+    /// Removes what an interrupted attempt at this message left in the target: it may lack
+    /// attachments, and it is ours by its mark.
+    async fn remove_halves(&self, folder: &Target, mark: &str) -> Result<()> {
+        for id in self.writer.marked(folder, mark).await? {
+            self.writer.purge(&id).await?;
+        }
+        Ok(())
+    }
+
+    async fn note(
+        &self,
+        source: &ItemId,
+        state: RestoreState,
+        target: Option<&str>,
+        detail: Option<String>,
+    ) -> Result<()> {
+        let row = RestoreItemRow {
+            restore: self.restore.to_owned(),
+            source: source.clone(),
+            target: target.map(ItemId::from),
+            state,
+            detail,
+        };
+        Ok(self.home.catalog.restore_item_put(&[row]).await?)
+    }
+}
+
+/// Failures that concern the whole restore: without the vault, the catalog, rights or the service
+/// the next message fails as well.
+fn ends_restore(error: &Error) -> bool {
+    match error.graph() {
+        Some(error) => {
+            matches!(error.kind(), Kind::Denied | Kind::Throttled | Kind::Unreachable)
+        }
+        None => !matches!(error, Error::Workload(_)),
+    }
+}

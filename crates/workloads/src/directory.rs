@@ -1,0 +1,38 @@
+//! Finds the people of a tenant, each of whom may own a mailbox.
+
+use holdfast_graph::Graph;
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// A user as the directory lists it. Whether there is a mailbox shows only when it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Object id (GUID).
+    pub id: String,
+    /// Sign-in name; for most people also the address.
+    pub user_principal_name: String,
+    /// Name for people; may be absent.
+    pub display_name: Option<String>,
+}
+
+/// All users, in the order in which Graph lists them.
+///
+/// Source: Graph v1.0 `GET /users` (page size at most 999).
+pub async fn users(graph: &Graph) -> Result<Vec<User>> {
+    let request = graph
+        .get("/users")
+        .query("$select", "id,userPrincipalName,displayName")
+        .query("$top", "999");
+    let mut pages = graph.pages(request);
+    let mut users = Vec::new();
+    while let Some(page) = pages.next().await? {
+        for item in page.items {
+            let user = serde_json::from_value(item)
+                .map_err(|_| Error::Answer { what: "a user", property: "userPrincipalName" })?;
+            users.push(user);
+        }
+    }
+    Ok(users)
+}

@@ -1,0 +1,34 @@
+//! Mailboxes: messages in folders.
+//!
+//! Reading goes `folders` (which folders are there) → `round` (what changed in one folder) →
+//! `body` (the message itself). `layout` and `meta` say where and how a message lies in the vault.
+//! Writing back goes `fields` (what a stored message says) → `compose` (the JSON that creates it)
+//! → `write` (create, then read back) → `compare` (is it the same?).
+
+mod body;
+mod compare;
+mod compose;
+mod fidelity;
+mod fields;
+mod folders;
+mod html;
+mod layout;
+mod meta;
+mod mime;
+mod round;
+mod write;
+
+pub use body::{Body, fetch_body};
+pub use compare::{Difference, compare};
+pub use compose::{Composed, RESTORE_PROPERTY, compose};
+pub use fidelity::{Loss, losses};
+pub use fields::{Attachment, Fields, Person, TextBody};
+pub use folders::{Folder, FolderChange, WELL_KNOWN, folder_changes, well_known_ids};
+pub use html::normal_form;
+pub use layout::{
+    Place, fanout_levels, folder_dirs, item_name, overflow_name, place_of_name, resource_dir,
+};
+pub use meta::{FolderMeta, FolderState, ItemMeta, MailboxState, STATE_FILE, StoredForm};
+pub use mime::fields_of_mime;
+pub use round::{Entry, Listed, Round, listed};
+pub use write::{Created, Existing, MailWriter};

@@ -1,0 +1,227 @@
+//! Reads a MIME message into [`Fields`]. Any bytes give an answer: what cannot be read is absent,
+//! never an error, for the bytes themselves stay in the vault.
+
+use bytes::Bytes;
+use holdfast_model::Timestamp;
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{
+    Address, Encoding, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
+
+use super::fields::{Attachment, Fields, Person, TextBody, one_space};
+
+/// Longest header block kept for the transport headers, in bytes. Graph refuses very large
+/// requests; the whole block is in the vault.
+const HEADER_BLOCK_BYTES: usize = 60_000;
+
+/// What a MIME message says. Dates come from the message's own `Date` header; read state, flag
+/// and categories are not in MIME and stay empty.
+pub fn fields_of_mime(mime: &[u8]) -> Fields {
+    let Some(message) = MessageParser::default().parse(mime) else {
+        return Fields {
+            body: TextBody::Text(String::from_utf8_lossy(mime).into_owned()),
+            importance: "normal".to_owned(),
+            ..Fields::default()
+        };
+    };
+    let mut unaddressed = 0;
+    let mut people = |address: Option<&Address<'_>>| {
+        let (people, dropped) = addressed(address);
+        unaddressed += dropped;
+        people
+    };
+    let from = people(message.from()).into_iter().next();
+    let sender = people(message.sender()).into_iter().next();
+    let (body, attachments) = parts(&message);
+    Fields {
+        subject: message.subject().map(one_line).unwrap_or_default(),
+        sender: sender.filter(|s| from.as_ref().is_none_or(|f| f.address != s.address)),
+        from,
+        to: people(message.to()),
+        cc: people(message.cc()),
+        bcc: people(message.bcc()),
+        reply_to: people(message.reply_to()),
+        message_id: message.message_id().map(bracketed),
+        in_reply_to: ids(message.in_reply_to()),
+        references: ids(message.references()),
+        body,
+        attachments,
+        sent: message.date().and_then(|date| Timestamp::from_second(date.to_timestamp()).ok()),
+        importance: "normal".to_owned(),
+        header_block: header_block(mime),
+        unaddressed,
+        ..Fields::default()
+    }
+}
+
+/// Graph holds a subject on one line without control characters.
+fn one_line(subject: &str) -> String {
+    subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn bracketed(id: &str) -> String {
+    format!("<{id}>")
+}
+
+fn ids(value: &HeaderValue<'_>) -> Option<String> {
+    let list: Vec<String> = match value {
+        HeaderValue::Text(id) => vec![bracketed(id)],
+        HeaderValue::TextList(ids) => ids.iter().map(|id| bracketed(id)).collect(),
+        _ => return None,
+    };
+    Some(one_space(&list.join(" ")))
+}
+
+/// People that have an address, and how many have none.
+fn addressed(address: Option<&Address<'_>>) -> (Vec<Person>, usize) {
+    let Some(address) = address else { return (Vec::new(), 0) };
+    let all: Vec<Person> = address
+        .iter()
+        .map(|person| Person {
+            name: one_line(person.name.as_deref().unwrap_or_default()).trim().to_owned(),
+            address: one_line(person.address.as_deref().unwrap_or_default()).trim().to_owned(),
+        })
+        .collect();
+    let total = all.len();
+    let people: Vec<Person> = all.into_iter().filter(|p| !p.address.is_empty()).collect();
+    let dropped = total - people.len();
+    (people, dropped)
+}
+
+fn header_block(mime: &[u8]) -> Option<String> {
+    let end = mime
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .or_else(|| mime.windows(4).position(|four| four == b"\r\n\r\n"))?;
+    let crlf = mime.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(end).min(end);
+    let block = &mime[..crlf.min(HEADER_BLOCK_BYTES)];
+    let text = String::from_utf8_lossy(block);
+    Some(text.chars().filter(|c| *c != '\0').collect())
+}
+
+/// The body and the attachments. Of `multipart/alternative` Graph keeps the HTML; inline text
+/// parts that follow the body are attachments.
+fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
+    let is_html =
+        |id: &&u32| message.part(**id).is_some_and(|part| matches!(part.body, PartType::Html(_)));
+    let html = message.html_body.iter().find(is_html).copied();
+    let (body_id, shown) = match html {
+        Some(id) => (Some(id), &message.html_body),
+        None => (message.text_body.first().copied(), &message.text_body),
+    };
+    let body = body_id.and_then(|id| message.part(id)).map_or_else(TextBody::default, body_of);
+    let mut ids: Vec<u32> = shown.iter().copied().filter(|id| Some(*id) != body_id).collect();
+    ids.extend(message.attachments.iter().copied().filter(|id| Some(*id) != body_id));
+    ids.sort_unstable();
+    ids.dedup();
+    let attachments = ids
+        .into_iter()
+        .filter_map(|id| message.part(id))
+        .enumerate()
+        .map(|(position, part)| attachment(message, part, position))
+        .collect();
+    (body, attachments)
+}
+
+fn body_of(part: &MessagePart<'_>) -> TextBody {
+    match &part.body {
+        PartType::Html(html) => TextBody::Html(without_nul(html)),
+        PartType::Text(text) => TextBody::Text(without_nul(text)),
+        _ => TextBody::default(),
+    }
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+fn attachment(message: &Message<'_>, part: &MessagePart<'_>, position: usize) -> Attachment {
+    let is_message = matches!(part.body, PartType::Message(_));
+    let content_type = part.content_type().map_or_else(
+        || "application/octet-stream".to_owned(),
+        |kind| match kind.subtype() {
+            Some(subtype) => format!("{}/{subtype}", kind.ctype()),
+            None => kind.ctype().to_owned(),
+        },
+    );
+    let content_id = part.content_id().map(|id| id.trim_matches(['<', '>', ' ']).to_owned());
+    let disposed = part.content_disposition();
+    let attached = disposed.is_some_and(|d| d.ctype().eq_ignore_ascii_case("attachment"));
+    Attachment {
+        name: attachment_name(part, position),
+        content_type,
+        content: Bytes::from(content(message, part)),
+        inline: content_id.is_some() && !attached,
+        content_id: content_id.filter(|id| !id.is_empty()),
+        is_message,
+    }
+}
+
+fn attachment_name(part: &MessagePart<'_>, position: usize) -> String {
+    let given = part.attachment_name().map(|name| one_line(name).trim().to_owned());
+    given.filter(|name| !name.is_empty()).unwrap_or_else(|| match &part.body {
+        PartType::Message(inner) => {
+            let subject = inner.subject().map(one_line).unwrap_or_default();
+            if subject.is_empty() {
+                format!("message-{position}.eml")
+            } else {
+                format!("{subject}.eml")
+            }
+        }
+        PartType::Html(_) => format!("part-{position}.html"),
+        PartType::Text(_) => format!("part-{position}.txt"),
+        _ => format!("attachment-{position}"),
+    })
+}
+
+/// The decoded bytes. The parser turns text parts into UTF-8; an attachment keeps its own bytes.
+fn content(message: &Message<'_>, part: &MessagePart<'_>) -> Vec<u8> {
+    if !matches!(part.body, PartType::Text(_) | PartType::Html(_)) {
+        return part.contents().to_vec();
+    }
+    let range = part.offset_body as usize..part.offset_end as usize;
+    let raw = message.raw_message.get(range).unwrap_or_default();
+    let decoded = match part.encoding {
+        Encoding::Base64 => base64_decode(raw),
+        Encoding::QuotedPrintable => quoted_printable_decode(raw),
+        Encoding::None => Some(raw.to_vec()),
+    };
+    decoded.unwrap_or_else(|| part.contents().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIXED: &[u8] = b"From: Ann <ann@contoso.example>\r\nTo: ghost, b@contoso.example\r\n\
+        Subject: =?iso-8859-1?Q?Gr=FC=DFe?=\r\nMessage-ID: <1@contoso.example>\r\n\
+        References: <a@x>\r\n <b@x>\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+        Content-Type: text/plain; charset=utf-8\r\n\r\nHello\r\n--b\r\n\
+        Content-Type: text/plain; charset=iso-8859-1; name=latin.txt\r\n\
+        Content-Disposition: attachment; filename=latin.txt\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\n/Pw=\r\n--b--\r\n";
+
+    #[test]
+    fn a_mixed_message_is_read_whole() {
+        let fields = fields_of_mime(MIXED);
+        assert_eq!(fields.subject, "Grüße");
+        assert_eq!(fields.message_id.as_deref(), Some("<1@contoso.example>"));
+        assert_eq!(fields.references.as_deref(), Some("<a@x> <b@x>"));
+        assert_eq!(fields.body, TextBody::Text("Hello".to_owned()));
+        assert_eq!(fields.attachments.len(), 1);
+        assert_eq!(fields.attachments[0].name, "latin.txt");
+        assert_eq!(&fields.attachments[0].content[..], [0xfc, 0xfc]); // not UTF-8
+        assert_eq!(fields.to.last().map(|p| p.address.as_str()), Some("b@contoso.example"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            fields_of_mime(&bytes);
+        }
+    }
+}
