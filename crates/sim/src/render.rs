@@ -259,9 +259,10 @@ fn conversation_id(message: &mail::Message) -> String {
 
 fn conversation_index(message: &mail::Message) -> String {
     use base64::Engine;
-    let mut index = vec![1];
+    // 22 bytes in plain base64: a reserved byte, five of the time, a GUID.
+    let mut index = vec![1, 0xda, 0, 0, 0, 0];
     index.extend(conversation_hash(message));
-    base64::engine::general_purpose::URL_SAFE.encode(index)
+    base64::engine::general_purpose::STANDARD.encode(index)
 }
 
 /// The version tag of a message.
