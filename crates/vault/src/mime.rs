@@ -242,3 +242,64 @@ fn trim_line_ends(body: &[u8]) -> &[u8] {
     let end = body.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |at| at + 1);
     &body[..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(message: &str) -> Vec<&str> {
+        let bodies = bodies(message.as_bytes()).unwrap();
+        bodies.into_iter().map(|body| &message[body]).collect()
+    }
+
+    #[test]
+    fn bodies_of_parts_are_found_without_their_last_line_ends() {
+        let message = "Content-Type: multipart/mixed; boundary=a\r\n\r\npreamble\r\n--a\r\n\
+            \r\ntext\r\nmore\r\n\r\n--a  \r\nContent-Type: multipart/related;\r\n\tcharset=x;\r\n \
+            BOUNDARY = \"in ner\"\r\n\r\n--in ner\r\nX: y\r\n\r\ninside\n\n\n--in ner--\r\n\
+            between\r\n--a\r\n\r\nlast\r\n--a--\r\nepilogue\r\n";
+        assert_eq!(found(message), ["text\r\nmore", "inside", "last"]);
+    }
+
+    #[test]
+    fn a_message_in_a_message_is_looked_into_unless_it_is_encoded() {
+        let message = |encoding: &str| {
+            format!(
+                "Content-Type: multipart/digest; boundary=o\n\n--o\nContent-Type: message/rfc822\n\
+                 Content-Transfer-Encoding: {encoding}\n\nSubject: x\nContent-Type: \
+                 multipart/mixed; boundary=i\n\n--i\n\ndeep\n--i--\n--o--\n"
+            )
+        };
+        assert_eq!(found(&message("7bit")), ["deep"]);
+        assert!(found(&message("BASE64"))[0].starts_with("Subject: x"));
+    }
+
+    #[test]
+    fn strange_messages_are_taken_as_they_are() {
+        for (message, expected) in [
+            ("", vec![]),
+            ("no header and no body", vec![]),
+            ("\nbody", vec!["body"]),
+            ("A: b\n\n\r\n\n", vec![]),
+            ("Content-Type: multipart/mixed\n\n--a\n\nx", vec!["--a\n\nx"]),
+            ("Content-Type: multipart/mixed; boundary=\"\"\n\n----\nx", vec!["----\nx"]),
+            ("Content-Type: multipart/mixed; boundary=a\n\n--a\n\nunclosed\n", vec!["unclosed"]),
+            ("Content-Type: multipart/mixed; xboundary=a\n\n--a\n\nx", vec!["--a\n\nx"]),
+            ("Content-Type: multipart/mixed; boundary=a\n\n--ab\n\nx\n", vec![]),
+            ("content-type:multipart/mixed;boundary=a;x=y\n\n--a\n\nx\n--a-- \n", vec!["x"]),
+        ] {
+            assert_eq!(found(message), expected, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn limits_end_the_parsing() {
+        let nested: String = (0..40)
+            .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}x\n\n--b{n}x\n"))
+            .collect();
+        assert_eq!(bodies(nested.as_bytes()), None);
+        let many =
+            format!("Content-Type: multipart/mixed; boundary=a\n\n{}", "--a\n\nx\n".repeat(1_001));
+        assert_eq!(bodies(many.as_bytes()), None);
+    }
+}

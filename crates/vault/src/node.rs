@@ -301,3 +301,81 @@ fn push_char(code: u32, bytes: &mut Vec<u8>) -> Option<()> {
     bytes.extend_from_slice(char::from_u32(code)?.encode_utf8(&mut [0; 4]).as_bytes());
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn round_trip(node: &Node) -> Result<Vec<Node>> {
+        let (bytes, id) = serialize_tree([node].into_iter());
+        parse_tree(id, &bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn every_node_comes_back(name: String, meta: Option<String>, seconds in 0_i64..4e9 as i64) {
+            let mtime = Timestamp::from_second(seconds).unwrap();
+            let content = Content { blobs: vec![BlobId([3; 32])], size: 9 };
+            let node = Node { meta, ..Node::file(name, content, mtime) };
+            match check_name(&node.name) {
+                Ok(()) => prop_assert_eq!(round_trip(&node).unwrap(), [node]),
+                Err(_) => prop_assert!(round_trip(&node).is_err()),
+            }
+        }
+
+        #[test]
+        fn no_tree_makes_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_tree(TreeId([0; 32]), &bytes);
+        }
+
+        #[test]
+        fn no_name_makes_the_parser_panic(name in r#"(\\\\[a-zA-Z0-9"']{0,9}|.){0,6}"#) {
+            if let Some(plain) = unquote(&name) {
+                prop_assert_eq!(unquote(&quote(&plain)), Some(plain));
+            }
+        }
+    }
+
+    #[test]
+    fn the_json_is_restics() {
+        let mtime = Timestamp::from_second(1_000_000_000).unwrap();
+        let content = Content { blobs: vec![BlobId([0xab; 32])], size: 7 };
+        let file = Node::file("a\"b", content, mtime).with_meta("{}");
+        let dir =
+            Node { kind: NodeKind::Dir { tree: Some(TreeId([1; 32])) }, ..Node::dir("d", mtime) };
+        let (bytes, _) = serialize_tree([&file, &dir].into_iter());
+        let expected = format!(
+            concat!(
+                r#"{{"nodes":[{{"name":"a\\\"b","type":"file","mode":384,"#,
+                r#""mtime":"2001-09-09T01:46:40Z","uid":0,"gid":0,"size":7,"extended_attributes":"#,
+                r#"[{{"name":"user.holdfast","value":"e30="}}],"content":["{}"]}},"#,
+                r#"{{"name":"d","type":"dir","mode":2147484096,"mtime":"2001-09-09T01:46:40Z","#,
+                r#""uid":0,"gid":0,"subtree":"{}"}}]}}"#,
+                "\n"
+            ),
+            "ab".repeat(32),
+            "01".repeat(32)
+        );
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn names_that_leave_their_folder_are_damage() {
+        for name in ["..", "a/b", "", "a\\x00b", "\\", "\\xff"] {
+            let json = format!(
+                r#"{{"nodes":[{{"name":"{}","type":"file","mtime":"2001-01-01T00:00:00+02:00","content":[]}}]}}"#,
+                name.replace('\\', "\\\\")
+            );
+            let err = parse_tree(TreeId([0; 32]), json.as_bytes()).unwrap_err();
+            assert_eq!(err.kind(), crate::ErrorKind::Damaged, "{name}");
+        }
+    }
+
+    #[test]
+    fn moments_that_restic_cannot_read_are_moved() {
+        let node = Node::file("f", Content::default(), Timestamp::MIN);
+        assert_eq!(round_trip(&node).unwrap()[0].mtime, earliest());
+    }
+}

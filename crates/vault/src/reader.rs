@@ -56,14 +56,15 @@ impl Reader {
     ) -> Result<Option<Node>> {
         let levels = (fanout.levels)(name);
         let mut next = self.directory(root, folder)?;
-        let mut levels = levels.iter();
-        while let Some(tree) = next {
-            if let Some(node) = self.child(tree, name)?.filter(|node| !node.is_dir()) {
-                return Ok(Some(node));
+        for depth in 0..=levels.len() {
+            let Some(tree) = next else { break };
+            let item = self.child(tree, name)?.filter(|node| !node.is_dir());
+            if item.is_some() && depth >= fanout.always.min(levels.len()) {
+                return Ok(item);
             }
-            let Some(level) = levels.next() else { break };
-            next =
-                self.child(tree, level)?.filter(|node| node.meta.is_none()).and_then(|n| n.tree());
+            let Some(level) = levels.get(depth) else { break };
+            let hidden = self.child(tree, level)?.filter(|node| node.meta.is_none());
+            next = hidden.and_then(|node| node.tree());
         }
         Ok(None)
     }

@@ -134,3 +134,48 @@ impl SnapshotJson {
         Some(Snapshot { id: id.to_string(), tree, time, tags, hostname, paths })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags() -> Tags {
+        Tags {
+            seq: Seq(4),
+            prev: Some(Seq(3)),
+            fence: Fence(2),
+            run: "r-1".into(),
+            kind: SnapshotKind::Checkpoint,
+            rewrite: 1,
+        }
+    }
+
+    #[test]
+    fn tags_are_read_by_key_in_any_order() {
+        let mut strings = tags().to_strings().unwrap();
+        assert_eq!(strings[..2], ["seq=4", "prev=3"]);
+        strings.reverse();
+        strings.push("later=extension".to_owned());
+        assert_eq!(Tags::from_strings(&strings), Some(tags()));
+        let first = Tags { prev: None, ..tags() };
+        assert_eq!(first.to_strings().unwrap()[1], "prev=0");
+        assert_eq!(Tags::from_strings(&first.to_strings().unwrap()), Some(first));
+    }
+
+    #[test]
+    fn other_peoples_tags_are_not_ours() {
+        for missing in 0..5 {
+            let mut strings = tags().to_strings().unwrap();
+            strings.remove(missing);
+            assert_eq!(Tags::from_strings(&strings), None, "without tag {missing}");
+        }
+        for bad in ["seq=x", "seq=-1", "kind=other", "rewrite=x"] {
+            let mut strings = tags().to_strings().unwrap();
+            strings.insert(0, bad.to_owned());
+            assert_eq!(Tags::from_strings(&strings), None, "{bad}");
+        }
+        for run in ["", "a,b", "a=b"] {
+            assert!(Tags { run: run.into(), ..tags() }.to_strings().is_err(), "{run}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Tests of the vault from outside, with stock `restic` as the judge where it is installed.
 
 mod control;
+mod corpus;
 mod damage;
 mod edits;
 mod restic;
@@ -26,8 +27,11 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with_clock(Clock::manual(time(0)))
+    }
+
+    fn with_clock(clock: Clock) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Clock::manual(time(0));
         let path = dir.path().join("vault");
         let (vault, secret) = Vault::create(&path, &passphrase(), clock.clone()).unwrap();
         vault.create_shard(SHARD).unwrap();
