@@ -148,6 +148,12 @@ pub struct RunningSim {
     passing_folder: Option<PathBuf>,
 }
 
+/// The operations below `/v1.0` that the tenant knows, for example
+/// `GET /users/{id}/messages/{id}/$value`: the names under which [`Stats::requests`] counts.
+pub fn operations() -> Vec<String> {
+    route::ROUTES.iter().map(route::Route::name).collect()
+}
+
 /// Makes the tenant and starts its server.
 pub async fn start(config: SimConfig) -> Result<RunningSim, SimError> {
     if let Some(folder) = &config.state {
@@ -247,7 +253,7 @@ fn info(tenant: &Tenant, ca_file: PathBuf) -> Info {
 
 impl RunningSim {
     /// Control and inspection of the tenant.
-    pub fn tenant(&self) -> &Tenant {
+    pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
     }
 
