@@ -9,6 +9,7 @@ use holdfast_model::{Fence, RunId, Seq};
 
 use crate::backend::create_dir;
 use crate::blobs::Blobs;
+use crate::check::{CheckReport, check};
 use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fanout::Fanout;
@@ -68,6 +69,11 @@ impl Control {
             &["/".to_owned()],
         )?;
         Ok(())
+    }
+
+    /// Looks for damage, as [`crate::Shard::check`] does.
+    pub fn check(&self, read_data: bool) -> Result<CheckReport> {
+        check(&self.vault, "control", &self.repository, read_data)
     }
 
     fn head(&self) -> Result<Option<Snapshot>> {

@@ -169,8 +169,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn damaged(file: impl ToString, what: impl ToString) -> Self {
-        Self::Damaged { file: file.to_string(), what: what.to_string() }
+    pub(crate) fn damaged(file: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Damaged { file: file.into(), what: what.into() }
     }
 
     pub(crate) fn invalid(what: impl Into<String>) -> Self {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use holdfast_model::Secret;
 use rustic_cdc::Rabin64;
-use rustic_core::repofile::ConfigFile;
+use rustic_core::repofile::{ConfigFile, KeyFile};
 use rustic_core::{
     ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository as Engine, RepositoryBackends,
     RepositoryOptions, RusticResult,
@@ -81,9 +81,13 @@ impl Repository {
         password: &Secret,
     ) -> Result<RepositoryKey> {
         let damaged = |what: String| Error::damaged(format!("{}/keys", backend.name()), what);
-        // Files are compared with their names here, before anything in them is believed.
+        // The engine panics on some parameters and takes any amount of memory for others.
         for (id, _) in backend.files(Kind::Key)? {
-            backend.read_file(Kind::Key, &id)?;
+            let file: Option<KeyFile> =
+                serde_json::from_slice(&backend.read_file(Kind::Key, &id)?).ok();
+            if !file.is_some_and(|file| is_reasonable(&file)) {
+                return Err(Error::damaged(backend.label(Kind::Key, &id), "is no usable key file"));
+            }
         }
         let opened = engine(backend).and_then(|engine| engine.open(&credentials(password)));
         let engine = opened.map_err(|err| match err.is_incorrect_password() {
@@ -139,6 +143,14 @@ impl Repository {
         give_back(&self.decompressors, context);
         (plain.len() == size).then_some(plain)
     }
+}
+
+/// Parameters of scrypt that ask for at most 1 GiB.
+fn is_reasonable(key: &KeyFile) -> bool {
+    key.n.is_power_of_two()
+        && (2..=1 << 20).contains(&key.n)
+        && (1..=8).contains(&key.r)
+        && (1..=4).contains(&key.p)
 }
 
 fn take<T>(kept: &Mutex<Vec<T>>) -> Option<T> {

@@ -86,6 +86,9 @@ impl Vault {
         // Last, so that a folder with this file is a whole vault.
         let tmp = keys::dir(vault.dir()).join("tmp");
         write_atomically(&tmp, &vault.dir().join(VAULT_FILE), &[Bytes::from(file.to_json())])?;
+        if let Some(parent) = vault.dir().parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent)?;
+        }
         Ok((vault, secret))
     }
 

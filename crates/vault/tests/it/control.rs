@@ -32,6 +32,8 @@ fn intent_is_saved_changed_and_removed() {
 
     let again = Vault::open(fixture.path(), fixture.secret.clone(), fixture.clock.clone()).unwrap();
     assert_eq!(again.control().unwrap().load().unwrap(), control.load().unwrap());
+    let report = control.check(true).unwrap();
+    assert_eq!((report.errors.len(), report.snapshots), (0, 2));
     assert!(control.save(&[set("../x", "")]).is_err());
     assert!(control.save(&[set("", "")]).is_err());
 }

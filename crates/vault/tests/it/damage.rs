@@ -175,3 +175,27 @@ fn a_damaged_sealed_key_does_not_lock_anybody_out() {
     assert!(!stored.with_damage(&path, Some(&flipped)));
     assert!(!stored.with_damage(&path, Some(b"")));
 }
+
+#[test]
+fn a_forged_key_file_is_refused_before_the_engine_sees_it() {
+    let fixture = Fixture::new();
+    fs::remove_file(fixture.path().join("keys/1.json")).unwrap();
+    let keys = fixture.vault.shard_location(SHARD).join("keys");
+    let path = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
+    let sound: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    fs::remove_file(&path).unwrap();
+    for (field, value) in [("N", 0_u32), ("N", 3), ("N", 1 << 31), ("r", 0), ("p", 1_000_000)] {
+        let mut forged = sound.clone();
+        forged[field] = value.into();
+        let bytes = serde_json::to_vec(&forged).unwrap();
+        let path = keys.join(sha256_hex(&bytes));
+        fs::write(&path, bytes).unwrap();
+        let err = fixture.vault.shard(SHARD).err().unwrap();
+        assert_eq!(err.kind(), ErrorKind::Damaged, "{field}={value}: {err}");
+        fs::remove_file(path).unwrap();
+    }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
+}

@@ -1,5 +1,7 @@
 //! Tests of the vault from outside, with stock `restic` as the judge where it is installed.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
+
 mod control;
 mod corpus;
 mod damage;

@@ -194,6 +194,8 @@ fn the_kit_opens_every_shard_with_stock_restic() {
     let kit = fixture.dir.path().join("kit");
     fixture.vault.recovery_kit(&kit).unwrap();
     fixture.vault.create_shard(ShardId(12)).unwrap();
+    let intent = [("tenants/a.json".to_owned(), Some(b"{}".to_vec()))];
+    fixture.vault.control().unwrap().save(&intent).unwrap();
     let places = [
         ("1", fixture.vault.shard_location(SHARD)),
         ("12", fixture.vault.shard_location(ShardId(12))),
