@@ -405,6 +405,8 @@ mod tests {
         for _ in 0..9_000 {
             drop(take(&budget, &scope, ONE).await.unwrap());
         }
+        let refused = budget.acquire(&scope, ONE, &mut Duration::default(), Duration::ZERO).await;
+        assert_eq!(refused.unwrap_err(), Duration::from_secs(610));
         for _ in 0..1_000 {
             drop(take(&budget, &scope, RESTORE).await.unwrap());
         }

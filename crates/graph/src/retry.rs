@@ -154,9 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_a_day_is_the_callers_business() {
-        let day = Some(Duration::from_secs(86_400));
-        assert_eq!(next(Kind::Throttled, day, 1, Duration::ZERO, 0.5), Next::GiveUp);
+    fn a_pause_beyond_15_minutes_is_the_callers_business() {
+        for (seconds, last) in [(900, false), (901, true), (86_400, true)] {
+            let asked = Some(Duration::from_secs(seconds));
+            let next = next(Kind::Throttled, asked, 1, Duration::ZERO, 0.5);
+            assert_eq!(next == Next::GiveUp, last, "{seconds}");
+        }
     }
 
     proptest! {

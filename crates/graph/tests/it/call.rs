@@ -100,10 +100,12 @@ async fn errors_name_the_endpoint_and_no_secrets() {
 async fn an_endless_answer_stops_at_the_limit() {
     let megabyte = "x".repeat(1 << 20);
     let huge = (0..34).fold(status(200), |answer, _| answer.text(&megabyte));
-    let server = Server::start([huge]).await;
-    let error = server.graph().get("/users").send_json().await.unwrap_err();
-    assert_eq!((error.kind(), server.calls().len()), (Kind::Protocol, 1));
-    assert!(error.to_string().contains("33554432"), "{error}");
+    for answer in [huge.clone(), huge.streamed()] {
+        let server = Server::start([answer]).await;
+        let error = server.graph().get("/users").send_json().await.unwrap_err();
+        assert_eq!((error.kind(), server.calls().len()), (Kind::Protocol, 1));
+        assert!(error.to_string().contains("33554432"), "{error}");
+    }
 }
 
 #[tokio::test]

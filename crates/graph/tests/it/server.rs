@@ -31,11 +31,12 @@ pub struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     chunks: Vec<Result<Bytes, ()>>,
+    streamed: bool,
     meet: Option<Arc<Barrier>>,
 }
 
 pub fn status(status: u16) -> Answer {
-    Answer { status, headers: Vec::new(), chunks: Vec::new(), meet: None }
+    Answer { status, headers: Vec::new(), chunks: Vec::new(), streamed: false, meet: None }
 }
 
 pub fn ok(body: Value) -> Answer {
@@ -65,6 +66,12 @@ impl Answer {
     /// The connection breaks after what was said so far.
     pub fn broken(mut self) -> Self {
         self.chunks.push(Err(()));
+        self
+    }
+
+    /// Sends the body without saying its length first.
+    pub fn streamed(mut self) -> Self {
+        self.streamed = true;
         self
     }
 
@@ -245,7 +252,7 @@ fn say(line: Answer) -> Response {
         response = response.header(name, value);
     }
     let whole = line.chunks.iter().all(Result::is_ok);
-    let body = if whole {
+    let body = if whole && !line.streamed {
         Body::from(line.chunks.into_iter().flatten().flatten().collect::<Vec<u8>>())
     } else {
         let chunks = line.chunks.into_iter().map(|c| c.map_err(|()| io::Error::other("cut")));
