@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::{Catalog, VaultRow};
+use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_vault::{Vault, VaultSecret};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub struct Home {
     pub catalog: Catalog,
     /// The clock of all operations.
     pub clock: Clock,
+    /// How clients of Graph wait: the timer, unless a test moves its clocks instead.
+    pub sleep: Sleep,
 }
 
 impl Home {
@@ -83,7 +86,7 @@ impl Home {
         let home = HomeFile { v: 1, id, instance_key: key_path.clone() };
         let text = serde_json::to_string_pretty(&home).expect("plain fields serialise");
         fs::write(&file, text + "\n").map_err(io("write", &file))?;
-        Ok((Self { dir: dir.to_owned(), key_path, key, catalog, clock }, made))
+        Ok((Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() }, made))
     }
 
     /// Opens an installation. `instance_key` overrides where its key lies.
@@ -95,7 +98,7 @@ impl Home {
         let key_path = instance_key.map_or(home.instance_key, Path::to_path_buf);
         let key = InstanceKey::load(&key_path)?;
         let catalog = Catalog::open(&dir.join(CATALOG_FILE), clock.clone()).await?;
-        Ok(Self { dir: dir.to_owned(), key_path, key, catalog, clock })
+        Ok(Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() })
     }
 
     /// The home folder.

@@ -176,6 +176,7 @@ pub fn graph(home: &Home, tenant: &TenantRow, purpose: Purpose) -> Result<Graph>
         |text: &str| text.parse().map_err(|_| Error::Usage(format!("'{text}' is not an address")));
     let mut config = Config::new(&tenant.tenant_id, client_id.as_str(), credential(login));
     config.clock = home.clock.clone();
+    config.sleep = home.sleep.clone();
     config.graph_url = url(&tenant.graph_url)?;
     config.authority_url = url(&tenant.authority_url)?;
     config.ca_pem = tenant.ca_pem.as_ref().map(|pem| pem.clone().into_bytes());

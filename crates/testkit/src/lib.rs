@@ -1,1 +1,209 @@
-//! Test context: simulated tenant, temporary vault and catalog, clock, seed
+//! The test context: a simulated tenant over HTTPS, an installation with its vault in a temporary
+//! folder, and clocks that move only when told, so that a test waits for nothing.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use holdfast_testkit::{Options, TestContext};
+//!
+//! let t = TestContext::new(Options { users: 2, ..Options::default() }).await;
+//! let report = t.backup().await;
+//! assert_eq!(report.counts.items_failed, 0);
+//! # }
+//! ```
+#![allow(clippy::missing_panics_doc, reason = "a test context fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test context fails by panicking")]
+
+mod restic;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
+use holdfast_engine::browse::At;
+use holdfast_engine::restore::{RestoreReport, RestoreRequest, restore};
+use holdfast_engine::tenant::{Login, NewTenant, add};
+use holdfast_engine::{Home, InitOptions, Progress};
+use holdfast_graph::Sleep;
+use holdfast_model::{Clock, Secret, Timestamp};
+use holdfast_sim::{RunningSim, SimConfig, Tenant};
+use jiff::SignedDuration;
+use tempfile::TempDir;
+
+pub use restic::Restic;
+pub use view::{Comparable, by_folder, mailbox_view};
+
+/// Name of the tenant in every test.
+pub const TENANT: &str = "contoso";
+
+/// Passphrase of the vault in every test.
+pub const PASSPHRASE: &str = "correct horse battery staple";
+
+/// How the simulated tenant starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// People.
+    pub users: usize,
+    /// Messages made per person; none makes empty mailboxes.
+    pub mails: usize,
+    /// Seed of content and ids.
+    pub seed: u64,
+    /// Folder of `.eml` files used instead of generated mail.
+    pub corpus: Option<PathBuf>,
+    /// Whether message deltas take `$expand`.
+    pub delta_expands: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { users: 2, mails: 20, seed: 7, corpus: None, delta_expands: true }
+    }
+}
+
+/// Everything that a test of an operation needs.
+pub struct TestContext {
+    /// The simulated tenant.
+    pub sim: RunningSim,
+    /// The installation.
+    pub home: Home,
+    clock: Clock,
+    dir: TempDir,
+}
+
+impl TestContext {
+    /// Starts a tenant and makes an installation that protects it.
+    pub async fn new(options: Options) -> Self {
+        let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
+        let config = SimConfig {
+            users: options.users,
+            seed: options.seed,
+            mails_per_user: options.mails,
+            empty: options.mails == 0 && options.corpus.is_none(),
+            corpus: options.corpus,
+            delta_expands: options.delta_expands,
+            now: Some(start),
+            ..SimConfig::default()
+        };
+        let sim = holdfast_sim::start(config).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(start);
+        let init = init_options(dir.path());
+        let (mut home, _) =
+            Home::init(&dir.path().join("home"), &init, clock.clone()).await.unwrap();
+        home.sleep = sleep(&sim, &clock);
+        let context = Self { sim, home, clock, dir };
+        add(&context.home, context.new_tenant()).await.unwrap();
+        context
+    }
+
+    /// The tenant as `tenant add` takes it: the registration that may do all.
+    pub fn new_tenant(&self) -> NewTenant {
+        let info = &self.sim.info;
+        NewTenant {
+            name: TENANT.to_owned(),
+            tenant_id: info.tenant_id.clone(),
+            client_id: info.client_id.clone(),
+            login: Login::Secret(Secret::new(info.client_secret.clone())),
+            restore: None,
+            vault: None,
+            graph_url: info.graph_url.clone(),
+            authority_url: info.authority_url.clone(),
+            ca_pem: Some(self.sim.ca_pem().to_owned()),
+        }
+    }
+
+    /// Control of the simulated tenant.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        self.sim.tenant()
+    }
+
+    /// Sign-in names of all people.
+    pub fn people(&self) -> Vec<String> {
+        self.tenant().users().into_iter().map(|user| user.upn).collect()
+    }
+
+    /// Folder of the vault.
+    pub fn vault_dir(&self) -> PathBuf {
+        self.dir.path().join("vault")
+    }
+
+    /// A folder for the test's own files.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Moves both clocks.
+    pub fn advance(&self, by: Duration) {
+        self.sim.tenant().clock().advance(by);
+        self.clock.advance(SignedDuration::try_from(by).unwrap());
+    }
+
+    /// Backs up everything.
+    pub async fn backup(&self) -> BackupReport {
+        self.advance(Duration::from_secs(60));
+        backup(&self.home, &BackupRequest::default(), &Progress::default()).await.unwrap()
+    }
+
+    /// Restores.
+    pub async fn restore(&self, request: RestoreRequest) -> RestoreReport {
+        restore(&self.home, &request, &Progress::default()).await.unwrap()
+    }
+
+    /// A request to restore the newest state of a resource.
+    pub fn restore_of(&self, resource: &str) -> RestoreRequest {
+        RestoreRequest {
+            resource: resource.to_owned(),
+            at: At::Latest,
+            ..RestoreRequest::default()
+        }
+    }
+
+    /// Stock restic on the first shard.
+    pub async fn restic(&self) -> Option<Restic> {
+        let vault = self.home.vault(None).await.unwrap();
+        Restic::find(&vault)
+    }
+
+    /// Makes another home on the same vault, as after the loss of the machine.
+    pub async fn second_home(&self) -> Home {
+        let init = init_options(self.dir.path());
+        let path = self.dir.path().join("home2");
+        let (mut home, made) = Home::init(&path, &init, self.clock.clone()).await.unwrap();
+        assert!(!made, "the vault is attached, not made");
+        home.sleep = sleep(&self.sim, &self.clock);
+        home
+    }
+
+    /// Opens the home anew, as the next command does.
+    pub async fn reopen(&mut self) {
+        let path = self.dir.path().join("home");
+        let mut home = Home::open(&path, None, self.clock.clone()).await.unwrap();
+        home.sleep = sleep(&self.sim, &self.clock);
+        self.home = home;
+    }
+}
+
+fn init_options(dir: &Path) -> InitOptions {
+    InitOptions {
+        vault: dir.join("vault"),
+        passphrase: Secret::new(PASSPHRASE),
+        instance_key: Some(dir.join("instance.key")),
+    }
+}
+
+/// Waiting moves the clocks and takes no time.
+fn sleep(sim: &RunningSim, clock: &Clock) -> Sleep {
+    let (tenant, clock) = (Arc::clone(sim.tenant()), clock.clone());
+    Sleep::new(move |wait| {
+        tenant.clock().advance(wait);
+        clock.advance(SignedDuration::try_from(wait).unwrap_or_default());
+        std::future::ready(())
+    })
+}
+
+/// The folder of shared test data beside the checkout, if it is there.
+pub fn shared(part: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(part);
+    root.is_dir().then_some(root)
+}
