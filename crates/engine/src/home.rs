@@ -86,7 +86,10 @@ impl Home {
         let home = HomeFile { v: 1, id, instance_key: key_path.clone() };
         let text = serde_json::to_string_pretty(&home).expect("plain fields serialise");
         fs::write(&file, text + "\n").map_err(io("write", &file))?;
-        Ok((Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() }, made))
+        Ok((
+            Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() },
+            made,
+        ))
     }
 
     /// Opens an installation. `instance_key` overrides where its key lies.

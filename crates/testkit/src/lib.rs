@@ -31,8 +31,9 @@ use holdfast_sim::{RunningSim, SimConfig, Tenant};
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
+pub use holdfast_sim as sim;
 pub use restic::Restic;
-pub use view::{Comparable, by_folder, mailbox_view};
+pub use view::{Comparable, by_folder, mailbox_view, special};
 
 /// Name of the tenant in every test.
 pub const TENANT: &str = "contoso";

@@ -29,6 +29,8 @@ pub(super) struct MailboxRun<'r, 'a, 'w> {
     pub rows: BTreeMap<ContainerId, ContainerRow>,
     pub counts: Counts,
     pub problems: Vec<Problem>,
+    /// At least one folder could be read.
+    pub read_one: bool,
     /// Messages that left a folder: applied at the end, if at all.
     pub left: Vec<(ContainerId, ItemId)>,
 }
@@ -88,6 +90,7 @@ async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<Resour
         rows: plan.rows.clone(),
         counts: Counts::default(),
         problems: Vec::new(),
+        read_one: false,
         left: Vec::new(),
     };
     mailbox.note_folders(plan.rows.values().chain(plan.removed.values()));
@@ -156,7 +159,10 @@ impl MailboxRun<'_, '_, '_> {
     async fn read_folders(&mut self, plan: &FolderPlan) -> Result<Option<Error>> {
         let mut failure = None;
         for id in plan.rows.keys() {
-            let Err(error) = self.read_folder(id).await else { continue };
+            let Err(error) = self.read_folder(id).await else {
+                self.read_one = true;
+                continue;
+            };
             if error.graph().is_none() {
                 return Err(error);
             }
@@ -296,7 +302,7 @@ impl MailboxRun<'_, '_, '_> {
         let outcome = match (&failure, self.counts.items_failed) {
             (None, 0) => Outcome::Complete,
             (None, _) => Outcome::Partial,
-            (Some(_), _) if self.counts.is_idle() => Outcome::Failed,
+            (Some(_), _) if !self.read_one => Outcome::Failed,
             (Some(_), _) => Outcome::Partial,
         };
         ResourceReport {

@@ -1,4 +1,6 @@
 //! Operations against the simulated tenant, judged by stock restic and by the tenant's own view.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod backup;
 mod restore;

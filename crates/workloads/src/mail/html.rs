@@ -7,7 +7,7 @@
 //! - only the content of `body` counts; `script`, `style`, `meta`, `link`, `base`, `title`,
 //!   comments and processing instructions are left out;
 //! - elements are written in lower case with attributes sorted by name; `id`, `class`, `lang`,
-//!   `data-*` and event handlers are left out; `style` is split at `;`, trimmed and lower-cased up
+//!   `data-*`, event handlers and `javascript:` targets are left out; `style` is split at `;`, trimmed and lower-cased up
 //!   to the colon;
 //! - text is decoded, runs of white space (no-break space included) become one space; text of
 //!   white space only is left out, and so are spaces at the ends of a text.
@@ -70,7 +70,7 @@ fn open<'d>(node: &'d Node, form: &mut String) -> Option<&'d str> {
 fn write_start(element: &Element, form: &mut String) {
     let mut attributes: Vec<(&str, String)> = element
         .attrs()
-        .filter(|(name, _)| counts(name))
+        .filter(|(name, value)| counts(name) && !is_script(value))
         .map(|(name, value)| (name, if name == "style" { style(value) } else { words(value) }))
         .collect();
     attributes.sort();
@@ -86,6 +86,11 @@ fn counts(attribute: &str) -> bool {
         && !attribute.starts_with("data-")
         && !attribute.starts_with("on")
         && !attribute.contains(':')
+}
+
+/// Exchange takes the target from a link that would run a script.
+fn is_script(value: &str) -> bool {
+    value.trim_start().get(..11).is_some_and(|start| start.eq_ignore_ascii_case("javascript:"))
 }
 
 fn words(value: &str) -> String {

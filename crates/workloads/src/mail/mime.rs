@@ -118,8 +118,8 @@ fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
     let attachments = ids
         .into_iter()
         .filter_map(|id| message.part(id))
-        .enumerate()
-        .map(|(position, part)| attachment(message, part, position))
+        .zip(1..)
+        .map(|(part, number)| attachment(message, part, number))
         .collect();
     (body, attachments)
 }
@@ -136,7 +136,7 @@ fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }
 
-fn attachment(message: &Message<'_>, part: &MessagePart<'_>, position: usize) -> Attachment {
+fn attachment(message: &Message<'_>, part: &MessagePart<'_>, number: usize) -> Attachment {
     let is_message = matches!(part.body, PartType::Message(_));
     let content_type = part.content_type().map_or_else(
         || "application/octet-stream".to_owned(),
@@ -149,7 +149,7 @@ fn attachment(message: &Message<'_>, part: &MessagePart<'_>, position: usize) ->
     let disposed = part.content_disposition();
     let attached = disposed.is_some_and(|d| d.ctype().eq_ignore_ascii_case("attachment"));
     Attachment {
-        name: attachment_name(part, position),
+        name: attachment_name(part, number),
         content_type,
         content: Bytes::from(content(message, part)),
         inline: content_id.is_some() && !attached,
@@ -158,21 +158,25 @@ fn attachment(message: &Message<'_>, part: &MessagePart<'_>, position: usize) ->
     }
 }
 
-fn attachment_name(part: &MessagePart<'_>, position: usize) -> String {
+/// The given name, or one made as Exchange makes it: `ATT00001.txt`, the subject of a message.
+fn attachment_name(part: &MessagePart<'_>, number: usize) -> String {
     let given = part.attachment_name().map(|name| one_line(name).trim().to_owned());
-    given.filter(|name| !name.is_empty()).unwrap_or_else(|| match &part.body {
+    if let Some(name) = given.filter(|name| !name.is_empty()) {
+        return name;
+    }
+    let ending = match &part.body {
         PartType::Message(inner) => {
-            let subject = inner.subject().map(one_line).unwrap_or_default();
-            if subject.is_empty() {
-                format!("message-{position}.eml")
-            } else {
-                format!("{subject}.eml")
-            }
+            let subject = inner.subject().map(|s| one_line(s).trim().to_owned());
+            return format!(
+                "{}.eml",
+                subject.filter(|s| !s.is_empty()).unwrap_or("message".into())
+            );
         }
-        PartType::Html(_) => format!("part-{position}.html"),
-        PartType::Text(_) => format!("part-{position}.txt"),
-        _ => format!("attachment-{position}"),
-    })
+        PartType::Html(_) => "htm",
+        PartType::Text(_) => "txt",
+        _ => "dat",
+    };
+    format!("ATT{number:05}.{ending}")
 }
 
 /// The decoded bytes. The parser turns text parts into UTF-8; an attachment keeps its own bytes.
