@@ -1,3 +1,66 @@
-//! The binary `holdfast`.
+//! The binary `holdfast`: reads the command line, runs one command, answers with its exit code.
 
-fn main() {}
+mod args;
+mod commands;
+mod error;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Global, LogFormat};
+use crate::error::{Error, Result};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    start_log(&cli.global);
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(code) => code.into(),
+        Err(error) if error.is_closed_pipe() => ExitCode::FAILURE,
+        Err(error) => {
+            output::error(json, &error);
+            error.exit_code().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::System { what: "threads", source })?;
+    runtime.block_on(commands::run(cli))
+}
+
+/// Help and version, or a command line that makes no sense.
+fn refused(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let shown = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !shown && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        output::error_document(&error::document(message, &[], code));
+    } else {
+        // Nothing can be done when the terminal is gone.
+        let _ = error.print();
+    }
+    code.into()
+}
+
+/// The log goes to standard error; a command line tool is quiet unless something is wrong.
+fn start_log(global: &Global) {
+    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match global.log_format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,403 @@
+//! The command line: what can be typed. What it does stands in `commands`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use holdfast_engine::browse::At;
+use holdfast_engine::restore::OnConflict;
+use holdfast_graph::permissions::Feature;
+use holdfast_sim::FaultProfile;
+
+const EXIT_CODES: &str = "Exit codes:
+  0   done
+  1   error
+  2   the command line or the request makes no sense
+  3   part of the work failed
+  4   not found
+  5   denied: passphrase, key, credential or permission
+  6   try later: throttled by Microsoft, or another process is at work
+  10  the vault is damaged";
+
+/// Backs up and restores a company's Microsoft 365 mail, on the company's own storage.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, after_help = EXIT_CODES, propagate_version = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Folder of the installation [default: ~/.local/share/holdfast]
+    #[arg(long, global = true, env = "HOLDFAST_HOME", hide_env_values = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Key file of the installation, where it is not at the place that `init` noted
+    #[arg(
+        long,
+        global = true,
+        env = "HOLDFAST_INSTANCE_KEY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub instance_key: Option<PathBuf>,
+    /// Answer with one JSON document on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Form of the log on standard error; HOLDFAST_LOG sets its level (error, warn, info, debug)
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole product on a simulated tenant: backup, loss, restore, proof
+    Demo(Demo),
+    /// Make an installation and its vault, or attach an existing vault
+    Init(Init),
+    /// Connect Microsoft 365 tenants
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// List what is protected: asks the directory and takes up new mailboxes
+    Resources(Resources),
+    /// Back up what changed since the last time
+    Backup(Backup),
+    /// List the snapshots of all vaults
+    Snapshots(Snapshots),
+    /// List a folder of a restore point
+    Ls(Ls),
+    /// Write a stored message to standard output, byte for byte
+    Cat(Cat),
+    /// Bring back a message, a folder or a whole mailbox, and prove that it is the same
+    Restore(Restore),
+    /// Look after the vault
+    #[command(subcommand)]
+    Vault(Vault),
+    /// Look after the catalog
+    #[command(subcommand)]
+    Catalog(Catalog),
+    /// Check key, catalog, vaults and tenants of this installation
+    Doctor,
+    /// The simulated tenant
+    #[command(subcommand)]
+    Sim(Sim),
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// End after the proof (without a console the demo always does)
+    #[arg(long)]
+    pub once: bool,
+    /// People in the simulated company
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=500))]
+    pub users: u16,
+    /// Decides people, mail and what is lost
+    #[arg(long, default_value_t = 7, value_name = "S")]
+    pub seed: u64,
+    /// Folder of .eml files to be used instead of invented mail
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Folder of the vault: new, empty, or an existing vault [default: vault in the home folder]
+    #[arg(long, value_name = "DIR")]
+    pub vault: Option<PathBuf>,
+    /// File that holds the passphrase of the vault; without it you are asked
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Add a tenant, or give new credentials to the one with this name
+    Add(Box<TenantAdd>),
+    /// List the tenants
+    List,
+    /// Sign in and compare the permissions granted with those needed
+    Test {
+        /// Name of the tenant; all where absent
+        name: Option<String>,
+    },
+    /// Make a certificate by which Holdfast signs in
+    Certificate(Certificate),
+    /// List the application permissions that Holdfast needs, and why
+    Permissions {
+        /// Only those of one registration
+        #[arg(long = "for", value_name = "backup|restore")]
+        feature: Option<Feature>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct TenantAdd {
+    /// Name under which Holdfast knows the tenant
+    pub name: String,
+    /// Directory (tenant) id, or a domain of the tenant
+    #[arg(long, value_name = "ID")]
+    pub tenant_id: String,
+    /// Application (client) id of the registration for backup
+    #[arg(long, value_name = "ID")]
+    pub client_id: String,
+    /// File that holds its client secret
+    #[arg(long, value_name = "FILE", required_unless_present = "certificate")]
+    pub client_secret_file: Option<PathBuf>,
+    /// Its certificate (PEM), better than a secret
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "client_secret_file")]
+    pub certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
+    /// Application (client) id of a second registration, used for restores only
+    #[arg(long, value_name = "ID")]
+    pub restore_client_id: Option<String>,
+    /// File that holds its client secret
+    #[arg(long, value_name = "FILE", requires = "restore_client_id")]
+    pub restore_client_secret_file: Option<PathBuf>,
+    /// Its certificate (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["restore_client_id", "restore_key"],
+        conflicts_with = "restore_client_secret_file"
+    )]
+    pub restore_certificate: Option<PathBuf>,
+    /// The private key of that certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "restore_certificate")]
+    pub restore_key: Option<PathBuf>,
+    /// Vault that takes the tenant's data [default: the vault without a tenant]
+    #[arg(long, value_name = "NAME")]
+    pub vault: Option<String>,
+    /// Address of Microsoft Graph
+    #[arg(long, value_name = "URL", default_value = "https://graph.microsoft.com")]
+    pub graph_url: String,
+    /// Address of the sign-in service
+    #[arg(long, value_name = "URL", default_value = "https://login.microsoftonline.com")]
+    pub authority_url: String,
+    /// Further certificate authority to trust (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Certificate {
+    /// Folder that takes holdfast.key, holdfast.pem and holdfast.cer
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name in the certificate
+    #[arg(long, default_value = "Holdfast", value_name = "NAME")]
+    pub name: String,
+    /// Days until it expires
+    #[arg(long, default_value_t = 365, value_name = "N")]
+    pub days: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct Resources {
+    /// Only this tenant
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// Do not ask the directory: show what is known
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Only this tenant
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// Only this resource: name, id or Graph id
+    #[arg(long, value_name = "R")]
+    pub resource: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Snapshots {
+    /// Only those in which this resource changed
+    #[arg(long, value_name = "R")]
+    pub resource: Option<String>,
+}
+
+/// A restore point of a resource.
+#[derive(Clone, Debug, Args)]
+pub struct Source {
+    /// Tenant, where several have a resource of this name
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// The resource: name, id or Graph id
+    #[arg(long, value_name = "R")]
+    pub resource: String,
+    /// Restore point: a time (the last one at or before it) or the beginning of a snapshot id
+    /// [default: the newest]
+    #[arg(long, value_name = "TIME|SNAPSHOT")]
+    pub at: Option<At>,
+}
+
+impl Source {
+    /// The restore point, the newest where none is named.
+    pub fn at(&self) -> At {
+        self.at.clone().unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Ls {
+    #[command(flatten)]
+    pub source: Source,
+    /// Also what lies in the folders below
+    #[arg(long, short)]
+    pub recursive: bool,
+    /// Folder or message; the whole resource where absent
+    #[arg(default_value = "", hide_default_value = true)]
+    pub path: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Cat {
+    #[command(flatten)]
+    pub source: Source,
+    /// The message, as `ls` shows it
+    pub path: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    pub source: Source,
+    /// Folder or message; the whole resource where absent
+    #[arg(long, value_name = "P")]
+    pub path: Option<String>,
+    /// Another resource as the target
+    #[arg(long, value_name = "R2")]
+    pub to: Option<String>,
+    /// When a message is in the target already
+    #[arg(long, value_enum, default_value_t, value_name = "RULE")]
+    pub on_conflict: Conflict,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before messages are replaced
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// When a message is in the target already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Conflict {
+    /// Leave it as it is.
+    #[default]
+    Skip,
+    /// Put the stored version in its place.
+    Replace,
+    /// Put the stored version beside it.
+    Copy,
+}
+
+impl From<Conflict> for OnConflict {
+    fn from(rule: Conflict) -> Self {
+        match rule {
+            Conflict::Skip => Self::Skip,
+            Conflict::Replace => Self::Replace,
+            Conflict::Copy => Self::Copy,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Vault {
+    /// Look for damage
+    Check {
+        /// Read all data too, and compare it with its hashes
+        #[arg(long)]
+        read_data: bool,
+        /// The vault by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
+    /// Print the password with which stock restic opens a shard
+    Password {
+        /// Number of the shard
+        #[arg(long, value_name = "N")]
+        shard: u32,
+        /// The vault by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
+    /// Write the recovery kit: it opens the vault without this machine
+    Kit {
+        /// Folder that takes it
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The vault by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Catalog {
+    /// Make the catalog again from the vault alone
+    Rebuild,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Sim {
+    /// Run a simulated tenant until SIGINT or SIGTERM; its first line says how to reach it
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// People in the company
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub users: usize,
+    /// Decides people, mail, ids and secrets
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+    /// Messages per person
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub mails_per_user: usize,
+    /// Folder of .eml files to be used instead of invented mail
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+    /// Keep the tenant's state here; without it the tenant is gone when it stops
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// How the service misbehaves: calm, flaky or storm
+    #[arg(long, default_value = "calm", value_name = "PROFILE")]
+    pub faults: FaultProfile,
+    /// Milliseconds that each request takes besides its work
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub latency_ms: u64,
+    /// Further name in the certificate and in links; may be given several times
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+    /// People without mail
+    #[arg(long)]
+    pub empty: bool,
+}

@@ -1,0 +1,113 @@
+//! `backup`: reads what changed and makes it a restore point.
+
+use std::fmt::Write;
+
+use holdfast_engine::backup::{self, BackupReport, BackupRequest, ResourceReport};
+use holdfast_engine::{Home, Progress};
+use holdfast_model::{Outcome, SkipCause};
+use serde::Deserialize;
+use serde::de::value::{Error as Unknown, StrDeserializer};
+
+use super::exit_code;
+use crate::args::Backup;
+use crate::error::Result;
+use crate::output::{Output, bytes, clean, count, of, table};
+use crate::progress;
+
+/// Problems of single items that are listed for people; all are in the `--json` form.
+const PROBLEMS_SHOWN: usize = 20;
+
+pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<u8> {
+    let request = BackupRequest { tenant: args.tenant.clone(), resource: args.resource.clone() };
+    let progress = Progress::default();
+    let report = progress::watch(&progress, backup::backup(home, &request, &progress)).await?;
+    out.show(&report, || human(&report))?;
+    Ok(exit_code(report.outcome))
+}
+
+fn human(report: &BackupReport) -> String {
+    let quiet = |r: &&ResourceReport| {
+        r.counts.is_idle() && r.outcome == Outcome::Complete && r.cause.is_none()
+    };
+    let idle = report.resources.iter().filter(quiet).count();
+    let mut text = String::new();
+    if idle < report.resources.len() {
+        let rows = report.resources.iter().filter(|r| !quiet(r)).map(row).collect();
+        let headings =
+            ["mailbox", "outcome", "new", "changed", "deleted", "failed", "skipped", "bytes"];
+        text.push_str(&table(&headings, rows, &[2, 3, 4, 5, 6, 7]));
+        text.push('\n');
+    }
+    // Writing to a string cannot fail.
+    if idle > 0 {
+        let _ = writeln!(text, "{} without change", of(idle as u64, "mailbox"));
+    }
+    problems(report, &mut text);
+    let _ = writeln!(text, "{}", summary(report));
+    text
+}
+
+/// One sentence on what a backup did and what it cost.
+pub fn summary(report: &BackupReport) -> String {
+    let c = &report.counts;
+    let snapshot = match report.snapshots.as_slice() {
+        [] => "nothing changed, no snapshot needed".to_owned(),
+        ids => format!(
+            "snapshot {}",
+            ids.iter().map(|id| &id[..id.len().min(8)]).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let waited = match report.waited_ms {
+        0 => String::new(),
+        ms => format!(", {:.1} s waited for Microsoft", ms as f64 / 1000.0),
+    };
+    format!(
+        "Backup {}: {} new, {} changed, {} deleted, {} failed, {} skipped; {} read in {}{waited}; \
+         {snapshot}.",
+        report.outcome,
+        count(c.items_new),
+        count(c.items_changed),
+        count(c.items_deleted),
+        count(c.items_failed),
+        count(c.items_skipped),
+        bytes(c.bytes),
+        of(report.requests, "request"),
+    )
+}
+
+fn row(resource: &ResourceReport) -> Vec<String> {
+    let c = &resource.counts;
+    let figures = [c.items_new, c.items_changed, c.items_deleted, c.items_failed, c.items_skipped];
+    let mut row = vec![resource.name.clone(), resource.outcome.to_string()];
+    row.extend(figures.map(count));
+    row.push(bytes(c.bytes));
+    row
+}
+
+fn problems(report: &BackupReport, text: &mut String) {
+    let whole = report.resources.iter().filter_map(|r| Some((r, r.cause.as_ref()?)));
+    for (resource, cause) in whole {
+        let _ = writeln!(text, "{}: {}", clean(&resource.name), explain(cause));
+    }
+    let items = report.resources.iter().flat_map(|r| r.problems.iter().map(move |p| (r, p)));
+    let total = items.clone().count();
+    for (resource, problem) in items.take(PROBLEMS_SHOWN) {
+        let word = if problem.skipped { "skipped" } else { "failed" };
+        let (name, item) = (clean(&resource.name), clean(&problem.item));
+        let _ = writeln!(text, "{name}: {word} {item}: {}", explain(&problem.cause));
+    }
+    if total > PROBLEMS_SHOWN {
+        let _ = writeln!(
+            text,
+            "… and {} more; --json lists all",
+            count((total - PROBLEMS_SHOWN) as u64)
+        );
+    }
+}
+
+/// A skip cause in words; anything else is Graph's code.
+fn explain(cause: &str) -> String {
+    let known: std::result::Result<SkipCause, Unknown> =
+        SkipCause::deserialize(StrDeserializer::<Unknown>::new(cause));
+    known.map_or_else(|_| clean(cause), |cause| cause.explain().to_owned())
+}

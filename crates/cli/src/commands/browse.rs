@@ -1,0 +1,76 @@
+//! `snapshots`, `ls` and `cat`: looking into the vault.
+
+use std::io::Write;
+
+use holdfast_engine::browse::{self, Entry, SnapshotView};
+use holdfast_engine::{Home, discover};
+
+use crate::args::{Cat, Ls, Snapshots};
+use crate::error::{Error, Result};
+use crate::output::{Output, bytes, of, short, table, time};
+
+/// Characters of a subject in a listing for people.
+const TITLE: usize = 50;
+
+pub async fn snapshots(home: &Home, args: &Snapshots, out: Output) -> Result<u8> {
+    let mut views = browse::snapshots(home).await?;
+    if let Some(name) = &args.resource {
+        let name = discover::find(home, None, name).await?.name;
+        views.retain(|view| view.resources.contains(&name));
+    }
+    out.show(&views, || snapshot_table(&views))?;
+    Ok(0)
+}
+
+fn snapshot_table(views: &[SnapshotView]) -> String {
+    if views.is_empty() {
+        return "No snapshot yet. Make one with 'holdfast backup'.".to_owned();
+    }
+    let row = |view: &SnapshotView| {
+        let changed = match view.resources.as_slice() {
+            [one] => one.clone(),
+            many => of(many.len() as u64, "mailbox"),
+        };
+        let id = view.id[..view.id.len().min(8)].to_owned();
+        let shard = view.shard.to_string();
+        vec![id, time(Some(view.time)), shard, view.seq.to_string(), view.kind.clone(), changed]
+    };
+    let headings = ["id", "time", "shard", "seq", "kind", "changed"];
+    table(&headings, views.iter().map(row).collect(), &[2, 3])
+}
+
+pub async fn ls(home: &Home, args: &Ls, out: Output) -> Result<u8> {
+    let source = &args.source;
+    let (tenant, at) = (source.tenant.as_deref(), source.at());
+    let entries =
+        browse::ls(home, tenant, &source.resource, &at, &args.path, args.recursive).await?;
+    out.show(&entries, || entry_table(&entries))?;
+    Ok(0)
+}
+
+/// A listing for people.
+pub fn entry_table(entries: &[Entry]) -> String {
+    let row = |entry: &Entry| match entry.kind {
+        "folder" => vec![String::new(), String::new(), String::new(), format!("{}/", entry.path)],
+        _ => vec![
+            time(entry.received),
+            bytes(entry.size),
+            short(&entry.title, TITLE),
+            entry.path.clone(),
+        ],
+    };
+    let count = |kind: &str| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
+    let rows = entries.iter().map(row).collect();
+    let text = table(&["received", "size", "subject", "path"], rows, &[1]);
+    format!("{text}\n{}, {}", of(count("folder"), "folder"), of(count("message"), "message"))
+}
+
+pub async fn cat(home: &Home, args: &Cat) -> Result<u8> {
+    let source = &args.source;
+    // Standard output is written by one command at a time; a lock cannot be held over an await.
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let (tenant, at) = (source.tenant.as_deref(), source.at());
+    browse::cat(home, tenant, &source.resource, &at, &args.path, &mut out).await?;
+    out.flush().map_err(Error::Output)?;
+    Ok(0)
+}

@@ -1,0 +1,121 @@
+//! `restore`: brings messages back and proves that they are the same.
+
+use std::fmt::Write;
+use std::io::{self, BufRead, IsTerminal};
+
+use holdfast_engine::restore::{self, OnConflict, RestoreReport, RestoreRequest};
+use holdfast_engine::{Home, Progress};
+
+use super::exit_code;
+use crate::args::Restore;
+use crate::error::{Error, Result};
+use crate::output::{self, Output, bytes, clean, count, of, time};
+use crate::progress;
+
+/// Messages that are listed for people; all are in the `--json` form.
+const ITEMS_SHOWN: usize = 20;
+
+pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
+    let request = RestoreRequest {
+        tenant: args.source.tenant.clone(),
+        resource: args.source.resource.clone(),
+        at: args.source.at(),
+        path: args.path.clone(),
+        to: args.to.clone(),
+        on_conflict: args.on_conflict.into(),
+        dry_run: args.dry_run,
+    };
+    let replaces = request.on_conflict == OnConflict::Replace && !request.dry_run;
+    if replaces && !args.yes && !out.is_json() && !confirmed()? {
+        return Err(Error::Stopped);
+    }
+    let progress = Progress::default();
+    let report = progress::watch(&progress, restore::restore(home, &request, &progress)).await?;
+    out.show(&report, || human(&report))?;
+    Ok(exit_code(report.outcome))
+}
+
+/// Asks whether messages may be replaced. Without a terminal there is nobody to ask.
+fn confirmed() -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    output::error_text(
+        "Messages that lie in the target will be deleted once the stored version is written and \
+         compared. Go on? [y/N] ",
+    );
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|source| Error::System { what: "the terminal", source })?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn human(report: &RestoreReport) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for item in report.items.iter().take(ITEMS_SHOWN) {
+        let detail = item.detail.as_deref().unwrap_or("not everything can be carried");
+        let losses: Vec<String> = item.losses.iter().map(|loss| loss_name(*loss)).collect();
+        let losses = match losses.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", losses.join(", ")),
+        };
+        let path = clean(&item.path);
+        let _ = writeln!(text, "{}: {path}: {}{losses}", item.result, clean(detail));
+    }
+    if report.items.len() > ITEMS_SHOWN {
+        let more = count((report.items.len() - ITEMS_SHOWN) as u64);
+        let _ = writeln!(text, "… and {more} more; --json lists all");
+    }
+    for (loss, number) in &report.losses {
+        let _ = writeln!(text, "{} with {}", of(*number, "message"), loss_words(&loss_name(*loss)));
+    }
+    let _ = writeln!(text, "{}", summary(report));
+    text
+}
+
+/// One sentence on what a restore did or would do.
+pub fn summary(report: &RestoreReport) -> String {
+    let (word, done) = match report.dry_run {
+        true => ("Dry run, nothing was written", "would be restored"),
+        false => ("Restore", "restored, read back and found equal"),
+    };
+    let outcome = match report.dry_run {
+        true => String::new(),
+        false => format!(" {}", report.outcome),
+    };
+    format!(
+        "{word}{outcome}: {} {done}, {} skipped, {} failed; {} from the restore point of {} to {}; \
+         {}.",
+        of(report.items_restored, "message"),
+        count(report.items_skipped),
+        count(report.items_failed),
+        bytes(report.bytes),
+        time(Some(report.restore_point)),
+        clean(&report.target),
+        of(report.requests, "request"),
+    )
+}
+
+/// The name of a loss as the `--json` form spells it.
+pub fn loss_name(loss: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(loss).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a loss means, in words (`docs/restore-fidelity.md` tells the whole).
+pub fn loss_words(name: &str) -> &'static str {
+    match name {
+        "smime" => "S/MIME: comes back as an ordinary message with the signed part attached",
+        "report" => "a delivery or read report: comes back as an ordinary message",
+        "tnef" => "winmail.dat: it stays an attachment",
+        "embedded_message" => "a message inside: comes back as an attached .eml file",
+        "text_alternative" => "a plain-text alternative beside HTML: the HTML comes back",
+        "meeting" => "a meeting request: comes back without its link to the calendar",
+        "recipient_without_address" => "a recipient that has a name but no address: left out",
+        "unreadable_attachment" => "an attachment that Graph could not give at backup",
+        _ => "something that cannot be carried",
+    }
+}

@@ -1,0 +1,214 @@
+//! `tenant`: connects Microsoft 365 tenants.
+
+mod certificate;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use holdfast_catalog::TenantRow;
+use holdfast_engine::tenant::{self, Login, NewTenant, TestReport};
+use holdfast_engine::{Exit, Home};
+use holdfast_graph::permissions::{Feature, PERMISSIONS, Permission};
+use serde::Serialize;
+
+use super::init::secret_file;
+use super::open;
+use crate::args::{Global, Tenant, TenantAdd};
+use crate::error::{Error, Result};
+use crate::output::{Output, clean, table};
+
+pub async fn run(global: &Global, command: &Tenant, out: Output) -> Result<u8> {
+    match command {
+        Tenant::Add(args) => add(&open(global).await?, args, out).await,
+        Tenant::List => list(&open(global).await?, out).await,
+        Tenant::Test { name } => test(&open(global).await?, name.as_deref(), out).await,
+        Tenant::Certificate(args) => certificate::run(args, out),
+        Tenant::Permissions { feature } => permissions(*feature, out),
+    }
+}
+
+/// A tenant as it is shown: everything but its credentials.
+#[derive(Serialize)]
+struct View<'a> {
+    name: &'a str,
+    tenant_id: &'a str,
+    client_id: &'a str,
+    restore_client_id: Option<&'a str>,
+    vault_id: &'a str,
+    graph_url: &'a str,
+    authority_url: &'a str,
+    /// False after a rebuild, until `tenant add` gives the credentials again.
+    has_credentials: bool,
+}
+
+impl<'a> View<'a> {
+    fn of(row: &'a TenantRow) -> Self {
+        Self {
+            name: &row.name,
+            tenant_id: &row.tenant_id,
+            client_id: &row.client_id,
+            restore_client_id: row.restore_client_id.as_deref(),
+            vault_id: &row.vault_id,
+            graph_url: &row.graph_url,
+            authority_url: &row.authority_url,
+            has_credentials: row.sealed_credential.is_some(),
+        }
+    }
+}
+
+async fn add(home: &Home, args: &TenantAdd, out: Output) -> Result<u8> {
+    let row = tenant::add(home, new_tenant(args)?).await?;
+    out.show(&View::of(&row), || {
+        let name = clean(&row.name);
+        format!("Tenant {name} is known. Try it:  holdfast tenant test {name}")
+    })?;
+    Ok(0)
+}
+
+fn new_tenant(args: &TenantAdd) -> Result<NewTenant> {
+    let login = |secret: Option<&Path>, certificate: Option<&Path>, key: Option<&Path>| match (
+        secret,
+        certificate,
+        key,
+    ) {
+        (Some(file), _, _) => Ok(Login::Secret(secret_file(file)?)),
+        (None, Some(certificate), Some(key)) => Ok(Login::Certificate {
+            certificate_pem: text_file(certificate)?,
+            key_pem: secret_file(key)?,
+        }),
+        _ => Err(Error::Usage(
+            "a registration needs a client secret, or a certificate with its key".into(),
+        )),
+    };
+    let restore = match &args.restore_client_id {
+        Some(id) => Some((
+            id.clone(),
+            login(
+                args.restore_client_secret_file.as_deref(),
+                args.restore_certificate.as_deref(),
+                args.restore_key.as_deref(),
+            )?,
+        )),
+        None => None,
+    };
+    Ok(NewTenant {
+        name: args.name.clone(),
+        tenant_id: args.tenant_id.clone(),
+        client_id: args.client_id.clone(),
+        login: login(
+            args.client_secret_file.as_deref(),
+            args.certificate.as_deref(),
+            args.key.as_deref(),
+        )?,
+        restore,
+        vault: args.vault.clone(),
+        graph_url: args.graph_url.clone(),
+        authority_url: args.authority_url.clone(),
+        ca_pem: args.ca_file.as_deref().map(text_file).transpose()?,
+    })
+}
+
+fn text_file(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(Error::file("read", path))
+}
+
+async fn list(home: &Home, out: Output) -> Result<u8> {
+    let rows = home.catalog.tenant_list().await?;
+    let views: Vec<View<'_>> = rows.iter().map(View::of).collect();
+    out.show(&views, || {
+        if views.is_empty() {
+            return "No tenant yet. Add one with 'holdfast tenant add'.".to_owned();
+        }
+        let row = |view: &View<'_>| {
+            let ready = if view.has_credentials { "yes" } else { "to be given again" };
+            [view.name, view.tenant_id, view.client_id, view.vault_id, ready]
+                .map(str::to_owned)
+                .to_vec()
+        };
+        let headings = ["name", "tenant id", "client id", "vault", "credentials"];
+        table(&headings, views.iter().map(row).collect(), &[])
+    })?;
+    Ok(0)
+}
+
+/// What `tenant test` found for one tenant.
+#[derive(Serialize)]
+struct Tested {
+    tenant: String,
+    ok: bool,
+    registrations: Vec<Registration>,
+}
+
+#[derive(Serialize)]
+struct Registration {
+    client_id: String,
+    features: Vec<Feature>,
+    missing: Vec<&'static Permission>,
+    excess: Vec<String>,
+    /// Where an administrator grants what is missing.
+    consent_url: String,
+}
+
+async fn test(home: &Home, name: Option<&str>, out: Output) -> Result<u8> {
+    let mut tested = Vec::new();
+    for row in tenant::chosen(home, name).await? {
+        let reports = tenant::test(home, &row).await?;
+        let registrations: Vec<Registration> =
+            reports.into_iter().map(|report| registration(&row, report)).collect();
+        let ok = registrations.iter().all(|one| one.missing.is_empty());
+        tested.push(Tested { tenant: row.name, ok, registrations });
+    }
+    let all_ok = tested.iter().all(|one| one.ok);
+    out.show(&tested, || tested.iter().map(human).collect::<Vec<_>>().join("\n"))?;
+    Ok(if all_ok { 0 } else { Exit::Denied as u8 })
+}
+
+fn registration(tenant: &TenantRow, report: TestReport) -> Registration {
+    let authority = tenant.authority_url.trim_end_matches('/');
+    let (id, client) = (&tenant.tenant_id, &report.client_id);
+    Registration {
+        consent_url: format!("{authority}/{id}/adminconsent?client_id={client}"),
+        client_id: report.client_id,
+        features: report.features,
+        missing: report.permissions.missing,
+        excess: report.permissions.excess,
+    }
+}
+
+fn human(tested: &Tested) -> String {
+    let mut text = format!("Tenant {}\n", clean(&tested.tenant));
+    for one in &tested.registrations {
+        let uses: Vec<String> = one.features.iter().map(ToString::to_string).collect();
+        let (client, uses) = (clean(&one.client_id), uses.join(" and "));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  Registration {client} for {uses}: signs in");
+        for permission in &one.missing {
+            let _ = writeln!(text, "    missing   {}: {}", permission.name, permission.reason);
+        }
+        for name in &one.excess {
+            let _ = writeln!(text, "    too much  {}: not needed, take it back", clean(name));
+        }
+        if one.missing.is_empty() {
+            let _ = writeln!(text, "    has every permission that it needs");
+        } else {
+            let _ = writeln!(
+                text,
+                "    Add what is missing under App registrations > API permissions > Microsoft Graph >\n    \
+                 Application permissions, then have an administrator consent:\n    {}",
+                clean(&one.consent_url)
+            );
+        }
+    }
+    text
+}
+
+fn permissions(feature: Option<Feature>, out: Output) -> Result<u8> {
+    let wanted = |p: &&Permission| feature.is_none_or(|feature| p.feature == feature);
+    let list: Vec<&Permission> = PERMISSIONS.iter().filter(wanted).collect();
+    out.show(&list, || {
+        let row =
+            |p: &&Permission| vec![p.feature.to_string(), p.name.to_owned(), p.reason.to_owned()];
+        table(&["for", "permission", "why"], list.iter().map(row).collect(), &[])
+    })?;
+    Ok(0)
+}

@@ -1,0 +1,107 @@
+//! `vault`: damage, passwords for stock restic, the recovery kit.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use holdfast_engine::verify::{self, VaultCheck};
+use holdfast_engine::{Exit, Home};
+use holdfast_model::ShardId;
+use serde::Serialize;
+
+use crate::args::Vault;
+use crate::error::Result;
+use crate::output::{Output, bytes, clean, count, of};
+
+pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
+    match command {
+        Vault::Check { read_data, vault } => check(home, vault.as_deref(), *read_data, out).await,
+        Vault::Password { shard, vault } => password(home, vault.as_deref(), *shard, out).await,
+        Vault::Kit { out: dir, vault } => kit(home, vault.as_deref(), dir, out).await,
+    }
+}
+
+async fn check(home: &Home, vault: Option<&str>, read_data: bool, out: Output) -> Result<u8> {
+    let report = verify::check(home, vault, read_data).await?;
+    out.show(&report, || human(&report))?;
+    Ok(if report.errors == 0 { 0 } else { Exit::Damaged as u8 })
+}
+
+fn human(report: &VaultCheck) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for shard in &report.shards {
+        let _ = writeln!(
+            text,
+            "Shard {}: {}, {} in {}, {}",
+            shard.shard,
+            of(shard.snapshots, "snapshot"),
+            of(shard.blobs, "blob"),
+            of(shard.packs, "pack"),
+            bytes(shard.bytes),
+        );
+        if shard.orphan_packs > 0 {
+            let packs = of(shard.orphan_packs, "pack");
+            let _ = writeln!(text, "  {packs} left by a run that was cut off: harmless");
+        }
+        for error in &shard.errors {
+            let _ = writeln!(text, "  damaged: {}", clean(error));
+        }
+    }
+    let scope = match report.read_data {
+        true => "all data read and compared with its hashes",
+        false => "structure checked, data not read (--read-data does)",
+    };
+    let found = match report.errors {
+        0 => "No error found".to_owned(),
+        n => format!("{} found", of(n as u64, "error")),
+    };
+    let _ = writeln!(text, "{found}; {scope}.");
+    text
+}
+
+/// What stock restic needs to open a shard.
+#[derive(Serialize)]
+struct Password {
+    repository: PathBuf,
+    password: String,
+}
+
+async fn password(home: &Home, vault: Option<&str>, shard: u32, out: Output) -> Result<u8> {
+    let vault = home.vault(vault).await?;
+    let id = ShardId(shard);
+    if !vault.shard_ids()?.contains(&id) {
+        return Err(holdfast_vault::Error::NoShard { id }.into());
+    }
+    let password = vault.shard_password(id);
+    let password = String::from_utf8_lossy(password.expose()).into_owned();
+    let report = Password { repository: vault.shard_location(id), password };
+    out.show(&report, || report.password.clone())?;
+    Ok(0)
+}
+
+/// The files of a recovery kit.
+#[derive(Serialize)]
+struct Kit {
+    files: Vec<PathBuf>,
+}
+
+async fn kit(home: &Home, vault: Option<&str>, dir: &Path, out: Output) -> Result<u8> {
+    let vault = home.vault(vault).await?;
+    let files = vault.recovery_kit(dir)?;
+    vault.verify_kit(dir)?;
+    let kit = Kit { files };
+    out.show(&kit, || {
+        let mut text = "Recovery kit written and read back:\n".to_owned();
+        for file in &kit.files {
+            let _ = writeln!(text, "  {}", clean(&file.display().to_string()));
+        }
+        let _ = writeln!(
+            text,
+            "Whoever has these {} files can read the whole vault, without the passphrase.\n\
+             Keep them offline, in two places, never beside the vault.",
+            count(kit.files.len() as u64)
+        );
+        text
+    })?;
+    Ok(0)
+}
