@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -22,7 +23,7 @@ pub async fn handle(State(tenant): State<Arc<Tenant>>, request: Request<Body>) -
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
     // HTTP/2 has no Host header, the address carries it.
-    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let authority = parts.uri.authority().map(Authority::as_str);
     let base = tenant.base_for(host.or(authority));
     let method = parts.method.as_str();
     let mut call = Call::new(method, target, parts.headers.clone(), Bytes::new(), &base);
@@ -185,9 +186,16 @@ fn set(headers: &mut HeaderMap, name: &str, value: &str) {
     }
 }
 
+/// How long the first half of a broken body gets to leave: HTTP/2 drops what still waits to be
+/// sent together with its stream, and the client would see no answer at all.
+const HALF_SENT: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// A body that ends in the middle with an error, whereupon the connection is cut.
 fn broken(body: &Bytes) -> Body {
-    let half = body.slice(..body.len() / 2);
-    let end = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by a fault");
-    Body::from_stream(futures::stream::iter([Ok(half), Err(end)]).boxed())
+    let half = futures::stream::iter([Ok(body.slice(..body.len() / 2))]);
+    let end = futures::stream::once(async {
+        tokio::time::sleep(HALF_SENT).await;
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by a fault"))
+    });
+    Body::from_stream(half.chain(end).boxed())
 }

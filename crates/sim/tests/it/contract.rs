@@ -298,7 +298,7 @@ fn collect(
     for part in &own {
         if let Some(base) = part["$ref"].as_str() {
             // The other children of a base type are no forms of this one.
-            collect_base(component(base), all, visited, properties, required);
+            collect_base(component(base), all, properties, required);
             continue;
         }
         add_properties(part, properties, required);
@@ -312,7 +312,6 @@ fn collect(
 fn collect_base(
     name: &str,
     all: &Map<String, Value>,
-    visited: &mut BTreeSet<String>,
     properties: &mut Map<String, Value>,
     required: &mut BTreeSet<String>,
 ) {
@@ -320,7 +319,7 @@ fn collect_base(
     let own = schema["allOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
     for part in &own {
         match part["$ref"].as_str() {
-            Some(base) => collect_base(component(base), all, visited, properties, required),
+            Some(base) => collect_base(component(base), all, properties, required),
             None => add_properties(part, properties, required),
         }
     }

@@ -1,5 +1,10 @@
 //! The simulated tenant from outside: every answer against Microsoft's description of Graph.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
+
+mod access;
 mod contract;
+mod faults;
 mod operations;
+mod semantics;
 mod session;
