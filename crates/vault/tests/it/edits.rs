@@ -47,29 +47,39 @@ enum Op {
 }
 
 fn folder() -> impl Strategy<Value = String> {
-    prop_oneof![Just("Inbox"), Just("Inbox/Sub"), Just("Other")].prop_map(str::to_owned)
+    prop_oneof![4 => Just("Inbox"), 1 => Just("Inbox/Sub"), 1 => Just("Other")]
+        .prop_map(str::to_owned)
 }
 
 fn name() -> impl Strategy<Value = String> {
-    "[ab][ab][a-c][0-4]"
+    "[ab][ab][ab][0-4]"
 }
 
-fn op() -> impl Strategy<Value = Op> {
+/// Operations of which so many of each kind put and remove items.
+fn op(puts: u32, removals: u32) -> impl Strategy<Value = Op> {
     prop_oneof![
-        12 => (folder(), name(), 0..8_u8)
+        puts => (folder(), name(), 0..8_u8)
             .prop_map(|(folder, name, version)| Op::Put { folder, name, version }),
-        7 => (folder(), name()).prop_map(|(folder, name)| Op::Remove { folder, name }),
+        removals => (folder(), name()).prop_map(|(folder, name)| Op::Remove { folder, name }),
         2 => (folder(), name()).prop_map(|(folder, name)| Op::Visit { folder, name }),
         1 => (folder(), folder()).prop_map(|(from, to)| Op::RenameFolder { from, to }),
         1 => folder().prop_map(|folder| Op::RemoveFolder { folder }),
-        1 => Just(Op::Save),
+        2 => Just(Op::Save),
         1 => Just(Op::Flush),
     ]
 }
 
+/// A time of growth and one of shrinking, so that directories split and merge.
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let growth = prop::collection::vec(op(30, 4), 0..60);
+    let decline = prop::collection::vec(op(2, 30), 0..80);
+    (growth, decline).prop_map(|(growth, decline)| [growth, decline].concat())
+}
+
 /// A change of one item; a list of them holds each item once, so that order cannot matter.
-fn changes() -> impl Strategy<Value = Vec<Op>> {
-    let change = (folder(), name(), prop_oneof![3 => (0..8_u8).prop_map(Some), 2 => Just(None)]);
+fn changes(puts: u32, removals: u32) -> impl Strategy<Value = Vec<Op>> {
+    let version = prop_oneof![puts => (0..8_u8).prop_map(Some), removals => Just(None)];
+    let change = (folder(), name(), version);
     prop::collection::vec(change, 0..40).prop_map(|changes| {
         let unique: BTreeMap<(String, String), Option<u8>> =
             changes.into_iter().map(|(folder, name, version)| ((folder, name), version)).collect();
@@ -254,7 +264,7 @@ fn assert_matches(reader: &Reader, tree: TreeId, model: &Model) {
 
 fn config() -> ProptestConfig {
     let seed = proptest::test_runner::RngSeed::Fixed(20);
-    ProptestConfig { cases: 150, rng_seed: seed, failure_persistence: None, ..Default::default() }
+    ProptestConfig { cases: 200, rng_seed: seed, failure_persistence: None, ..Default::default() }
 }
 
 #[test]
@@ -262,7 +272,7 @@ fn edits_do_what_a_map_does() {
     let fixture = Fixture::new();
     let bench = Bench::new(&fixture);
     let empty = bench.empty();
-    proptest!(config(), |(ops in prop::collection::vec(op(), 0..120))| {
+    proptest!(config(), |(ops in ops())| {
         let (tree, model) = bench.apply_all(empty, &ops);
         assert_matches(&bench.writer.reader(), tree, &model);
     });
@@ -274,7 +284,7 @@ fn the_order_of_changes_does_not_matter() {
     let bench = Bench::new(&fixture);
     let empty = bench.empty();
     let visits = prop::collection::vec((folder(), name()), 0..4);
-    proptest!(config(), |(first in changes(), second in changes(), visits in visits, seed: u64)| {
+    proptest!(config(), |(first in changes(9, 1), second in changes(1, 3), visits in visits, seed: u64)| {
         let (root, _) = bench.apply_all(empty, &first);
         let (expected, model) = bench.apply_all(root, &second);
         let mut shuffled = second;
