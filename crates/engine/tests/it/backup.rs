@@ -71,7 +71,7 @@ async fn a_first_backup_stores_every_message_and_restic_reads_it() {
     }
 }
 
-fn eml_files(dir: &std::path::Path) -> Vec<Vec<u8>> {
+pub fn eml_files(dir: &std::path::Path) -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod backup;
+mod corpus;
 mod restore;

@@ -1,6 +1,8 @@
 //! Reads a MIME message into [`Fields`]. Any bytes give an answer: what cannot be read is absent,
 //! never an error, for the bytes themselves stay in the vault.
 
+use std::panic::catch_unwind;
+
 use bytes::Bytes;
 use holdfast_model::Timestamp;
 use mail_parser::decoders::base64::base64_decode;
@@ -18,13 +20,18 @@ const HEADER_BLOCK_BYTES: usize = 60_000;
 /// What a MIME message says. Dates come from the message's own `Date` header; read state, flag
 /// and categories are not in MIME and stay empty.
 pub fn fields_of_mime(mime: &[u8]) -> Fields {
-    let Some(message) = MessageParser::default().parse(mime) else {
-        return Fields {
-            body: TextBody::Text(String::from_utf8_lossy(mime).into_owned()),
-            importance: "normal".to_owned(),
-            ..Fields::default()
-        };
-    };
+    // The parser is not ours and its input comes from anybody: a panic in it costs the structure
+    // of one message, not the restore of a mailbox.
+    let read =
+        catch_unwind(|| MessageParser::default().parse(mime).map(|m| read_message(mime, &m)));
+    read.ok().flatten().unwrap_or_else(|| Fields {
+        body: TextBody::Text(without_nul(&String::from_utf8_lossy(mime))),
+        importance: "normal".to_owned(),
+        ..Fields::default()
+    })
+}
+
+fn read_message(mime: &[u8], message: &Message<'_>) -> Fields {
     let mut unaddressed = 0;
     let mut people = |address: Option<&Address<'_>>| {
         let (people, dropped) = addressed(address);
@@ -33,7 +40,7 @@ pub fn fields_of_mime(mime: &[u8]) -> Fields {
     };
     let from = people(message.from()).into_iter().next();
     let sender = people(message.sender()).into_iter().next();
-    let (body, attachments) = parts(&message);
+    let (body, attachments) = parts(message);
     Fields {
         subject: message.subject().map(one_line).unwrap_or_default(),
         sender: sender.filter(|s| from.as_ref().is_none_or(|f| f.address != s.address)),
