@@ -219,7 +219,7 @@ fn carry_out_silent(tenant: &Tenant, command: Command) -> Result<(), Refused> {
         C::FolderDelete { user, folder, for_good } => {
             tenant.folder_delete(&user, &folder, for_good)
         }
-        C::MessageUpdate(update) => message_update(tenant, update),
+        C::MessageUpdate(update) => message_update(tenant, &update),
         C::MessageMove { user, id, folder } => tenant.message_move(&user, &id, &folder),
         C::MessageDelete { user, id, for_good } => tenant.message_delete(&user, &id, for_good),
         C::Grant { client_id, role } => tenant.registration_grant(&client_id, &role),
@@ -232,8 +232,8 @@ fn carry_out_silent(tenant: &Tenant, command: Command) -> Result<(), Refused> {
     }
 }
 
-fn message_update(tenant: &Tenant, update: Update) -> Result<(), Refused> {
-    let Update { user, id, .. } = &update;
+fn message_update(tenant: &Tenant, update: &Update) -> Result<(), Refused> {
+    let Update { user, id, .. } = update;
     tenant.message_update(user, id, |edit| {
         edit.is_read = update.is_read.unwrap_or(edit.is_read);
         edit.importance = update.importance.unwrap_or(edit.importance);

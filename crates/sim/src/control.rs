@@ -383,7 +383,7 @@ fn collect_folders(mailbox: &Mailbox, parent: u64, above: &[String], found: &mut
     for folder in mailbox.children(parent) {
         let mut path = above.to_vec();
         path.push(folder.name.clone());
-        let messages = mailbox.listed(folder).len();
+        let messages = mailbox.counts(folder).0;
         let id = seal::folder_id(&mailbox.tag, folder.number);
         found.push(FolderView { id, path: path.clone(), messages });
         collect_folders(mailbox, folder.number, &path, found);

@@ -13,14 +13,14 @@ use crate::error::Refused;
 use crate::seal::Seal;
 
 /// Application permissions of the registration that may do everything the tenant offers.
-const ALL_ROLES: [&str; 5] =
-    ["User.Read.All", "Organization.Read.All", "Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic.All"];
+const ALL_ROLES: [&str; 4] =
+    ["User.Read.All", "Organization.Read.All", "Mail.Read", "Mail.ReadWrite"];
 
 /// Permissions of the registration for backups: reading only.
-const BACKUP_ROLES: [&str; 2] = ["User.Read.All", "Mail.Read"];
+const BACKUP_ROLES: [&str; 2] = ["User.ReadBasic.All", "Mail.Read"];
 
 /// Permissions of the registration for restores.
-const RESTORE_ROLES: [&str; 2] = ["User.Read.All", "Mail.ReadWrite"];
+const RESTORE_ROLES: [&str; 3] = ["User.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"];
 
 /// An application with its service principal in the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

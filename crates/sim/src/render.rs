@@ -404,8 +404,7 @@ pub const FOLDER_PROPERTIES: [&str; 7] = [
 
 /// A folder.
 pub fn folder(mailbox: &Mailbox, folder: &Folder, select: &Select) -> Map<String, Value> {
-    let messages = mailbox.listed(folder);
-    let unread = messages.iter().filter(|message| !message.properties.is_read).count();
+    let (total, unread) = mailbox.counts(folder);
     let children = mailbox.children(folder.number);
     let visible = children.iter().filter(|child| !child.hidden).count();
     let all = json!({
@@ -414,7 +413,7 @@ pub fn folder(mailbox: &Mailbox, folder: &Folder, select: &Select) -> Map<String
         "parentFolderId": folder.parent.map(|parent| seal::folder_id(&mailbox.tag, parent)),
         "childFolderCount": visible,
         "unreadItemCount": unread,
-        "totalItemCount": messages.len(),
+        "totalItemCount": total,
         "isHidden": folder.hidden,
     });
     let mut object = all.as_object().cloned().unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Which handler stands behind which path, and who may call it.
 //!
 //! The permissions are those of Microsoft's permission data of 2026-08-07 (`x-permissions`,
-//! application, `all`), cut to the roles that the tenant grants. Where that file names only
-//! `Mail.Read` for reading a single message or its attachments, `Mail.ReadWrite` is accepted too,
-//! as the pages of these methods say it is a higher privileged permission.
+//! application, `all`), cut to the roles that matter here. As there, reading one message or its
+//! attachments takes `Mail.Read`; `Mail.ReadWrite` alone does not do. What that file does not
+//! describe (MIME, counts, single attachments) follows its neighbours.
 
 use crate::api::{attachments, create, delta, folders, messages, update, upload, users};
 use crate::http::{Answer, Call, GraphError};
@@ -29,7 +29,8 @@ const DIRECTORY: &[&str] =
 const ORGANIZATION: &[&str] =
     &["Organization.Read.All", "Directory.Read.All", "User.Read.All", "Organization.ReadWrite.All"];
 const BASIC: &[&str] = &["Mail.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"];
-const READ: &[&str] = &["Mail.Read", "Mail.ReadWrite"];
+const BASIC_MESSAGE: &[&str] = &["Mail.ReadBasic.All", "Mail.Read"];
+const READ: &[&str] = &["Mail.Read"];
 const WRITE: &[&str] = &["Mail.ReadWrite"];
 
 const fn route(
@@ -59,7 +60,12 @@ pub const ROUTES: &[Route] = &[
     route("POST", "users/{id}/mailFolders/{id}/messages", WRITE, create::in_folder),
     route("GET", "users/{id}/mailFolders/{id}/messages/delta", BASIC, delta::messages),
     route("GET", "users/{id}/mailFolders/{id}/messages/$count", BASIC, messages::count),
-    route("GET", "users/{id}/mailFolders/{id}/messages/{id}", BASIC, messages::get_in_folder),
+    route(
+        "GET",
+        "users/{id}/mailFolders/{id}/messages/{id}",
+        BASIC_MESSAGE,
+        messages::get_in_folder,
+    ),
     route(
         "GET",
         "users/{id}/mailFolders/{id}/messages/{id}/$value",
@@ -68,7 +74,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route("GET", "users/{id}/messages", BASIC, messages::list_all),
     route("POST", "users/{id}/messages", WRITE, create::in_drafts),
-    route("GET", "users/{id}/messages/{id}", BASIC, messages::get),
+    route("GET", "users/{id}/messages/{id}", BASIC_MESSAGE, messages::get),
     route("PATCH", "users/{id}/messages/{id}", WRITE, update::patch),
     route("DELETE", "users/{id}/messages/{id}", WRITE, messages::delete),
     route("GET", "users/{id}/messages/{id}/$value", READ, messages::mime),

@@ -19,6 +19,7 @@ use crate::error::Refused;
 use crate::http::{Answer, Call, GraphError};
 use crate::mail::{self, Address, Attachment, Importance, Message};
 use crate::query::property_id;
+use crate::seal;
 use crate::state::{Content, Flag, Op, Outcome, Parsed, Properties};
 use crate::tenant::Tenant;
 
@@ -65,11 +66,12 @@ fn create(tenant: &Tenant, call: &Call, folder: &str) -> Answer {
     }
     let now = tenant.clock().now();
     let content_type = call.header("content-type").unwrap_or("").to_ascii_lowercase();
-    let properties = if content_type.starts_with("text/plain") {
+    let mut properties = if content_type.starts_with("text/plain") {
         from_mime(&call.body, now)?
     } else {
         from_json(&call.json()?, now)?
     };
+    give_message_id(&mut properties, tenant.domain());
     let mut state = tenant.state();
     let (user, mailbox) = mailbox(&state, call)?;
     let folder = mailbox.folder(folder)?.number;
@@ -77,6 +79,16 @@ fn create(tenant: &Tenant, call: &Call, folder: &str) -> Answer {
     match tenant.commit(&mut state, op)? {
         Outcome::Message(uid) => created(&state, call, user, uid),
         _ => Err(Refused::MessageNotFound.into()),
+    }
+}
+
+/// Exchange gives a message made from JSON a `Message-ID` where the client gave none.
+fn give_message_id(properties: &mut Properties, domain: &str) {
+    if let Content::Parsed(parsed) = &mut properties.content
+        && parsed.message.message_id.is_none()
+    {
+        let id = format!("<{}@{domain}>", seal::random_guid());
+        Arc::make_mut(parsed).message.message_id = Some(id);
     }
 }
 

@@ -32,6 +32,9 @@ const PAGE_DEFAULT: usize = 10;
 /// Items of a page at most.
 const PAGE_MAX: usize = 1000;
 
+/// Items of a round with `$filter` at most (source: Graph, "message: delta", read 2026-11).
+const FILTERED_MAX: usize = 5000;
+
 /// What a link remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Position {
@@ -63,6 +66,12 @@ struct Position {
     /// `receivedDateTime` of the first request's `$filter`.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     received: Option<(bool, Timestamp)>,
+    /// Items given in a round with a filter.
+    #[serde(rename = "g", default)]
+    given: usize,
+    /// `includeHiddenFolders` of the first request.
+    #[serde(rename = "h", default)]
+    hidden: bool,
     /// Page size of the first request.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
@@ -99,6 +108,7 @@ impl Round {
         let token = if self.more { "$skiptoken" } else { "$deltatoken" };
         if !self.more {
             self.position.began = None;
+            self.position.given = 0;
         }
         let sealed = tenant.seal().token(token, &self.position);
         let link = call.link(path, &[(token, &sealed)]);
@@ -225,6 +235,10 @@ fn message_page(
         return Ok(Round { value, position, more: true });
     }
     more |= lines.len() > step;
+    position.given += value.len();
+    if position.received.is_some() && position.given >= FILTERED_MAX {
+        more = false;
+    }
     position.seq = match lines.get(step.min(lines.len()).wrapping_sub(1)) {
         Some((seq, _)) if more => *seq,
         _ => view.mailbox.seq(),
@@ -306,16 +320,16 @@ pub fn folders(tenant: &Tenant, call: &Call) -> Answer {
         began: Some(mailbox.seq()),
         select: select.0,
         size: call.prefer().max_page_size,
+        hidden: call.option("includeHiddenFolders").is_some_and(|text| text == "true"),
         ..Position::default()
     };
     let position = position(tenant, call, first)?;
-    let hidden = call.option("includeHiddenFolders").is_some_and(|text| text == "true");
-    let round = folder_page(call, mailbox, position, hidden);
+    let round = folder_page(call, mailbox, position);
     let path = format!("users('{user_id}')/mailFolders/delta");
     Ok(round.reply(tenant, call, &path, "mailFolder"))
 }
 
-fn folder_page(call: &Call, mailbox: &Mailbox, mut position: Position, hidden: bool) -> Round {
+fn folder_page(call: &Call, mailbox: &Mailbox, mut position: Position) -> Round {
     let (size, _) = page_size(call, &position);
     if call.struck(|kind| *kind == FaultKind::EmptyPage) {
         return Round { value: Vec::new(), position, more: true };
@@ -328,7 +342,7 @@ fn folder_page(call: &Call, mailbox: &Mailbox, mut position: Position, hidden: b
             FolderChange::Present(number) => {
                 let below = *number != root && mailbox.is_below(*number, root);
                 let shown = mailbox.folders.get(number).is_some_and(|found| !found.hidden);
-                below && (shown || hidden)
+                below && (shown || position.hidden)
             }
             FolderChange::Removed { entered, .. } => {
                 *entered <= position.seq && position.began.is_none_or(|end| *seq > end)

@@ -73,7 +73,7 @@ pub fn count(tenant: &Tenant, call: &Call) -> Answer {
     let state = tenant.state();
     let (_, mailbox) = mailbox(&state, call)?;
     let folder = mailbox.folder(call.param(1))?;
-    Ok(Reply::bytes("text/plain", mailbox.listed(folder).len().to_string()))
+    Ok(Reply::bytes("text/plain", mailbox.counts(folder).0.to_string()))
 }
 
 fn list(call: &Call, mailbox: &Mailbox, mut messages: Vec<&Stored>) -> Answer {

@@ -13,7 +13,7 @@ pub fn collection(call: &Call, entity: &str, value: Vec<Value>, next: Option<Str
     if let Some(next) = next {
         document.insert("@odata.nextLink".to_owned(), json!(next));
     }
-    document.insert("value".to_owned(), json!(value));
+    document.insert("value".to_owned(), Value::Array(value));
     Reply::json(200, Value::Object(document))
 }
 

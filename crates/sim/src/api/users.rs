@@ -35,6 +35,9 @@ const PROPERTIES: [&str; 17] = [
 /// How many of them are shown without `$select`.
 const DEFAULT_COUNT: usize = 11;
 
+/// What `User.ReadBasic.All` lets see (source: Graph permissions reference, read 2026-11).
+const BASIC: [&str; 6] = ["displayName", "givenName", "id", "mail", "surname", "userPrincipalName"];
+
 /// The product id of Office 365 E3 (source: "Product names and service plan identifiers for
 /// licensing", Microsoft, read 2026-11).
 const OFFICE_E3: &str = "6fd2c87f-b296-42f0-b197-1e91e994b900";
@@ -71,12 +74,21 @@ fn properties(user: &User) -> Map<String, Value> {
     all.as_object().cloned().unwrap_or_default()
 }
 
-fn shown(user: &User, select: &Select) -> Map<String, Value> {
+fn shown(call: &Call, user: &User, select: &Select) -> Map<String, Value> {
     let mut all = properties(user);
+    let basic = !call.roles.iter().any(|role| is_wide(role));
     let defaults = &PROPERTIES[..DEFAULT_COUNT];
-    // Directory objects show their id only when asked, once there is a selection; Graph adds it.
-    all.retain(|name, _| select.shows(name, defaults.contains(&name.as_str())) || name == "id");
+    all.retain(|name, _| {
+        let name = name.as_str();
+        let wanted = name == "id" || select.shows(name, defaults.contains(&name));
+        wanted && (!basic || BASIC.contains(&name))
+    });
     all
+}
+
+/// Whether the permission shows all of a user.
+fn is_wide(role: &str) -> bool {
+    ["User.Read.All", "User.ReadWrite.All", "Directory.Read.All"].contains(&role)
 }
 
 impl Subject for User {
@@ -119,7 +131,7 @@ pub fn list(tenant: &Tenant, call: &Call) -> Answer {
             next = Some(next_link(tenant, call, index));
             break;
         }
-        value.push(Value::Object(shown(user, &select)));
+        value.push(Value::Object(shown(call, user, &select)));
     }
     Ok(collection(call, "users", value, next))
 }
@@ -141,7 +153,7 @@ pub fn get(tenant: &Tenant, call: &Call) -> Answer {
     let select = Select::read(call, "microsoft.graph.user", &PROPERTIES)?;
     let state = tenant.state();
     let user = &state.users[super::user_index(&state, call)?];
-    Ok(entity(call, 200, "users", shown(user, &select)))
+    Ok(entity(call, 200, "users", shown(call, user, &select)))
 }
 
 /// `GET /organization`

@@ -172,6 +172,19 @@ impl Mailbox {
         messages
     }
 
+    /// How many messages a folder has, and how many of them are unread.
+    pub fn counts(&self, folder: &Folder) -> (usize, usize) {
+        let (mut total, mut unread) = (0, 0);
+        for change in folder.log.values() {
+            if let Change::Present(uid) = change {
+                total += 1;
+                let read = self.messages.get(uid).is_some_and(|message| message.properties.is_read);
+                unread += usize::from(!read);
+            }
+        }
+        (total, unread)
+    }
+
     /// Whether `folder` is `above` or lies below it.
     pub fn is_below(&self, folder: u64, above: u64) -> bool {
         let mut place = Some(folder);

@@ -115,14 +115,14 @@ impl Parsed {
 #[serde(rename_all = "snake_case")]
 enum ContentRecord {
     Mime(String),
-    Parsed(Parsed),
+    Parsed(Box<Parsed>),
 }
 
 impl From<Content> for ContentRecord {
     fn from(content: Content) -> Self {
         match content {
             Content::Mime(bytes) => Self::Mime(STANDARD.encode(bytes)),
-            Content::Parsed(parsed) => Self::Parsed(Arc::unwrap_or_clone(parsed)),
+            Content::Parsed(parsed) => Self::Parsed(Box::new(Arc::unwrap_or_clone(parsed))),
         }
     }
 }
@@ -134,7 +134,7 @@ impl From<ContentRecord> for Content {
             ContentRecord::Mime(text) => {
                 Self::Mime(STANDARD.decode(text).unwrap_or_default().into())
             }
-            ContentRecord::Parsed(parsed) => Self::Parsed(Arc::new(parsed)),
+            ContentRecord::Parsed(parsed) => Self::Parsed(Arc::from(parsed)),
         }
     }
 }
