@@ -123,6 +123,36 @@ fn restic_restores_every_version_byte_for_byte() {
 }
 
 #[test]
+fn restic_restores_metadata_and_time() {
+    if !is_installed() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let writer = fixture.shard().writer().unwrap();
+    let mut edit = writer.edit(None, Fanout::FLAT);
+    let meta = format!("{{\"id\":\"{}\"}}", "x".repeat(2_039));
+    edit.put(&[], Node::dir("d", time(5)).with_meta("{\"folder\":1}")).unwrap();
+    let node = file("f", writer.put(b"content", Cut::Whole).unwrap()).with_meta(meta.as_str());
+    edit.put(&["d"], node).unwrap();
+    let tree = edit.save().unwrap();
+    writer.snapshot(tree, &tags(1), time(0), "h", &["/".into()]).unwrap();
+    drop(edit);
+    drop(writer);
+    let target = tempfile::tempdir().unwrap();
+    ok(&restic(&fixture, &["restore", "latest", "--target", target.path().to_str().unwrap()]));
+    let restored = target.path().join("d/f");
+    let modified = Timestamp::try_from(fs::metadata(&restored).unwrap().modified().unwrap());
+    assert_eq!(modified.unwrap(), time(60));
+    if !xattr::SUPPORTED_PLATFORM || xattr::set(&restored, "user.probe", b"1").is_err() {
+        println!("note: no extended attributes here; metadata is not compared");
+        return;
+    }
+    let get = |path: &Path| xattr::get(path, "user.holdfast").unwrap().unwrap();
+    assert_eq!(get(&restored), meta.as_bytes());
+    assert_eq!(get(&target.path().join("d")), b"{\"folder\":1}");
+}
+
+#[test]
 fn restic_shows_the_tags_and_our_reader_ignores_foreign_snapshots() {
     if !is_installed() {
         return;
