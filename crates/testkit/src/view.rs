@@ -66,9 +66,9 @@ fn comparable(folder: Vec<String>, full: holdfast_sim::FullMessage) -> Comparabl
     let (view, content) = (full.view, full.content);
     let mut people = Vec::new();
     let lists = [("to", &content.to), ("cc", &content.cc), ("bcc", &content.bcc)];
-    people.extend(content.from.iter().map(|a| format!("from {}", a.address)));
+    people.extend(content.from.iter().map(|a| format!("from {}", one_space(&a.address))));
     for (kind, list) in lists {
-        people.extend(list.iter().map(|a| format!("{kind} {}", a.address)));
+        people.extend(list.iter().map(|a| format!("{kind} {}", one_space(&a.address))));
     }
     let mut attachments: Vec<_> = content
         .attachments
@@ -78,7 +78,7 @@ fn comparable(folder: Vec<String>, full: holdfast_sim::FullMessage) -> Comparabl
     attachments.sort();
     Comparable {
         folder,
-        subject: content.subject,
+        subject: one_space(&content.subject),
         people,
         threading: [view.internet_message_id, content.in_reply_to, content.references],
         body: (content.body.html, words(&content.body)),
@@ -92,6 +92,11 @@ fn comparable(folder: Vec<String>, full: holdfast_sim::FullMessage) -> Comparabl
             view.categories.join(","),
         ],
     }
+}
+
+/// Folded header lines come back on one line.
+fn one_space(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Enough to tell bytes apart, and short enough to be read in a failed assertion.

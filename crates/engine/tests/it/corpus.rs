@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use holdfast_engine::restore::RestoreReport;
 use holdfast_model::Outcome;
 use holdfast_testkit::sim::{Fault, FaultKind};
-use holdfast_testkit::{Options, TestContext, shared};
+use holdfast_testkit::{Options, TestContext, mailbox_view, shared};
 
 use crate::backup::{assert_equal_to_live, eml_files, live};
 
@@ -60,6 +60,19 @@ async fn real_mail_comes_back_into_an_empty_mailbox() {
         folders.filter(|f| f.messages > 0).map(|f| (f.path, f.messages)).collect()
     };
     assert_eq!(folders(&source), folders(EMPTY));
+    let before = mailbox_view(t.tenant(), &source);
+    let mut after = mailbox_view(t.tenant(), EMPTY);
+    let mut equal = 0;
+    for message in &before {
+        if let Ok(position) = after.binary_search(message) {
+            after.remove(position);
+            equal += 1;
+        }
+    }
+    // The simulator reads MIME with another library than the product. Over the broken messages of
+    // the corpus and the shapes of S/MIME the two may differ; over the others they may not.
+    println!("{equal} of {} messages equal in the tenant's own view", before.len());
+    assert!(equal >= 1_620, "only {equal} of {} equal", before.len());
 }
 
 /// Causes and their numbers; names of messages stay out of test output.

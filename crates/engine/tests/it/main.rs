@@ -5,3 +5,4 @@
 mod backup;
 mod corpus;
 mod restore;
+mod sequence;

@@ -44,20 +44,19 @@ fn words(text: &str) -> String {
 }
 
 fn sender(fields: &Fields) -> Option<&str> {
-    fields.sender.as_ref().map(|sender| sender.address.as_str())
+    fields.sender.as_ref().map(|sender| sender.shown().1)
 }
 
 fn same_person(a: Option<&Person>, b: Option<&Person>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => a.address == b.address && shown_name(a) == shown_name(b),
+        (Some(a), Some(b)) => {
+            let ((name_a, a), (name_b, b)) = (a.shown(), b.shown());
+            words(a) == words(b) && words(name_a) == words(name_b)
+        }
         (None, None) => true,
         (None, Some(_)) => true, // Exchange fills in the owner where nobody is named
         (Some(_), None) => false,
     }
-}
-
-fn shown_name(person: &Person) -> String {
-    words(if person.name.is_empty() { &person.address } else { &person.name })
 }
 
 fn same_people(a: &[Person], b: &[Person]) -> bool {

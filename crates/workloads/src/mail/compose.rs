@@ -103,8 +103,8 @@ fn body(body: &TextBody) -> Value {
 }
 
 fn recipient(person: &Person) -> Value {
-    let name = if person.name.is_empty() { &person.address } else { &person.name };
-    json!({"emailAddress": {"name": name, "address": person.address}})
+    let (name, address) = person.shown();
+    json!({"emailAddress": {"name": name, "address": address}})
 }
 
 fn recipients(people: &[Person]) -> Value {

@@ -22,8 +22,6 @@ pub enum Loss {
     TextAlternative,
     /// A meeting request loses its link to the calendar.
     Meeting,
-    /// A recipient that has a name but no address.
-    RecipientWithoutAddress,
     /// An attachment that Graph could not give when the message was backed up.
     UnreadableAttachment,
 }
@@ -46,7 +44,6 @@ pub fn losses(meta: &ItemMeta, fields: &Fields, stored: &[u8]) -> Vec<Loss> {
         (Loss::EmbeddedMessage, fields.attachments.iter().any(|a| a.is_message)),
         (Loss::TextAlternative, has_text_alternative(meta, stored)),
         (Loss::Meeting, class.starts_with("IPM.SCHEDULE") || kind("text/calendar")),
-        (Loss::RecipientWithoutAddress, fields.unaddressed > 0),
         (Loss::UnreadableAttachment, meta.form == StoredForm::Json && unreadable(stored)),
     ];
     checks.into_iter().filter(|(_, lost)| *lost).map(|(loss, _)| loss).collect()

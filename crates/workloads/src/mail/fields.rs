@@ -16,8 +16,20 @@ use crate::{Error, Result};
 pub struct Person {
     /// Display name; empty where none was given.
     pub name: String,
-    /// Address as written.
+    /// Address as written; empty where none was given.
     pub address: String,
+}
+
+impl Person {
+    /// The pair of name and address that Graph holds: one stands in for the other where that is
+    /// missing.
+    pub fn shown(&self) -> (&str, &str) {
+        match (self.name.as_str(), self.address.as_str()) {
+            ("", address) => (address, address),
+            (name, "") => (name, name),
+            both => both,
+        }
+    }
 }
 
 /// The body that Graph keeps: one of the two forms.
@@ -95,8 +107,6 @@ pub struct Fields {
     pub importance: String,
     /// The header block as text, for the transport headers of the restored message.
     pub header_block: Option<String>,
-    /// Recipients without an address, which Graph cannot hold.
-    pub unaddressed: usize,
 }
 
 impl Fields {
@@ -151,7 +161,6 @@ impl Fields {
             categories: texts(&message["categories"]),
             importance: text("importance").unwrap_or_else(|| "normal".to_owned()),
             header_block: extended(message, "String 0x007D"),
-            unaddressed: 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads a MIME message into [`Fields`]. Any bytes give an answer: what cannot be read is absent,
 //! never an error, for the bytes themselves stay in the vault.
 
+use std::borrow::Cow;
 use std::panic::catch_unwind;
 
 use bytes::Bytes;
@@ -32,12 +33,6 @@ pub fn fields_of_mime(mime: &[u8]) -> Fields {
 }
 
 fn read_message(mime: &[u8], message: &Message<'_>) -> Fields {
-    let mut unaddressed = 0;
-    let mut people = |address: Option<&Address<'_>>| {
-        let (people, dropped) = addressed(address);
-        unaddressed += dropped;
-        people
-    };
     let from = people(message.from()).into_iter().next();
     let sender = people(message.sender()).into_iter().next();
     let (body, attachments) = parts(message);
@@ -57,7 +52,6 @@ fn read_message(mime: &[u8], message: &Message<'_>) -> Fields {
         sent: message.date().and_then(|date| Timestamp::from_second(date.to_timestamp()).ok()),
         importance: "normal".to_owned(),
         header_block: header_block(mime),
-        unaddressed,
         ..Fields::default()
     }
 }
@@ -80,20 +74,16 @@ fn ids(value: &HeaderValue<'_>) -> Option<String> {
     Some(one_space(&list.join(" ")))
 }
 
-/// People that have an address, and how many have none.
-fn addressed(address: Option<&Address<'_>>) -> (Vec<Person>, usize) {
-    let Some(address) = address else { return (Vec::new(), 0) };
-    let all: Vec<Person> = address
-        .iter()
-        .map(|person| Person {
-            name: one_line(person.name.as_deref().unwrap_or_default()).trim().to_owned(),
-            address: one_line(person.address.as_deref().unwrap_or_default()).trim().to_owned(),
-        })
-        .collect();
-    let total = all.len();
-    let people: Vec<Person> = all.into_iter().filter(|p| !p.address.is_empty()).collect();
-    let dropped = total - people.len();
-    (people, dropped)
+/// Everybody named in a header. Some have a name and no address ("undisclosed recipients", mail of
+/// old directories).
+fn people(address: Option<&Address<'_>>) -> Vec<Person> {
+    let text = |text: &Option<Cow<'_, str>>| {
+        one_line(text.as_deref().unwrap_or_default()).trim().to_owned()
+    };
+    let all = address.into_iter().flat_map(Address::iter);
+    all.map(|person| Person { name: text(&person.name), address: text(&person.address) })
+        .filter(|person| !person.name.is_empty() || !person.address.is_empty())
+        .collect()
 }
 
 fn header_block(mime: &[u8]) -> Option<String> {
