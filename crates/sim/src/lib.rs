@@ -18,6 +18,8 @@ mod assertion;
 mod batch;
 mod clock;
 mod control;
+#[cfg(test)]
+mod desk;
 mod error;
 mod fault;
 mod filter;

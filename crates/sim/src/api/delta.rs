@@ -367,3 +367,288 @@ fn folder_page(call: &Call, mailbox: &Mailbox, mut position: Position) -> Round 
     }
     Round { value, position, more }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use rand::seq::IndexedRandom;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::desk::{Desk, mime};
+    use crate::fault::Fault;
+
+    /// A client that follows the delta of one folder: what it holds, by id.
+    #[derive(Default)]
+    struct Follower {
+        held: BTreeMap<String, String>,
+        link: Option<String>,
+    }
+
+    impl Follower {
+        /// Reads one page; true at the end of the round.
+        fn page(&mut self, desk: &Desk, first: &str, prefer: &str) -> bool {
+            let link = self.link.clone().unwrap_or_else(|| first.to_owned());
+            let reply = desk.request("GET", &link, prefer, b"");
+            let page = reply.json.unwrap();
+            assert_eq!(reply.status, 200, "{page}");
+            for item in page["value"].as_array().unwrap() {
+                let id = item["id"].as_str().unwrap().to_owned();
+                if item.get("@removed").is_some() {
+                    self.held.remove(&id);
+                } else {
+                    self.held.insert(id, item["changeKey"].as_str().unwrap_or("").to_owned());
+                }
+            }
+            let link = |name: &str| page.get(name).and_then(Value::as_str).map(str::to_owned);
+            let (next, delta) = (link("@odata.nextLink"), link("@odata.deltaLink"));
+            assert!(next.is_some() != delta.is_some());
+            self.link = next.or(delta.clone());
+            delta.is_some()
+        }
+
+        fn round(&mut self, desk: &Desk, first: &str, prefer: &str) {
+            for _ in 0..1000 {
+                if self.page(desk, first, prefer) {
+                    return;
+                }
+            }
+            panic!("the round does not end");
+        }
+    }
+
+    const IMMUTABLE: &str = "IdType=\"ImmutableId\", odata.maxpagesize=3";
+
+    fn random_change(desk: &Desk, user: &str, folders: &[String], random: &mut ChaCha8Rng) {
+        let tenant = &desk.tenant;
+        let (from, to) = (folders.choose(random).unwrap(), folders.choose(random).unwrap());
+        let messages = tenant.messages(user, from).unwrap();
+        let Some(message) = messages.choose(random) else {
+            tenant.deliver(user, from, &mime(random.random_range(0..1000))).unwrap();
+            return;
+        };
+        match random.random_range(0..6) {
+            0 | 1 => drop(tenant.deliver(user, to, &mime(random.random_range(0..1000))).unwrap()),
+            2 => tenant.message_update(user, &message.id, |edit| edit.is_read ^= true).unwrap(),
+            3 => tenant.message_move(user, &message.id, to).unwrap(),
+            4 => drop(tenant.message_copy(user, &message.id, to).unwrap()),
+            _ => tenant.message_delete(user, &message.id, random.random()).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_follower_holds_what_is_there_whatever_happens_meanwhile() {
+        for seed in 0..30 {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let desk = Desk::empty(1);
+            let user = desk.user(0);
+            let folders = ["Inbox", "Archive", "Sent Items"]
+                .map(|name| desk.tenant.folder_by_path(&user, &[name]).unwrap());
+            let paths = folders
+                .clone()
+                .map(|id| format!("/v1.0/users/{user}/mailFolders/{id}/messages/delta"));
+            let mut followers: [Follower; 3] = Default::default();
+            for _ in 0..12 {
+                for _ in 0..random.random_range(0..8) {
+                    random_change(&desk, &user, &folders, &mut random);
+                }
+                // In the middle of rounds things change, too.
+                for (follower, path) in followers.iter_mut().zip(&paths) {
+                    if random.random() {
+                        follower.page(&desk, path, IMMUTABLE);
+                        random_change(&desk, &user, &folders, &mut random);
+                    }
+                }
+            }
+            for ((follower, path), folder) in followers.iter_mut().zip(&paths).zip(&folders) {
+                follower.round(&desk, path, IMMUTABLE);
+                follower.round(&desk, path, IMMUTABLE);
+                let there: BTreeMap<String, String> = desk
+                    .tenant
+                    .messages(&user, folder)
+                    .unwrap()
+                    .into_iter()
+                    .map(|message| (message.id, message.change_key))
+                    .collect();
+                assert_eq!(follower.held, there, "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_follower_with_mutable_ids_sees_a_move_as_another_message() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let id = desk.tenant.deliver(&user, "inbox", &mime(1)).unwrap();
+        let path = format!("/v1.0/users/{user}/mailFolders/inbox/messages/delta");
+        let mut follower = Follower::default();
+        follower.round(&desk, &path, "");
+        let first = follower.held.keys().next().unwrap().clone();
+        desk.tenant.message_move(&user, &id, "archive").unwrap();
+        desk.tenant.message_move(&user, &id, "inbox").unwrap();
+        follower.round(&desk, &path, "");
+        assert_eq!(follower.held.len(), 1);
+        assert!(!follower.held.contains_key(&first));
+        let old = format!("/v1.0/users/{user}/messages/{first}");
+        assert_eq!(desk.refusal("GET", &old, &Value::Null).0, 404);
+    }
+
+    #[test]
+    fn removals_that_a_first_round_cannot_know_are_not_reported() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let ids: Vec<String> = (0..8)
+            .map(|number| desk.tenant.deliver(&user, "inbox", &mime(number)).unwrap())
+            .collect();
+        desk.tenant.message_delete(&user, &ids[0], true).unwrap();
+        desk.tenant.message_move(&user, &ids[7], "archive").unwrap();
+        let path = format!("/v1.0/users/{user}/mailFolders/inbox/messages/delta");
+        let mut link = path;
+        let mut count = 0;
+        loop {
+            let page = desk.request("GET", &link, IMMUTABLE, b"").json.unwrap();
+            let items = page["value"].as_array().unwrap();
+            assert!(items.iter().all(|item| item.get("@removed").is_none()));
+            count += items.len();
+            match page["@odata.nextLink"].as_str() {
+                Some(next) => link = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(count, 6);
+    }
+
+    #[test]
+    fn folders_of_all_levels_and_their_fate() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let tenant = &desk.tenant;
+        let upper = tenant.folder_create(&user, Some("inbox"), "Upper").unwrap();
+        let lower = tenant.folder_create(&user, Some(&upper), "Lower").unwrap();
+        let path = format!("/v1.0/users/{user}/mailFolders/delta");
+        let first = desk.get(&format!("{path}?x=1"));
+        assert!(first["value"].as_array().unwrap().len() == 10);
+        let mut follower = Follower::default();
+        follower.round(&desk, &path, "odata.maxpagesize=4");
+        assert!(follower.held.contains_key(&lower));
+        assert_eq!(follower.held.len(), 10);
+        tenant.folder_delete(&user, &upper, true).unwrap();
+        tenant.folder_rename(&user, &upper, "gone").unwrap_err();
+        follower.round(&desk, &path, "odata.maxpagesize=4");
+        assert_eq!(follower.held.len(), 8);
+        let messages = format!("/v1.0/users/{user}/mailFolders/{lower}/messages/delta");
+        assert_eq!(desk.refusal("GET", &messages, &Value::Null), (404, "ErrorItemNotFound".into()));
+    }
+
+    #[test]
+    fn links_age_and_are_bound_to_their_folder() {
+        let desk = Desk::empty(2);
+        let user = desk.user(0);
+        let path = |folder: &str| format!("/v1.0/users/{user}/mailFolders/{folder}/messages/delta");
+        let link = desk.get(&path("inbox"))["@odata.deltaLink"].as_str().unwrap().to_owned();
+        desk.tenant.clock().advance(Duration::from_secs(7 * 86_400));
+        let fresh = desk.get(&link)["@odata.deltaLink"].as_str().unwrap().to_owned();
+        desk.tenant.clock().advance(Duration::from_secs(1));
+        let gone = desk.refusal("GET", &link, &Value::Null);
+        assert_eq!(gone, (410, "SyncStateNotFound".to_owned()));
+        desk.get(&fresh);
+
+        let token = fresh.split_once("$deltatoken=").unwrap().1;
+        let elsewhere = format!("{}?$deltatoken={token}", path("archive"));
+        assert_eq!(desk.refusal("GET", &elsewhere, &Value::Null).0, 400);
+        let as_skip = format!("{}?$skiptoken={token}", path("inbox"));
+        assert_eq!(desk.refusal("GET", &as_skip, &Value::Null).0, 400);
+        assert_eq!(desk.refusal("GET", &format!("{fresh}x"), &Value::Null).0, 400);
+    }
+
+    #[test]
+    fn what_was_asked_first_holds_for_the_whole_round() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        for number in 0..4 {
+            desk.tenant.deliver(&user, "inbox", &mime(number)).unwrap();
+        }
+        let path = format!(
+            "/v1.0/users/{user}/mailFolders/inbox/messages/delta?$select=subject&\
+             $expand=singleValueExtendedProperties($filter=id eq 'Integer 0x0E07')"
+        );
+        let first = desk.request("GET", &path, IMMUTABLE, b"").json.unwrap();
+        let second = first["@odata.nextLink"].as_str().unwrap();
+        let second = desk.request("GET", second, IMMUTABLE, b"").json.unwrap();
+        for page in [&first, &second] {
+            let item = &page["value"][0];
+            assert!(item["subject"].as_str().unwrap().starts_with("Number"));
+            assert_eq!(item["singleValueExtendedProperties"][0]["id"], "Integer 0xe07");
+            assert!(item.get("body").is_none() && item.get("isRead").is_none());
+        }
+        assert_eq!(second["value"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn filters_and_change_types() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let old = desk.tenant.deliver(&user, "inbox", &mime(0)).unwrap();
+        desk.tenant.clock().advance(Duration::from_secs(60));
+        let new = desk.tenant.deliver(&user, "inbox", &mime(1)).unwrap();
+        let path = format!("/v1.0/users/{user}/mailFolders/inbox/messages/delta");
+        let since = format!("{path}?$filter=receivedDateTime gt 2026-11-02T09:00:00Z");
+        let page = desk.get(&since);
+        assert_eq!(page["value"].as_array().unwrap().len(), 1);
+        assert_eq!(page["value"][0]["id"], new.as_str());
+        let refused = format!("{path}?$filter=isRead eq true");
+        assert_eq!(desk.refusal("GET", &refused, &Value::Null).0, 400);
+
+        let link = desk.get(&format!("{path}?changeType=updated"));
+        assert_eq!(link["value"].as_array().unwrap().len(), 0);
+        let link = link["@odata.deltaLink"].as_str().unwrap().to_owned();
+        desk.tenant.message_update(&user, &old, |edit| edit.is_read = true).unwrap();
+        desk.tenant.deliver(&user, "inbox", &mime(2)).unwrap();
+        let page = desk.get(&link);
+        assert_eq!(page["value"].as_array().unwrap().len(), 1);
+        assert_eq!(page["value"][0]["id"], old.as_str());
+    }
+
+    #[test]
+    fn faults_of_pages() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        for number in 0..9 {
+            desk.tenant.deliver(&user, "inbox", &mime(number)).unwrap();
+        }
+        let path = format!("/v1.0/users/{user}/mailFolders/inbox/messages/delta");
+        let read = |kind: FaultKind| {
+            desk.tenant.faults().clear();
+            desk.tenant.faults().inject(Fault::once(kind, "/messages/delta"));
+            let page = desk.request("GET", &path, IMMUTABLE, b"").json.unwrap();
+            let next = page["@odata.nextLink"].as_str().unwrap_or("").to_owned();
+            let ids: Vec<Value> =
+                page["value"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+            (ids, next)
+        };
+        let rest = |link: &str| {
+            let mut follower = Follower { link: Some(link.to_owned()), ..Follower::default() };
+            follower.round(&desk, "", IMMUTABLE);
+            follower.held.len()
+        };
+        let (ids, next) = read(FaultKind::EmptyPage);
+        assert_eq!((ids.len(), rest(&next)), (0, 9));
+        let (ids, next) = read(FaultKind::OversizedPage);
+        assert_eq!((ids.len(), rest(&next)), (6, 6));
+        let (ids, next) = read(FaultKind::DuplicateItems);
+        assert_eq!((ids.len(), rest(&next)), (6, 6));
+        assert_eq!(ids[0], ids[1]);
+        let (ids, next) = read(FaultKind::RepeatPage);
+        let again = desk.request("GET", &next, IMMUTABLE, b"").json.unwrap();
+        assert_eq!(ids[0], again["value"][0]["id"]);
+        let top = format!("{path}?$top=2");
+        assert_eq!(desk.refusal("GET", &top, &Value::Null).0, 400);
+        desk.tenant.faults().inject(Fault::once(FaultKind::TopEndsRound, "$top"));
+        let page = desk.get(&top);
+        assert!(page["@odata.deltaLink"].is_string());
+        assert_eq!(page["value"].as_array().unwrap().len(), 2);
+    }
+}
