@@ -57,9 +57,9 @@ fn address(piece: &str) -> Option<Address> {
     let piece = piece.trim();
     if let Some(open) = piece.rfind('<') {
         let rest = &piece[open + 1..];
-        let address = rest[..rest.find('>').unwrap_or(rest.len())].trim();
+        let address = one_spaced(&rest[..rest.find('>').unwrap_or(rest.len())]);
         let name = name(&piece[..open]).or_else(|| comment(rest));
-        return Some(Address { name, address: address.to_owned() })
+        return Some(Address { name, address })
             .filter(|found| !found.address.is_empty() || found.name.is_some());
     }
     let bare = match piece.find('(') {
@@ -67,7 +67,13 @@ fn address(piece: &str) -> Option<Address> {
         None => piece,
     };
     let address = if bare.contains('=') { decode_words(bare) } else { unquote(bare) };
+    let address = one_spaced(&address);
     (!address.is_empty()).then(|| Address { name: comment(piece), address })
+}
+
+/// White space of any kind and length as one space.
+fn one_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn name(text: &str) -> Option<String> {

@@ -20,11 +20,11 @@ pub(super) struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// The value on one line; encoded words stay.
+    /// The value on one line, each fold one space; encoded words stay.
     pub(super) fn unfolded(&self) -> String {
         let text = text::utf8_or_latin1(self.raw);
-        let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
-        lines.concat().trim().to_owned()
+        let lines: Vec<&str> = text.split('\n').map(str::trim).collect();
+        lines.join(" ").trim().to_owned()
     }
 
     /// The value on one line, encoded words decoded.
@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn folded_and_broken_headers() {
-        let block = b"From someone Mon\r\nSubject: one\r\n two\r\nnonsense\r\nX-A : b\r\n\r\nbody";
+        let block =
+            b"From someone Mon\r\nSubject: one\r\n\t  two\r\nnonsense\r\nX-A : b\r\n\r\nbody";
         let (fields, body) = Fields::parse(block, |_| false);
         assert_eq!(&block[body..], b"body");
         assert_eq!(fields.decoded("subject").as_deref(), Some("one two"));

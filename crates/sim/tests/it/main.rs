@@ -4,6 +4,7 @@
 
 mod access;
 mod contract;
+mod corpus;
 mod faults;
 mod operations;
 mod semantics;
