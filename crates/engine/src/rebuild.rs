@@ -3,10 +3,8 @@
 //! Tenants, resources and their places come from the control repository, everything else from
 //! snapshots and trees. Delta links are those of the last change of content; runs are not rebuilt.
 
-use std::collections::BTreeMap;
-
 use holdfast_catalog::{Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow};
-use holdfast_model::{Fence, Seq, ShardId};
+use holdfast_model::{Fence, ShardId};
 use holdfast_vault::{Node, Reader, Shard, Snapshot, TreeId, Vault};
 use serde::Serialize;
 
@@ -69,15 +67,15 @@ async fn of_shard(
     report: &mut RebuildReport,
 ) -> Result<()> {
     let opened = vault.clone();
-    let (shard, snapshots) = blocking(move || {
+    let (shard, (snapshots, fence)) = blocking(move || {
         let shard = opened.shard(id)?;
-        let snapshots = history(&shard)?;
-        Ok((shard, snapshots))
+        let history = history(&shard)?;
+        Ok((shard, history))
     })
     .await?;
     let rows = snapshots.iter().map(|s| snapshot_row(vault.id(), id, s)).collect();
     report.snapshots += snapshots.len();
-    let shards = vec![shard_row(vault.id(), id, &snapshots)];
+    let shards = vec![shard_row(vault.id(), id, &snapshots, fence)];
     rebuild.add(Rebuilt { shards, snapshots: rows, ..Rebuilt::default() }).await?;
     for resource in resources {
         let (shard, snapshots) = (shard.clone(), snapshots.clone());
@@ -90,25 +88,28 @@ async fn of_shard(
     Ok(())
 }
 
-/// The snapshots that count: of several with the same number that of the highest fence, and only
-/// as far as each stands on the one before.
-fn history(shard: &Shard) -> Result<Vec<Snapshot>> {
-    let mut by_seq: BTreeMap<Seq, Snapshot> = BTreeMap::new();
+/// The snapshots that count, and the highest fence of all. Of several with the same number that of
+/// the highest fence counts; fences never fall along the history, so one below an earlier one was
+/// written by a holder who had lost the lease, and is an orphan.
+fn history(shard: &Shard) -> Result<(Vec<Snapshot>, Fence)> {
+    let (mut chain, mut highest) = (Vec::<Snapshot>::new(), Fence(0));
     for snapshot in shard.snapshots()? {
-        match by_seq.get(&snapshot.tags.seq) {
-            Some(known) if known.tags.fence > snapshot.tags.fence => {}
-            _ => {
-                by_seq.insert(snapshot.tags.seq, snapshot);
-            }
+        highest = highest.max(snapshot.tags.fence);
+        // They come by number, then fence, then rewrite.
+        if chain.last().is_some_and(|last| last.tags.seq == snapshot.tags.seq) {
+            chain.pop();
+        }
+        if chain.last().is_none_or(|last| last.tags.fence <= snapshot.tags.fence) {
+            chain.push(snapshot);
         }
     }
-    Ok(by_seq.into_values().collect())
+    Ok((chain, highest))
 }
 
 /// The row of a shard whose fences go on above the highest one seen.
-fn shard_row(vault: &str, id: ShardId, snapshots: &[Snapshot]) -> ShardRow {
+fn shard_row(vault: &str, id: ShardId, snapshots: &[Snapshot], fence: Fence) -> ShardRow {
     let mut row = ShardRow::new(vault, id);
-    row.fence = snapshots.iter().map(|s| s.tags.fence).max().unwrap_or(Fence(0));
+    row.fence = fence;
     if let Some(head) = snapshots.last() {
         row.head_seq = head.tags.seq;
         row.head_snapshot = Some(head.id.clone());

@@ -4,5 +4,6 @@
 
 mod backup;
 mod corpus;
+mod rebuild;
 mod restore;
 mod sequence;
