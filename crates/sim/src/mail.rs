@@ -146,6 +146,8 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use proptest::prelude::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
 
@@ -293,6 +295,36 @@ mod tests {
             if !message.class.contains("SMIME") {
                 assert!(bytes(&again) == bytes(&message), "{}", file.display());
                 assert_eq!(again.body.content, message.body.content, "{}", file.display());
+            }
+        }
+    }
+
+    /// Cuts, doubles and changes pieces of a message.
+    fn damage(mime: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
+        for _ in 0..rng.random_range(1..6) {
+            let from = rng.random_range(0..mime.len().max(1)).min(mime.len());
+            let to = (from + rng.random_range(0..200)).min(mime.len());
+            match rng.random_range(0..4) {
+                0 => mime.truncate(to),
+                1 => drop(mime.drain(from..to)),
+                2 => mime.extend_from_within(from..to),
+                _ => mime[from..to].fill(rng.random()),
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_mail_is_still_a_message() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for file in corpus_mail().iter().filter(|file| file.to_string_lossy().contains("hard")) {
+            for _ in 0..5 {
+                let mut mime = std::fs::read(file).unwrap();
+                damage(&mut mime, &mut rng);
+                let message = read(&mime);
+                let again = read(&write(&message));
+                assert_eq!(again.attachments.len(), message.attachments.len());
+                rewrite_html(&message.body.content);
+                message.body.preview();
             }
         }
     }
