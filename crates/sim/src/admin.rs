@@ -251,3 +251,84 @@ fn message_update(tenant: &Tenant, update: &Update) -> Result<(), Refused> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::desk::{Desk, mime};
+
+    /// A token of the registration with this number.
+    fn bearer(desk: &Desk, client: usize) -> String {
+        let registration = desk.tenant.state().registrations[client].clone();
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope=x/.default",
+            registration.client_id, registration.secret
+        );
+        let target = format!("/{}/oauth2/v2.0/token", desk.tenant.tenant_id());
+        let call = Call::new("POST", &target, HeaderMap::new(), Bytes::from(form), "https://x");
+        let document = token::answer(&desk.tenant, &call).unwrap().json.unwrap();
+        format!("Bearer {}", document["access_token"].as_str().unwrap())
+    }
+
+    fn ask(desk: &Desk, client: usize, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", bearer(desk, client).parse().unwrap());
+        let body = Bytes::from(body.to_string());
+        let call = Call::new(method, &format!("/_sim/{path}"), headers, body, "https://x");
+        let now = desk.tenant.clock().now();
+        let reply = answer(&desk.tenant, &call).unwrap_or_else(|error| error.reply(&call, now));
+        (reply.status, reply.json.unwrap_or_default())
+    }
+
+    #[test]
+    fn only_the_all_powerful_application_controls_the_tenant() {
+        let desk = Desk::empty(1);
+        assert_eq!(ask(&desk, 0, "GET", "stats", &Value::Null).0, 200);
+        assert_eq!(ask(&desk, 1, "GET", "stats", &Value::Null).0, 403);
+        assert_eq!(ask(&desk, 2, "POST", "clock", &json!({"advance_seconds": 1})).0, 403);
+    }
+
+    #[test]
+    fn scripts_change_mailboxes_faults_and_clock() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let change = |body: Value| ask(&desk, 0, "POST", "tenant", &body);
+        let (status, folder) =
+            change(json!({"action": "folder_create", "user": user, "name": "Orders"}));
+        assert_eq!(status, 200);
+        let (_, made) = change(json!({"action": "deliver", "user": user, "folder": "inbox",
+                                      "mime_base64": STANDARD.encode(mime(1))}));
+        let id = made["id"].as_str().unwrap();
+        let step = |action: &str, more: Value| {
+            let mut body = json!({"action": action, "user": user, "id": id});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            change(body).0
+        };
+        assert_eq!(step("message_move", json!({"folder": folder["id"]})), 204);
+        let update =
+            json!({"is_read": true, "flagged": true, "subject": "New", "categories": ["A"]});
+        assert_eq!(step("message_update", update), 204);
+        let path = format!("tenant/users/{user}/messages/{id}");
+        let (_, message) = ask(&desk, 0, "GET", &path, &Value::Null);
+        assert_eq!(message["subject"], "New");
+        assert_eq!(message["folder_id"], folder["id"]);
+        assert_eq!(message["flag"]["status"], "flagged");
+        assert_eq!(message["content"]["body"]["content"], "Text 1\r\n");
+        assert_eq!(step("message_delete", json!({"for_good": true})), 204);
+        assert_eq!(ask(&desk, 0, "GET", &path, &Value::Null).0, 404);
+        assert_eq!(change(json!({"action": "nothing"})).0, 400);
+
+        let before = desk.tenant.clock().now();
+        ask(&desk, 0, "POST", "clock", &json!({"advance_seconds": 60}));
+        assert_eq!(desk.tenant.clock().now().as_second() - before.as_second(), 60);
+        let fault = json!({"kind": "bad_gateway", "path": "/messages"});
+        assert_eq!(ask(&desk, 0, "POST", "faults", &fault).0, 204);
+        let list = format!("/v1.0/users/{user}/messages");
+        assert_eq!(desk.refusal("GET", &list, &Value::Null).0, 502);
+        assert_eq!(desk.refusal("GET", &list, &Value::Null).0, 200);
+    }
+}

@@ -168,3 +168,50 @@ fn part_body(request: &Value, headers: &HeaderMap) -> Result<Bytes, GraphError> 
         document => Ok(Bytes::from(document.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::Desk;
+
+    async fn batch(desk: &Desk, requests: Value) -> Result<Vec<Value>, u16> {
+        let body = Bytes::from(json!({"requests": requests}).to_string());
+        let call = Call::new("POST", "/v1.0/$batch", HeaderMap::new(), body, "https://x");
+        let reply = answer(&desk.tenant, &call).await.map_err(|error| error.status)?;
+        Ok(reply.json.unwrap()["responses"].as_array().unwrap().clone())
+    }
+
+    fn get(id: &str, url: &str) -> Value {
+        json!({"id": id, "method": "GET", "url": url})
+    }
+
+    #[tokio::test]
+    async fn parts_stand_for_themselves() {
+        let desk = Desk::empty(1);
+        // Without a token each part is refused by itself; who depends on one fails with it.
+        let mut third = get("3", "/users");
+        third["dependsOn"] = json!(["1"]);
+        let answers =
+            batch(&desk, json!([get("1", "/users"), get("2", "/x"), third])).await.unwrap();
+        let mut statuses: Vec<(&str, i64)> = answers
+            .iter()
+            .map(|part| (part["id"].as_str().unwrap(), part["status"].as_i64().unwrap()))
+            .collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [("1", 401), ("2", 400), ("3", 424)]);
+        assert_eq!(desk.tenant.stats().batch_parts, 2);
+    }
+
+    #[tokio::test]
+    async fn malformed_batches_are_refused_whole() {
+        let desk = Desk::empty(1);
+        let many: Vec<Value> = (0..21).map(|id| get(&id.to_string(), "/users")).collect();
+        assert_eq!(batch(&desk, json!(many)).await.unwrap_err(), 400);
+        assert_eq!(batch(&desk, json!([])).await.unwrap_err(), 400);
+        let twice = json!([get("1", "/users"), get("1", "/users")]);
+        assert_eq!(batch(&desk, twice).await.unwrap_err(), 400);
+        let mut early = get("1", "/users");
+        early["dependsOn"] = json!(["2"]);
+        assert_eq!(batch(&desk, json!([early, get("2", "/users")])).await.unwrap_err(), 400);
+    }
+}

@@ -174,4 +174,43 @@ mod tests {
         assert_eq!(find_path("GET", "/v1.0/users/u/nothing"), Err(400));
         assert_eq!(find_path("PUT", "/v1.0/users/u"), Err(405));
     }
+
+    /// Microsoft's description, where the project's shared folder is present.
+    fn description() -> Option<serde_json::Value> {
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/graph/openapi-subset.json");
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn permissions_are_those_of_the_data() {
+        use std::collections::BTreeSet;
+        let Some(description) = description() else {
+            println!("no description of Graph beside the project: permissions are not compared");
+            return;
+        };
+        let known: BTreeSet<&str> = ROUTES.iter().flat_map(|route| route.roles).copied().collect();
+        let mut compared = 0;
+        for (path, item) in description["paths"].as_object().unwrap() {
+            let parts = path.trim_start_matches('/').split('/').map(|part| {
+                if part.starts_with('{') { "{id}" } else { part.trim_end_matches("()") }
+            });
+            let path = parts.collect::<Vec<_>>().join("/");
+            for route in ROUTES.iter().filter(|route| route.path == path) {
+                let operation = &item[route.method.to_lowercase()];
+                let all = &operation["x-permissions"]["application"]["all"];
+                let Some(all) = all.as_array() else { continue };
+                let all: BTreeSet<&str> = all
+                    .iter()
+                    .filter_map(|role| role.as_str())
+                    .filter(|role| known.contains(role))
+                    .collect();
+                let own: BTreeSet<&str> = route.roles.iter().copied().collect();
+                assert_eq!(own, all, "{}", route.name());
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 26);
+    }
 }

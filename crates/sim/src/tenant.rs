@@ -34,7 +34,7 @@ pub struct Tenant {
     counters: Counters,
     throttle: Throttle,
     sessions: Sessions,
-    token_key: TokenKey,
+    token_key: &'static TokenKey,
     latency: Duration,
     delta_expands: bool,
     /// The names under which links may be given; the first one is the default.
@@ -62,7 +62,7 @@ impl Tenant {
             counters: Counters::default(),
             throttle: Throttle::new(config.limits),
             sessions: Sessions::default(),
-            token_key: TokenKey::new()?,
+            token_key: TokenKey::of_process()?,
             latency: config.latency,
             delta_expands: config.delta_expands,
             hosts,
@@ -116,7 +116,7 @@ impl Tenant {
     }
 
     pub(crate) fn token_key(&self) -> &TokenKey {
-        &self.token_key
+        self.token_key
     }
 
     pub(crate) fn latency(&self) -> Duration {
@@ -255,4 +255,112 @@ fn replay(state: &mut State, folder: &Path) -> Result<Journal, SimError> {
         })?;
     }
     Ok(journal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FullMessage;
+    use crate::desk::{Desk, mime};
+
+    fn with_state(folder: &Path) -> SimConfig {
+        SimConfig {
+            users: 2,
+            mails_per_user: 15,
+            state: Some(folder.to_owned()),
+            ..SimConfig::default()
+        }
+    }
+
+    /// All messages of all folders of all people.
+    fn everything(tenant: &Tenant) -> Vec<FullMessage> {
+        let mut all = Vec::new();
+        for user in tenant.users() {
+            for folder in tenant.folders(&user.id).unwrap() {
+                for message in tenant.messages(&user.id, &folder.id).unwrap() {
+                    all.push(tenant.message(&user.id, &message.id).unwrap());
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_tenant_that_is_killed_comes_back_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Desk::of(with_state(folder.path()));
+        let tenant = &desk.tenant;
+        let user = desk.user(0);
+        let delta = format!("/v1.0/users/{user}/mailFolders/inbox/messages/delta");
+        let link = desk.request("GET", &delta, "odata.maxpagesize=1000", b"").json.unwrap();
+        let link = link["@odata.deltaLink"].as_str().unwrap().to_owned();
+
+        let sub = tenant.folder_create(&user, Some("inbox"), "Unter/Ordner").unwrap();
+        let kept = tenant.deliver(&user, &sub, &mime(1)).unwrap();
+        let moved = tenant.deliver(&user, "inbox", &mime(2)).unwrap();
+        let gone = tenant.deliver(&user, "inbox", &mime(3)).unwrap();
+        tenant.message_update(&user, &kept, |edit| edit.content.subject = "New".into()).unwrap();
+        tenant.message_move(&user, &moved, &sub).unwrap();
+        tenant.message_delete(&user, &gone, true).unwrap();
+        tenant.user_add("Some Body", "some.body@contoso.example").unwrap();
+        let (before, folders) = (everything(tenant), tenant.folders(&user).unwrap());
+        let secret = tenant.state().registrations[0].secret.clone();
+        let id = tenant.tenant_id().to_owned();
+        drop(desk);
+
+        let desk = Desk::of(with_state(folder.path()));
+        assert_eq!(everything(&desk.tenant), before);
+        assert_eq!(desk.tenant.folders(&user).unwrap(), folders);
+        assert_eq!(desk.tenant.users().len(), 3);
+        assert_eq!(desk.tenant.state().registrations[0].secret, secret);
+        assert_eq!(desk.tenant.tenant_id(), id);
+        // The link from before the kill goes on: two came and went, nothing is there.
+        let page = desk.get(&link);
+        assert!(page["value"].as_array().unwrap().is_empty(), "{page}");
+        let next = desk.tenant.deliver(&user, "inbox", &mime(4)).unwrap();
+        assert!(before.iter().all(|message| message.view.id != next));
+        assert_eq!(desk.get(&link)["value"][0]["id"], next.as_str());
+    }
+
+    #[test]
+    fn a_state_folder_of_another_tenant_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Desk::of(with_state(folder.path())));
+        let config = SimConfig { seed: 2, ..with_state(folder.path()) };
+        assert!(matches!(Tenant::open(&config, Vec::new()), Err(SimError::OtherTenant { .. })));
+    }
+
+    #[test]
+    fn links_carry_only_names_of_ours() {
+        let tenant = Desk::empty(1).tenant;
+        assert_eq!(tenant.base_for(Some("graph.example")), "https://graph.example");
+        assert_eq!(tenant.base_for(Some("graph.example:443")), "https://graph.example:443");
+        assert_eq!(tenant.base_for(Some("evil.example")), "https://127.0.0.1:4430");
+        assert_eq!(tenant.base_for(None), "https://127.0.0.1:4430");
+    }
+
+    #[test]
+    fn deleting_goes_by_deleted_items_and_the_dumpster() {
+        let desk = Desk::empty(1);
+        let (tenant, user) = (&desk.tenant, desk.user(0));
+        let id = tenant.deliver(&user, "inbox", &mime(1)).unwrap();
+        for place in ["deleteditems", "recoverableitemsdeletions"] {
+            tenant.message_delete(&user, &id, false).unwrap();
+            let there = tenant.messages(&user, place).unwrap();
+            assert_eq!(there.iter().map(|message| &message.id).collect::<Vec<_>>(), [&id]);
+        }
+        tenant.message_delete(&user, &id, false).unwrap();
+        assert_eq!(tenant.message(&user, &id), Err(Refused::MessageNotFound));
+
+        for _ in 0..2 {
+            let folder = tenant.folder_create(&user, None, "Orders").unwrap();
+            tenant.folder_delete(&user, &folder, false).unwrap();
+        }
+        let deleted = |name: &str| tenant.folder_by_path(&user, &["Deleted Items", name]);
+        let second = deleted("Orders1").unwrap();
+        assert!(deleted("Orders").is_ok());
+        tenant.folder_delete(&user, &second, false).unwrap();
+        assert_eq!(deleted("Orders1"), Err(Refused::FolderNotFound));
+        assert_eq!(tenant.folder_delete(&user, "inbox", false), Err(Refused::WellKnownFolder));
+    }
 }

@@ -5,6 +5,7 @@
 //! authorization error codes", read 2026-11).
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -33,7 +34,11 @@ const LIFE_MIN: i64 = 3600;
 /// What is added to [`LIFE_MIN`] at most.
 const LIFE_SPREAD: i64 = 1800;
 
-/// The key that signs access tokens; made anew at each start, as Entra rolls its keys.
+/// The key that signs access tokens. A process makes one for all its tenants, which takes a tenth
+/// of a second; after a restart older tokens are refused, as after a roll of Entra's keys.
+static KEY: OnceLock<TokenKey> = OnceLock::new();
+
+/// A key that signs access tokens.
 pub struct TokenKey {
     pair: KeyPair,
     id: String,
@@ -62,8 +67,16 @@ pub struct Claims {
 }
 
 impl TokenKey {
-    /// A fresh RSA key.
-    pub fn new() -> Result<Self, SimError> {
+    /// The key of this process.
+    pub fn of_process() -> Result<&'static Self, SimError> {
+        if let Some(key) = KEY.get() {
+            return Ok(key);
+        }
+        let key = Self::new()?;
+        Ok(KEY.get_or_init(|| key))
+    }
+
+    fn new() -> Result<Self, SimError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| SimError::Key)?;
         let hash =
             aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
@@ -327,4 +340,79 @@ pub fn check_bearer(tenant: &Tenant, header: Option<&str>) -> Result<Claims, &'s
         return Err("Lifetime validation failed, the token is expired.");
     }
     Ok(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::desk::Desk;
+
+    fn ask(desk: &Desk, tenant: &str, client: usize, secret: Option<&str>) -> Reply {
+        let registration = desk.tenant.state().registrations[client].clone();
+        let secret = secret.unwrap_or(&registration.secret);
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={secret}&\
+             scope=https%3A%2F%2Fgraph.microsoft.com%2F.default",
+            registration.client_id
+        );
+        // The JavaScript client adds a query.
+        let target = format!("/{tenant}/oauth2/v2.0/token?client-request-id=x");
+        let call = Call::new("POST", &target, HeaderMap::new(), Bytes::from(form), "https://x");
+        answer(&desk.tenant, &call).unwrap()
+    }
+
+    fn code(reply: &Reply) -> u64 {
+        reply.json.as_ref().unwrap()["error_codes"][0].as_u64().unwrap_or(0)
+    }
+
+    #[test]
+    fn secrets_tenants_and_their_errors() {
+        let desk = Desk::empty(1);
+        let id = desk.tenant.tenant_id().to_owned();
+        let good = ask(&desk, &id, 0, None);
+        assert_eq!(good.status, 200);
+        let life = good.json.as_ref().unwrap()["expires_in"].as_i64().unwrap();
+        assert!((LIFE_MIN..=LIFE_MIN + LIFE_SPREAD).contains(&life));
+        assert_eq!(ask(&desk, desk.tenant.domain(), 0, None).status, 200);
+        let wrong = ask(&desk, &id, 0, Some("wrong"));
+        assert_eq!((wrong.status, code(&wrong)), (401, 7_000_215));
+        let elsewhere = ask(&desk, "00000000-0000-0000-0000-000000000000", 0, None);
+        assert_eq!((elsewhere.status, code(&elsewhere)), (400, 90_002));
+        let client = desk.tenant.state().registrations[0].client_id.clone();
+        desk.tenant.secret_expires(&client, desk.tenant.clock().now()).unwrap();
+        let expired = ask(&desk, &id, 0, None);
+        assert_eq!((expired.status, code(&expired)), (401, 7_000_222));
+    }
+
+    #[test]
+    fn tokens_end_and_keep_the_roles_of_their_issue() {
+        let desk = Desk::empty(1);
+        let id = desk.tenant.tenant_id().to_owned();
+        let issue = || {
+            let reply = ask(&desk, &id, 1, None).json.unwrap();
+            format!("Bearer {}", reply["access_token"].as_str().unwrap())
+        };
+        let check = |header: &str| check_bearer(&desk.tenant, Some(header));
+        let first = issue();
+        let client = desk.tenant.state().registrations[1].client_id.clone();
+        desk.tenant.registration_revoke(&client, "Mail.Read").unwrap();
+        desk.tenant.registration_grant(&client, "Mail.ReadWrite").unwrap();
+        assert!(check(&first).unwrap().roles.contains("Mail.Read"));
+        let roles = check(&issue()).unwrap().roles;
+        assert!(!roles.contains("Mail.Read") && roles.contains("Mail.ReadWrite"));
+
+        let mut forged = first.clone();
+        forged.replace_range(forged.len() - 8.., "AAAAAAAA");
+        assert!(check(&forged).is_err());
+        assert!(check("Bearer x").is_err());
+        assert!(check("Basic abc").is_err());
+        assert!(check_bearer(&desk.tenant, None).is_err());
+        desk.tenant.clock().advance(Duration::from_secs(5400));
+        assert!(check(&first).is_err());
+    }
 }

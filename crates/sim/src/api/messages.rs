@@ -249,3 +249,141 @@ pub fn delete_for_good(tenant: &Tenant, call: &Call) -> Answer {
     tenant.commit(&mut state, Op::MessageRemove { user, uid })?;
     Ok(Reply::empty(204))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::desk::{Desk, mime};
+    use crate::fault::Fault;
+
+    fn desk_with_mail(count: usize) -> (Desk, String, Vec<String>) {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let deliver = |number| desk.tenant.deliver(&user, "inbox", &mime(number)).unwrap();
+        let ids = (0..count).map(deliver).collect();
+        (desk, user, ids)
+    }
+
+    #[test]
+    fn a_moved_message_keeps_its_immutable_id_only() {
+        let (desk, user, ids) = desk_with_mail(2);
+        let list = desk.request("GET", &format!("/v1.0/users/{user}/messages"), "", b"");
+        let mutable = list.json.unwrap()["value"][0]["id"].as_str().unwrap().to_owned();
+        let id = &ids[0];
+        let path = format!("/v1.0/users/{user}/messages/{id}");
+        let before = desk.get(&path);
+        let to = json!({"destinationId": "archive"});
+        let after = desk.json("POST", &format!("{path}/move"), &to, 201);
+        assert_eq!(after["id"], before["id"]);
+        assert_ne!(after["changeKey"], before["changeKey"]);
+        assert_ne!(after["parentFolderId"], before["parentFolderId"]);
+        let old = format!("/v1.0/users/{user}/messages/{mutable}");
+        assert_eq!(desk.refusal("GET", &old, &Value::Null), (404, "ErrorItemNotFound".into()));
+        // Both ids of the list differ in case only: folding them finds the wrong message or none.
+        assert_eq!(ids[0].to_lowercase(), ids[1].to_lowercase());
+        assert_eq!(desk.get(&path)["subject"], "Number 0");
+        let other = format!("/v1.0/users/{user}/messages/{}", ids[1]);
+        assert_eq!(desk.get(&other)["subject"], "Number 1");
+    }
+
+    #[test]
+    fn pages_of_a_list_follow_each_other() {
+        let (desk, user, ids) = desk_with_mail(25);
+        let mut link = format!("/v1.0/users/{user}/mailFolders/inbox/messages?$select=id&$top=10");
+        let mut seen = Vec::new();
+        let mut sizes = Vec::new();
+        loop {
+            let page = desk.get(&link);
+            let items = page["value"].as_array().unwrap();
+            sizes.push(items.len());
+            seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+            match page["@odata.nextLink"].as_str() {
+                Some(next) => link = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(sizes, [10, 10, 5]);
+        seen.sort();
+        let mut ids = ids;
+        ids.sort();
+        assert_eq!(seen, ids);
+    }
+
+    #[test]
+    fn filters_find_messages() {
+        let (desk, user, ids) = desk_with_mail(5);
+        let property = "String {00020386-0000-0000-C000-000000000046} Name restore";
+        let path = format!("/v1.0/users/{user}/messages/{}", ids[3]);
+        let body = json!({"singleValueExtendedProperties": [{"id": property, "value": "r1"}]});
+        desk.json("PATCH", &path, &body, 200);
+        let find = |filter: &str| -> Vec<String> {
+            let page = desk.get(&format!("/v1.0/users/{user}/messages?$filter={filter}"));
+            let items = page["value"].as_array().unwrap().iter();
+            items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+        };
+        let any = format!(
+            "singleValueExtendedProperties/Any(ep: ep/id eq '{property}' and ep/value eq 'r1')"
+        );
+        assert_eq!(find(&any), [ids[3].clone()]);
+        assert_eq!(find("internetMessageId eq '<2@contoso.example>'"), [ids[2].clone()]);
+        assert_eq!(find("isRead eq true").len(), 0);
+        assert_eq!(find("receivedDateTime ge 2026-11-02T09:00:00Z").len(), 5);
+    }
+
+    #[test]
+    fn mime_is_given_as_it_came_and_only_at_one_path() {
+        let (desk, user, ids) = desk_with_mail(1);
+        let path = format!("/v1.0/users/{user}/messages/{}/$value", ids[0]);
+        assert_eq!(desk.request("GET", &path, "", b"").body, mime(0));
+        let below = format!("/v1.0/users/{user}/mailFolders/inbox/messages/{}/$value", ids[0]);
+        assert_eq!(desk.refusal("GET", &below, &Value::Null), (405, "ErrorInvalidRequest".into()));
+        let faults = desk.tenant.faults();
+        faults.inject(Fault::once(FaultKind::MimeConversionFailed, "$value"));
+        let failed = (500, "ErrorMimeContentConversionFailed".to_owned());
+        assert_eq!(desk.refusal("GET", &path, &Value::Null), failed);
+        faults.inject(Fault::once(FaultKind::EmptyMime, "$value"));
+        assert!(desk.request("GET", &path, "", b"").body.is_empty());
+    }
+
+    #[test]
+    fn a_corrupt_message_takes_its_page_with_it() {
+        let (desk, user, ids) = desk_with_mail(4);
+        desk.tenant
+            .faults()
+            .inject(Fault::always(FaultKind::CorruptItem(ids[2].clone()), "/messages"));
+        let list = format!("/v1.0/users/{user}/mailFolders/inbox/messages?$top=2");
+        let code = "ErrorContentConversionFailed".to_owned();
+        let page = |skip: usize| desk.refusal("GET", &format!("{list}&$skip={skip}"), &Value::Null);
+        assert_eq!((page(0).0, page(2)), (200, (500, code.clone())));
+        let alone = format!("/v1.0/users/{user}/messages/{}", ids[2]);
+        assert_eq!(desk.refusal("GET", &alone, &Value::Null), (500, code));
+    }
+
+    #[test]
+    fn a_patch_changes_state_and_drafts_only() {
+        let (desk, user, ids) = desk_with_mail(1);
+        let path = format!("/v1.0/users/{user}/messages/{}", ids[0]);
+        let flag = json!({"flagStatus": "flagged",
+            "dueDateTime": {"dateTime": "2026-11-05T00:00:00.0000000", "timeZone": "UTC"}});
+        let body = json!({"isRead": true, "categories": ["A", "A", "B"], "flag": flag,
+                          "importance": "high"});
+        let after = desk.json("PATCH", &path, &body, 200);
+        assert_eq!(after["categories"], json!(["A", "B"]));
+        assert_eq!(after["flag"]["flagStatus"], "flagged");
+        assert_eq!(after["flag"]["dueDateTime"], flag["dueDateTime"]);
+        assert_eq!((&after["isRead"], &after["importance"]), (&json!(true), &json!("high")));
+        let subject = json!({"subject": "other"});
+        assert_eq!(desk.refusal("PATCH", &path, &subject).1, "ErrorInvalidPropertySet");
+        assert_eq!(desk.refusal("PATCH", &path, &json!({"x": 1})).1, "RequestBodyRead");
+        // What did not change keeps its bytes.
+        assert_eq!(&*desk.tenant.mime(&user, &ids[0]).unwrap(), mime(0));
+
+        let drafts = format!("/v1.0/users/{user}/messages");
+        let draft = desk.json("POST", &drafts, &json!({"subject": "draft"}), 201);
+        let path = format!("{drafts}/{}", draft["id"].as_str().unwrap());
+        let after = desk.json("PATCH", &path, &subject, 200);
+        assert_eq!((&after["subject"], &after["isDraft"]), (&json!("other"), &json!(true)));
+    }
+}
