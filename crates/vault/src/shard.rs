@@ -1,5 +1,6 @@
 //! A shard: one restic repository of a vault.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use holdfast_model::ShardId;
@@ -41,6 +42,15 @@ impl Shard {
         snapshots(&self.repository)
     }
 
+    /// The same without those whose ids (64 hexadecimal digits) are known: they are not read, so
+    /// that a long history costs no more than the listing of its names.
+    ///
+    /// # Errors
+    /// As [`Shard::snapshots`].
+    pub fn snapshots_besides(&self, known: &HashSet<String>) -> Result<Vec<Snapshot>> {
+        snapshots_where(&self.repository, |id| !known.contains(id))
+    }
+
     /// Loads the index for reading: 48 bytes of memory for each blob.
     pub fn reader(&self) -> Result<Reader> {
         Ok(Reader::new(Arc::new(Blobs::load(Arc::clone(&self.repository))?)))
@@ -71,8 +81,18 @@ impl Shard {
 
 /// The snapshots that Holdfast wrote to a repository, by `seq` and then `fence`.
 pub(crate) fn snapshots(repository: &Repository) -> Result<Vec<Snapshot>> {
+    snapshots_where(repository, |_| true)
+}
+
+fn snapshots_where(
+    repository: &Repository,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Snapshot>> {
     let mut found = Vec::new();
     for (id, _) in repository.backend.files(Kind::Snapshot)? {
+        if !wanted(&id.to_string()) {
+            continue;
+        }
         let file: SnapshotJson = repository.load(Kind::Snapshot, &id)?;
         found.extend(file.into_snapshot(id));
     }

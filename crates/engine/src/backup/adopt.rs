@@ -12,13 +12,25 @@ use crate::home::blocking;
 use crate::walk::{self, Walk};
 use crate::{Home, Result};
 
-/// Adopts the snapshot of the last holder, if it left one.
-pub(super) async fn adopt(home: &Home, vault_id: &str, shard: &Shard, lease: &Lease) -> Result<()> {
-    let row = home.catalog.shard_get(vault_id, shard.id()).await?;
+/// The snapshots of a shard that the catalog does not know.
+pub(super) async fn unknown(home: &Home, vault_id: &str, shard: &Shard) -> Result<Vec<Snapshot>> {
+    let rows = home.catalog.snapshot_list(Some(vault_id)).await?;
+    let known = rows.into_iter().map(|row| row.id).collect();
     let reading = shard.clone();
-    let snapshots = blocking(move || Ok(reading.snapshots()?)).await?;
+    blocking(move || Ok(reading.snapshots_besides(&known)?)).await
+}
+
+/// Adopts the snapshot of the last holder, if it left one.
+pub(super) async fn adopt(
+    home: &Home,
+    vault_id: &str,
+    shard: &Shard,
+    lease: &Lease,
+    unknown: Vec<Snapshot>,
+) -> Result<()> {
+    let row = home.catalog.shard_get(vault_id, shard.id()).await?;
     let (seq, fence) = (Seq(row.head_seq.0 + 1), Fence(lease.fence.0.saturating_sub(1)));
-    let left = snapshots.into_iter().find(|s| s.tags.seq == seq && s.tags.fence == fence);
+    let left = unknown.into_iter().find(|s| s.tags.seq == seq && s.tags.fence == fence);
     let Some(snapshot) = left else { return Ok(()) };
     tracing::info!(shard = %shard.id(), %seq, "adopting the snapshot of a run that was cut off");
     let resources = home.catalog.resource_list(None).await?;

@@ -8,8 +8,8 @@ use holdfast_catalog::{
     Commit, Lease, ResourceRow, RestorePointRow, SnapshotKind as RowKind, SnapshotRow,
 };
 use holdfast_graph::Graph;
-use holdfast_model::{RunId, Seq, ShardId, Timestamp};
-use holdfast_vault::{Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
+use holdfast_model::{Fence, RunId, Seq, ShardId, Timestamp};
+use holdfast_vault::{Shard, Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
 
 use super::pending::Pending;
 use super::{ResourceReport, adopt, mailbox};
@@ -45,12 +45,32 @@ pub(super) struct Done {
 
 /// Backs up resources into their shard.
 pub(super) async fn back_up(work: &Work<'_>, resources: Vec<ResourceRow>) -> Result<Done> {
+    let (vault, id) = (work.vault.clone(), work.shard);
+    let shard = blocking(move || Ok(vault.shard(id)?)).await?;
     let lease = take_lease(work.home, work.vault.id(), work.shard).await?;
+    let (lease, unknown) = above_all(work, lease, &shard).await?;
     let beat = heartbeat(work.home, lease.clone());
-    let result = under_lease(work, &lease, resources).await;
+    let result = under_lease(work, &lease, &shard, unknown, resources).await;
     beat.abort();
     work.home.catalog.lease_release(&lease).await?;
     result
+}
+
+/// A catalog that was put back to an older state gives out fences that were used before. Then the
+/// lease is taken again, above all fences in the vault: what the catalog does not know is left
+/// aside by this run and by every rebuild.
+async fn above_all(work: &Work<'_>, lease: Lease, shard: &Shard) -> Result<(Lease, Vec<Snapshot>)> {
+    let (catalog, vault_id) = (&work.home.catalog, work.vault.id());
+    let unknown = adopt::unknown(work.home, vault_id, shard).await?;
+    let highest = unknown.iter().map(|snapshot| snapshot.tags.fence).max().unwrap_or(Fence(0));
+    if highest < lease.fence {
+        return Ok((lease, unknown));
+    }
+    tracing::warn!(shard = %work.shard, "the catalog is older than the vault: all is read again");
+    catalog.lease_release(&lease).await?;
+    catalog.fence_raise(vault_id, work.shard, Fence(highest.0 + 1)).await?;
+    let lease = take_lease(work.home, vault_id, work.shard).await?;
+    Ok((lease, adopt::unknown(work.home, vault_id, shard).await?))
 }
 
 /// Takes the lease; one that a process of this machine left behind when it died is taken over.
@@ -81,10 +101,14 @@ fn heartbeat(home: &Home, lease: Lease) -> tokio::task::JoinHandle<()> {
     })
 }
 
-async fn under_lease(work: &Work<'_>, lease: &Lease, resources: Vec<ResourceRow>) -> Result<Done> {
-    let (vault, id) = (work.vault.clone(), work.shard);
-    let shard = blocking(move || Ok(vault.shard(id)?)).await?;
-    adopt::adopt(work.home, work.vault.id(), &shard, lease).await?;
+async fn under_lease(
+    work: &Work<'_>,
+    lease: &Lease,
+    shard: &Shard,
+    unknown: Vec<Snapshot>,
+    resources: Vec<ResourceRow>,
+) -> Result<Done> {
+    adopt::adopt(work.home, work.vault.id(), shard, lease, unknown).await?;
     let opened = shard.clone();
     let writer = Arc::new(blocking(move || Ok(opened.writer()?)).await?);
     let row = work.home.catalog.shard_get(work.vault.id(), work.shard).await?;
