@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
-use holdfast_model::{Outcome, Timestamp};
+use holdfast_model::{ItemId, Outcome, Timestamp};
 use holdfast_workloads::mail::{Loss, MailWriter};
 use serde::Serialize;
 use uuid::Uuid;
@@ -122,13 +122,19 @@ pub async fn restore(
     let tenant = tenant::find(home, &target.tenant).await?;
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
     let writer = MailWriter::new(&graph, &target.graph_id);
-    let plan = plan::plan(&source, request, &writer).await?;
+    let before = unfinished(home, request, &source, &target).await?;
+    let resumed = before.as_ref().map(|before| before.restore.as_str());
+    let plan = plan::plan(&source, request, &writer, resumed).await?;
     progress.expect_items(plan.items.len());
     let mut report = new_report(request, &source, &target);
     if request.dry_run {
-        dry_run(&source, &plan, &mut report).await?;
+        dry_run(&source, &plan, before.unwrap_or_default(), &mut report).await?;
     } else {
-        run(home, request, &source, &target, &writer, plan, progress, &mut report).await?;
+        let before = match before {
+            Some(before) => before,
+            None => begin(home, request, &source, &target).await?,
+        };
+        run(home, &source, &writer, plan, before, progress, &mut report).await?;
     }
     let stats = graph.stats();
     (report.requests, report.waited_ms) = (stats.requests, stats.waited_ms);
@@ -159,9 +165,14 @@ fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) 
     }
 }
 
-async fn dry_run(source: &Located, plan: &Plan, report: &mut RestoreReport) -> Result<()> {
+async fn dry_run(
+    source: &Located,
+    plan: &Plan,
+    before: Before,
+    report: &mut RestoreReport,
+) -> Result<()> {
     for planned in &plan.items {
-        if planned.action == Action::Skip {
+        if planned.action == Action::Skip || before.is_done(&planned.found.meta.item_id()) {
             report.skipped(&planned.found.path());
             continue;
         }
@@ -171,21 +182,33 @@ async fn dry_run(source: &Located, plan: &Plan, report: &mut RestoreReport) -> R
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments, reason = "the line of a restore, used once")]
+/// How far a restore got before this process took over.
+#[derive(Default)]
+struct Before {
+    restore: String,
+    items: BTreeMap<ItemId, RestoreItemRow>,
+}
+
+impl Before {
+    fn is_done(&self, item: &ItemId) -> bool {
+        self.items.get(item).is_some_and(|row| row.state == RestoreState::Done)
+    }
+}
+
 async fn run(
     home: &Home,
-    request: &RestoreRequest,
     source: &Located,
-    target: &ResourceRow,
     writer: &MailWriter<'_>,
     plan: Plan,
+    before: Before,
     progress: &Progress,
     report: &mut RestoreReport,
 ) -> Result<()> {
-    let (id, before) = begin(home, request, source, target).await?;
+    let id = before.restore;
     report.restore.clone_from(&id);
     let folders = folders::make(writer, plan.folders).await?;
-    let task = item::Task { home, restore: &id, reader: &source.reader, writer, before: &before };
+    let task =
+        item::Task { home, restore: &id, reader: &source.reader, writer, before: &before.items };
     let mut done = futures::stream::iter(plan.items)
         .map(|planned| {
             let folder = &folders[planned.folder];
@@ -216,13 +239,32 @@ async fn run(
     Ok(home.catalog.restore_finish(&id, outcome).await?)
 }
 
-/// Starts a restore, or goes on with an unfinished one of the same source, time, path and target.
+/// The unfinished restore of the same source, time, path and target, if there is one.
+async fn unfinished(
+    home: &Home,
+    request: &RestoreRequest,
+    source: &Located,
+    target: &ResourceRow,
+) -> Result<Option<Before>> {
+    let wanted = (&source.resource.id, Some(source.point.read_at), &request.path);
+    let rows = home.catalog.restore_unfinished(&target.id).await?;
+    let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
+    let Some(row) = rows.into_iter().find(same) else { return Ok(None) };
+    let items = home.catalog.restore_item_list(&row.id).await?;
+    let written = items
+        .into_iter()
+        .filter(|item| !matches!(item.state, RestoreState::Failed | RestoreState::Skipped));
+    let items = written.map(|item| (item.source.clone(), item)).collect();
+    Ok(Some(Before { restore: row.id, items }))
+}
+
+/// Starts a restore.
 async fn begin(
     home: &Home,
     request: &RestoreRequest,
     source: &Located,
     target: &ResourceRow,
-) -> Result<(String, BTreeMap<holdfast_model::ItemId, RestoreItemRow>)> {
+) -> Result<Before> {
     let row = RestoreRow {
         id: Uuid::now_v7().to_string(),
         resource: source.resource.id.clone(),
@@ -233,18 +275,8 @@ async fn begin(
         finished_at: None,
         outcome: None,
     };
-    let unfinished = home.catalog.restore_unfinished(&target.id).await?;
-    let same =
-        |old: &RestoreRow| (&old.resource, old.at, &old.path) == (&row.resource, row.at, &row.path);
-    let Some(old) = unfinished.into_iter().find(same) else {
-        home.catalog.restore_start(&row).await?;
-        return Ok((row.id, BTreeMap::new()));
-    };
-    let items = home.catalog.restore_item_list(&old.id).await?;
-    let known = items.into_iter().map(|item| (item.source.clone(), item));
-    let written = known
-        .filter(|(_, item)| !matches!(item.state, RestoreState::Failed | RestoreState::Skipped));
-    Ok((old.id, written.collect()))
+    home.catalog.restore_start(&row).await?;
+    Ok(Before { restore: row.id, items: BTreeMap::new() })
 }
 
 impl RestoreReport {

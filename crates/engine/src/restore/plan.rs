@@ -36,11 +36,13 @@ pub(super) struct Plan {
     pub items: Vec<Planned>,
 }
 
-/// Works out the plan: folders by name, conflicts by what lies in the target folders now.
+/// Works out the plan: folders by name, conflicts by what lies in the target folders now. What the
+/// restore that is `resumed` has written itself is no conflict: how far it got is known.
 pub(super) async fn plan(
     source: &Located,
     request: &RestoreRequest,
     writer: &MailWriter<'_>,
+    resumed: Option<&str>,
 ) -> Result<Plan> {
     let path = request.path.as_deref().unwrap_or_default();
     let found = tokio::task::block_in_place(|| source.messages(path))?;
@@ -56,13 +58,20 @@ pub(super) async fn plan(
     let mut items = Vec::new();
     for position in 0..folders.len() {
         let Some(found) = by_folder.remove(&position) else { continue };
-        let existing = match folders.known(position) {
+        let mut existing = match folders.known(position) {
             Some(id) if request.on_conflict != OnConflict::Copy => writer.list(&id).await?,
             _ => Vec::new(),
         };
+        existing.retain(|message| !is_of(message, resumed));
         items.extend(actions(found, position, existing, request.on_conflict));
     }
     Ok(Plan { folders, items })
+}
+
+/// True for a message that this restore created: marks are `<restore id> <short id>`.
+fn is_of(message: &Existing, restore: Option<&str>) -> bool {
+    let mark = message.mark.as_deref().and_then(|mark| mark.split(' ').next());
+    restore.is_some() && mark == restore
 }
 
 fn actions(

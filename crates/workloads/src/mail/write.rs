@@ -27,6 +27,8 @@ pub struct Existing {
     /// Subject, sender and time of receipt as one text: what tells a message that was restored
     /// before from another, for its id is a new one.
     pub fingerprint: String,
+    /// The mark of the restore that created it, if one did.
+    pub mark: Option<String>,
 }
 
 impl Existing {
@@ -62,10 +64,12 @@ impl<'g> MailWriter<'g> {
 
     /// What lies in a folder already.
     pub async fn list(&self, folder: &ContainerId) -> Result<Vec<Existing>> {
+        let expand = format!("singleValueExtendedProperties($filter=id eq '{RESTORE_PROPERTY}')");
         let request = self
             .graph
             .get(self.path(&format!("mailFolders/{}/messages", segment(folder.as_str()))))
             .query("$select", "id,changeKey,subject,from,receivedDateTime")
+            .query("$expand", &expand)
             .query("$top", "500")
             .mailbox(&self.user)
             .restore();
@@ -75,7 +79,9 @@ impl<'g> MailWriter<'g> {
             for item in page.items {
                 let meta = ItemMeta::from_graph(&item)?;
                 let fingerprint = Existing::fingerprint_of(&meta);
-                found.insert(meta.id.clone(), Existing { id: meta.id, fingerprint });
+                // No other property was asked for.
+                let mark = meta.mapi.into_values().next();
+                found.insert(meta.id.clone(), Existing { id: meta.id, fingerprint, mark });
             }
         }
         Ok(found.into_values().collect())
