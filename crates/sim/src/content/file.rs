@@ -131,10 +131,11 @@ impl Files {
     }
 }
 
-/// Small files are many, large ones few: evenly spread over the orders of magnitude.
+/// Small files are many, large ones few: evenly spread over the doublings from 1 KB on.
 fn size(rng: &mut ChaCha8Rng, largest: usize) -> usize {
-    let exponent = rng.random_range(0.0..1.0_f64);
-    (1000.0 * (largest as f64 / 1000.0).powf(exponent)) as usize
+    let doublings = (largest / 1000).ilog2();
+    let start = 1000 << rng.random_range(0..=doublings);
+    rng.random_range(start..start * 2).min(largest)
 }
 
 fn document(size: usize, rng: &mut ChaCha8Rng) -> File {
