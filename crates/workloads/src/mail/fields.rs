@@ -8,6 +8,7 @@ use holdfast_model::Timestamp;
 use serde_json::Value;
 
 use super::meta::{ItemMeta, StoredForm};
+use super::property::extended;
 use super::round::time;
 use crate::{Error, Result};
 
@@ -137,6 +138,7 @@ impl Fields {
         let html = message["body"]["contentType"].as_str() == Some("html");
         let flag = &message["flag"];
         let flagged = flag["flagStatus"].as_str().is_some_and(|status| status != "notFlagged");
+        let mut properties = extended(message);
         let (from, sender) = (person(&message["from"]), person(&message["sender"]));
         Self {
             subject: text("subject").unwrap_or_default(),
@@ -147,8 +149,8 @@ impl Fields {
             bcc: people(&message["bccRecipients"]),
             reply_to: people(&message["replyTo"]),
             message_id: text("internetMessageId"),
-            in_reply_to: extended(message, "String 0x1042"),
-            references: extended(message, "String 0x1039").map(|r| one_space(&r)),
+            in_reply_to: properties.remove("String 0x1042"),
+            references: properties.remove("String 0x1039").map(|r| one_space(&r)),
             body: if html { TextBody::Html(content) } else { TextBody::Text(content) },
             attachments: message["attachments"]
                 .as_array()
@@ -160,7 +162,7 @@ impl Fields {
             flag: flagged.then(|| flag.clone()),
             categories: texts(&message["categories"]),
             importance: text("importance").unwrap_or_else(|| "normal".to_owned()),
-            header_block: extended(message, "String 0x007D"),
+            header_block: properties.remove("String 0x007D"),
         }
     }
 }
@@ -168,12 +170,6 @@ impl Fields {
 /// Ids of one header on one line: folded lines and runs of white space become one space.
 pub(super) fn one_space(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn extended(message: &Value, id: &str) -> Option<String> {
-    let properties = message["singleValueExtendedProperties"].as_array()?;
-    let found = properties.iter().find(|p| p["id"].as_str() == Some(id))?;
-    found["value"].as_str().map(str::to_owned)
 }
 
 fn person(recipient: &Value) -> Option<Person> {

@@ -10,6 +10,7 @@ use holdfast_model::{ContainerId, ItemId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::property::extended;
 use super::round::time;
 use crate::{Error, Result};
 
@@ -120,7 +121,7 @@ impl ItemMeta {
             flag: flagged.then(|| flag.clone()),
             cat: texts(&item["categories"]),
             imp: (importance != "normal").then(|| importance.to_owned()),
-            mapi: extended(&item["singleValueExtendedProperties"]),
+            mapi: extended(item),
             subject: shown(item["subject"].as_str().unwrap_or_default()),
             from: shown(item["from"]["emailAddress"]["address"].as_str().unwrap_or_default()),
             ..Self::default()
@@ -185,13 +186,6 @@ fn content_tag(item: &Value, meta: &ItemMeta) -> String {
 fn texts(value: &Value) -> Vec<String> {
     let texts = value.as_array().into_iter().flatten();
     texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
-}
-
-fn extended(properties: &Value) -> BTreeMap<String, String> {
-    let pairs = properties.as_array().into_iter().flatten();
-    pairs
-        .filter_map(|p| Some((p["id"].as_str()?.to_owned(), p["value"].as_str()?.to_owned())))
-        .collect()
 }
 
 fn shown(text: &str) -> String {
