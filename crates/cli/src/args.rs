@@ -400,4 +400,7 @@ pub struct Serve {
     /// People without mail
     #[arg(long)]
     pub empty: bool,
+    /// Refuse $expand on message deltas, as is said of some tenants
+    #[arg(long)]
+    pub plain_deltas: bool,
 }

@@ -35,6 +35,7 @@ fn config(args: &Serve) -> SimConfig {
         latency: Duration::from_millis(args.latency_ms),
         hosts: args.hosts.clone(),
         empty: args.empty,
+        delta_expands: !args.plain_deltas,
         ..SimConfig::default()
     }
 }
