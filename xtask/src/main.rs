@@ -1,5 +1,7 @@
-//! Automation of this repository: `cargo xtask tidy` checks the rules that no compiler checks.
+//! Automation of this repository: `cargo xtask tidy` checks the rules that no compiler checks,
+//! `cargo xtask bench` measures the product.
 
+mod bench;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +19,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure the product against stock restic and write docs/performance.md
+    Bench {
+        /// Small numbers, printed only: shows that it works, not how fast
+        #[arg(long)]
+        quick: bool,
+    },
     /// Check dependencies between crates, manifests, sizes, words and links of the docs
     Tidy {
         /// Lower the entries of xtask/ratchet.toml to what the code needs now
@@ -27,6 +35,7 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
+        Command::Bench { quick } => bench::run(&root()?, quick),
         Command::Tidy { shrink } => tidy::run(&root()?, shrink),
     }
 }

@@ -1,0 +1,121 @@
+//! `cargo xtask bench`: the product in its release build against stock restic on the same messages.
+//!
+//! Whole processes are measured, nothing inside of them: the simulated tenant is one, the product
+//! another. CPU seconds are the figure to trust; wall times hold the simulated tenant's work too.
+//! Runs of the rivals alternate, so that other work on the machine strikes both.
+
+mod changes;
+mod files;
+mod mix;
+mod page;
+mod process;
+mod product;
+mod rival;
+mod scenes;
+mod tenant;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use cargo_metadata::MetadataCommand;
+use tempfile::TempDir;
+
+use self::page::{Machine, Report};
+
+/// How much is measured.
+#[derive(Clone, Debug)]
+struct Scale {
+    /// People and messages per person of the mixed mail.
+    mixed: [u64; 2],
+    /// Messages per person where only requests are counted.
+    counted: u64,
+    /// Mailboxes of small mail, and the numbers of messages in all of them together.
+    mailboxes: u64,
+    small: [u64; 2],
+    /// Changes before an incremental.
+    changes: u64,
+    /// Runs of each measurement; the one with the median CPU time counts.
+    runs: usize,
+    /// Starts of a command.
+    starts: usize,
+}
+
+const WHOLE: Scale = Scale {
+    mixed: [10, 2000],
+    counted: 500,
+    mailboxes: 20,
+    small: [10_000, 100_000],
+    changes: 1000,
+    runs: 3,
+    starts: 20,
+};
+
+const QUICK: Scale = Scale {
+    mixed: [4, 100],
+    counted: 50,
+    mailboxes: 4,
+    small: [200, 1000],
+    changes: 40,
+    runs: 1,
+    starts: 5,
+};
+
+/// A campaign of measurements.
+struct Bench {
+    binary: PathBuf,
+    /// Everything lies in it, and goes with it.
+    dir: TempDir,
+    scale: Scale,
+    report: Report,
+}
+
+impl Bench {
+    /// A folder of this name for the part of the campaign that asks.
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+/// Measures, prints the tables and, in whole, writes them into the page.
+pub(crate) fn run(root: &Path, quick: bool) -> Result<ExitCode> {
+    let binary = build(root)?;
+    let dir = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
+    let machine = Machine::here(&binary)?;
+    let scale = if quick { QUICK } else { WHOLE };
+    let mut bench = Bench { binary, dir, scale, report: Report::new(machine, quick) };
+    bench.starts()?;
+    bench.requests()?;
+    bench.ingest()?;
+    bench.incrementals()?;
+    let text = bench.report.markdown();
+    print(&text);
+    if !quick {
+        page::write(&root.join("docs/performance.md"), &text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The binary as it is delivered.
+fn build(root: &Path) -> Result<PathBuf> {
+    say("building the release binary");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--locked", "--bin", "holdfast"]).current_dir(root);
+    let status = command.status().context("cannot run cargo")?;
+    anyhow::ensure!(status.success(), "the release binary does not build");
+    let manifest = root.join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
+    Ok(metadata.target_directory.join("release/holdfast").into())
+}
+
+/// What is being done, for whoever waits.
+#[allow(clippy::print_stderr, reason = "progress of a command")]
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}
+
+#[allow(clippy::print_stdout, reason = "the output of a command")]
+fn print(text: &str) {
+    println!("{text}");
+}
