@@ -107,6 +107,7 @@ fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
         Some(id) => (Some(id), &message.html_body),
         None => (message.text_body.first().copied(), &message.text_body),
     };
+    let body_id = body_id.or_else(|| unfinished_text(message));
     let body = body_id.and_then(|id| message.part(id)).map_or_else(TextBody::default, body_of);
     let mut ids: Vec<u32> = shown.iter().copied().filter(|id| Some(*id) != body_id).collect();
     ids.extend(message.attachments.iter().copied().filter(|id| Some(*id) != body_id));
@@ -119,6 +120,17 @@ fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
         .map(|(part, number)| attachment(message, part, number))
         .collect();
     (body, attachments)
+}
+
+/// The text of a message that was cut off: without its last boundary the parser takes the first
+/// part for an attachment, where Exchange shows it.
+fn unfinished_text(message: &Message<'_>) -> Option<u32> {
+    let first = *message.attachments.first()?;
+    let part = message.part(first)?;
+    let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
+    let is_file = part.attachment_name().is_some() || part.content_disposition().is_some();
+    (is_text && !is_file && part.content_type().is_none_or(|kind| kind.ctype() == "text"))
+        .then_some(first)
 }
 
 fn body_of(part: &MessagePart<'_>) -> TextBody {
@@ -217,6 +229,15 @@ mod tests {
         assert_eq!(fields.attachments[0].name, "latin.txt");
         assert_eq!(&fields.attachments[0].content[..], [0xfc, 0xfc]); // not UTF-8
         assert_eq!(fields.to.last().map(|p| p.address.as_str()), Some("b@contoso.example"));
+    }
+
+    #[test]
+    fn text_without_its_last_boundary_is_the_body() {
+        let cut =
+            b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n";
+        let fields = fields_of_mime(cut);
+        assert_eq!(fields.body, TextBody::Text("Hello\r\n".to_owned()));
+        assert_eq!(fields.attachments.len(), 0);
     }
 
     proptest! {
