@@ -79,7 +79,7 @@ pub struct ResourceReport {
 /// An item that was not stored.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
-    /// Graph id.
+    /// Graph id; that of the folder for a message that the service could not even name.
     pub item: String,
     /// Skip cause or Graph's code.
     pub cause: String,

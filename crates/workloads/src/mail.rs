@@ -1,7 +1,8 @@
 //! Mailboxes: messages in folders.
 //!
-//! Reading goes `folders` (which folders are there) → `round` (what changed in one folder) →
-//! `body` (the message itself). `layout` and `meta` say where and how a message lies in the vault.
+//! Reading goes `folders` (which folders are there) → `round` (what changed in one folder, or
+//! `listing` where the service cannot say) → `body` (the message itself). `layout` and `meta` say
+//! where and how a message lies in the vault.
 //! Writing back goes `fields` (what a stored message says) → `compose` (the JSON that creates it)
 //! → `write` (create, then read back) → `compare` (is it the same?).
 
@@ -13,8 +14,10 @@ mod fields;
 mod folders;
 mod html;
 mod layout;
+mod listing;
 mod meta;
 mod mime;
+mod property;
 mod round;
 mod write;
 
@@ -28,6 +31,7 @@ pub use html::normal_form;
 pub use layout::{
     Place, fanout_levels, folder_dirs, item_name, overflow_name, place_of_name, resource_dir,
 };
+pub use listing::Absence;
 pub use meta::{FolderMeta, FolderState, ItemMeta, MailboxState, STATE_FILE, StoredForm};
 pub use mime::fields_of_mime;
 pub use round::{Entry, Listed, Round, listed};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures::StreamExt;
 use holdfast_catalog::{ContainerRow, ItemRow};
+use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, ItemId, SkipCause};
 use holdfast_vault::{Content, Cut};
 use holdfast_workloads::mail::{self, Body, Entry, ItemMeta, StoredForm};
@@ -25,24 +26,27 @@ const FAILURES_IN_A_ROW: usize = 20;
 pub(super) struct Entries {
     put: BTreeMap<ItemId, ItemMeta>,
     removed: Vec<ItemId>,
+    corrupt: Vec<ItemId>,
 }
 
 impl Entries {
     pub fn new(entries: Vec<Entry>) -> Self {
-        let mut last: BTreeMap<ItemId, Option<ItemMeta>> = BTreeMap::new();
+        let mut last = BTreeMap::new();
         for entry in entries {
-            match entry {
-                Entry::Put(listed) => last.insert(listed.meta.item_id(), Some(listed.meta)),
-                Entry::Removed(id) => last.insert(id, None),
+            let id = match &entry {
+                Entry::Put(listed) => listed.meta.item_id(),
+                Entry::Removed(id) | Entry::Corrupt(id) => id.clone(),
             };
+            last.insert(id, entry);
         }
-        let mut page = Self { put: BTreeMap::new(), removed: Vec::new() };
-        for (id, meta) in last {
-            match meta {
-                Some(meta) => {
-                    page.put.insert(id, meta);
+        let mut page = Self { put: BTreeMap::new(), removed: Vec::new(), corrupt: Vec::new() };
+        for (id, entry) in last {
+            match entry {
+                Entry::Put(listed) => {
+                    page.put.insert(id, listed.meta);
                 }
-                None => page.removed.push(id),
+                Entry::Removed(_) => page.removed.push(id),
+                Entry::Corrupt(_) => page.corrupt.push(id),
             }
         }
         page
@@ -50,37 +54,47 @@ impl Entries {
 
     /// Ids of the messages that are there.
     pub fn ids(&self) -> impl Iterator<Item = &ItemId> {
-        self.put.keys()
+        self.put.keys().chain(&self.corrupt)
     }
 }
 
-/// Messages of a folder that could not be read and are asked for again.
+/// Messages of a folder that could not be read and are asked for again, once in each round.
 #[derive(Default)]
-pub(super) struct Retry(Vec<ItemId>);
+pub(super) struct Retry {
+    /// From rounds before; not asked for yet.
+    waiting: Vec<ItemId>,
+    /// From this round.
+    failed: Vec<ItemId>,
+}
 
 impl Retry {
     /// Those that a row remembers.
     pub fn of(row: &ContainerRow) -> Self {
         let ids: Option<Vec<ItemId>> =
             row.retry.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        Self(ids.unwrap_or_default())
+        Self { waiting: ids.unwrap_or_default(), failed: Vec::new() }
     }
 
     /// The form of the row; nothing when there are none.
     pub fn to_json(&self) -> Option<String> {
-        (!self.0.is_empty())
-            .then(|| serde_json::to_string(&self.0).expect("ids are text and serialise"))
+        let ids: Vec<&ItemId> = self.waiting.iter().chain(&self.failed).collect();
+        (!ids.is_empty()).then(|| serde_json::to_string(&ids).expect("ids are text and serialise"))
     }
 
     /// The ids as text.
     pub fn into_ids(self) -> Vec<String> {
-        self.0.into_iter().map(|id| id.0).collect()
+        self.waiting.into_iter().chain(self.failed).map(|id| id.0).collect()
+    }
+
+    /// The round itself tells of the message.
+    fn forget(&mut self, id: &ItemId) {
+        self.waiting.retain(|waiting| waiting != id);
+        self.failed.retain(|failed| failed != id);
     }
 
     fn add(&mut self, id: ItemId) {
-        if !self.0.contains(&id) {
-            self.0.push(id);
-        }
+        self.forget(&id);
+        self.failed.push(id);
     }
 }
 
@@ -106,9 +120,15 @@ impl MailboxRun<'_, '_, '_> {
         retry: &mut Retry,
     ) -> Result<()> {
         self.left.extend(page.removed.into_iter().map(|id| (folder.clone(), id)));
+        for id in page.corrupt {
+            retry.forget(&id);
+            self.skip(id.0, SkipCause::CorruptInService);
+        }
         let mut wanted = Vec::new();
         for (id, meta) in page.put {
-            retry.0.retain(|waiting| *waiting != id);
+            retry.forget(&id);
+            // It left and came back in one round.
+            self.left.remove(&(folder.clone(), id.clone()));
             let old = self.lookup(&id).await?;
             match old {
                 Some(row) if row.change_key == meta.ck && row.container == *folder => {}
@@ -127,13 +147,16 @@ impl MailboxRun<'_, '_, '_> {
     pub async fn apply_retries(&mut self, folder: &ContainerId, retry: &mut Retry) -> Result<()> {
         let user = self.resource.graph_id.clone();
         let mut wanted = Vec::new();
-        for id in std::mem::take(&mut retry.0) {
-            match mail::listed(self.shard.work.graph, &user, &id).await {
+        for id in std::mem::take(&mut retry.waiting) {
+            match mail::listed(self.shard.work.graph, &user, folder, &id).await {
                 Ok(Some(listed)) => {
                     let old = self.lookup(&id).await?;
                     wanted.push(Wanted { meta: listed.meta, old });
                 }
                 Ok(None) => {}
+                Err(error) if error.graph_kind() == Some(Kind::Corrupt) => {
+                    self.skip(id.0, SkipCause::CorruptInService);
+                }
                 Err(error) => self.fail(id, &error.into(), retry),
             }
         }
@@ -220,9 +243,7 @@ impl MailboxRun<'_, '_, '_> {
             }
             Fetched::Skipped(cause) => {
                 self.shard.work.progress.item_done(0);
-                self.counts.items_skipped += 1;
-                let cause = cause.to_string();
-                self.problems.push(Problem { item: id.0, cause, skipped: true });
+                self.skip(id.0, cause);
                 Ok(())
             }
             Fetched::Failed(error) if in_a_row >= FAILURES_IN_A_ROW || concerns_all(&error) => {
@@ -260,6 +281,12 @@ impl MailboxRun<'_, '_, '_> {
             None => self.counts.items_new += 1,
         }
         Ok(())
+    }
+
+    /// Records an item that is left out for a known cause; its last good version stays.
+    pub fn skip(&mut self, item: String, cause: SkipCause) {
+        self.counts.items_skipped += 1;
+        self.problems.push(Problem { item, cause: cause.to_string(), skipped: true });
     }
 
     /// Records a failed item; its last good version stays.

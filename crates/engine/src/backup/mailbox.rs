@@ -3,13 +3,13 @@
 //! The mailbox is the unit of change: removals are applied only when all folders were read, for a
 //! message that left one folder may have arrived in another.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow, ResourceStatus};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, Counts, ItemId, Outcome, SkipCause};
 use holdfast_vault::SnapshotKind;
-use holdfast_workloads::mail::{FolderState, Round};
+use holdfast_workloads::mail::{Absence, FolderState, Round};
 
 use super::entries::{Entries, Retry};
 use super::folders::{self, FolderPlan, Paths};
@@ -32,7 +32,7 @@ pub(super) struct MailboxRun<'r, 'a, 'w> {
     /// At least one folder could be read.
     pub read_one: bool,
     /// Messages that left a folder: applied at the end, if at all.
-    pub left: Vec<(ContainerId, ItemId)>,
+    pub left: BTreeSet<(ContainerId, ItemId)>,
 }
 
 /// Backs up one mailbox. What Graph refuses is in the report, and other mailboxes go on; an error
@@ -91,7 +91,7 @@ async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<Resour
         counts: Counts::default(),
         problems: Vec::new(),
         read_one: false,
-        left: Vec::new(),
+        left: BTreeSet::new(),
     };
     mailbox.note_folders(plan.rows.values().chain(plan.removed.values()));
     let failure = mailbox.read_folders(&plan).await?;
@@ -198,26 +198,22 @@ impl MailboxRun<'_, '_, '_> {
         };
         match done {
             // The folder went away after it was listed; the next folder delta says so.
-            Err(error) if kind(&error) == Some(Kind::NotFound) => Ok(()),
+            Err(error) if kind(&error) == Some(Kind::NotFound) && !is_without_mailbox(&error) => {
+                Ok(())
+            }
             other => other,
         }
     }
 
     async fn read_round(&mut self, id: &ContainerId, mut round: Round<'_>) -> Result<()> {
-        let held = match round.is_full() {
-            true => self.ids_in(id).await?,
-            false => HashSet::new(),
-        };
         // An interrupted enumeration of a known folder starts again: only a whole one can tell
         // what is gone.
-        let resumable = held.is_empty();
-        let mut missing = held;
+        let resumable = !round.is_full() || self.items_in(id).await?.is_empty();
+        let mut seen = HashSet::new();
         let mut retry = Retry::of(&self.rows[id]);
         while let Some((entries, next)) = round.next_page().await? {
             let page = Entries::new(entries);
-            page.ids().for_each(|id| {
-                missing.remove(id);
-            });
+            seen.extend(page.ids().cloned());
             self.apply_page(id, page, &mut retry).await?;
             if resumable {
                 self.note_row(id, |row| row.next_link = next);
@@ -226,8 +222,10 @@ impl MailboxRun<'_, '_, '_> {
                 self.shard.commit(SnapshotKind::Checkpoint).await?;
             }
         }
+        if round.is_full() {
+            self.compare(id, &round, &seen).await?;
+        }
         self.apply_retries(id, &mut retry).await?;
-        self.left.extend(missing.into_iter().map(|item| (id.clone(), item)));
         let link = round.delta_link().map(str::to_owned);
         self.note_row(id, |row| {
             row.next_link = None;
@@ -237,11 +235,36 @@ impl MailboxRun<'_, '_, '_> {
         Ok(())
     }
 
-    /// Ids of the items that lie in a folder as far as the catalog and this run know.
-    async fn ids_in(&self, id: &ContainerId) -> Result<HashSet<ItemId>> {
-        Ok(self.items_in(id).await?.into_iter().map(|row| row.id).collect())
+    /// Finds what a whole reading of a folder did not show.
+    async fn compare(
+        &mut self,
+        folder: &ContainerId,
+        round: &Round<'_>,
+        seen: &HashSet<ItemId>,
+    ) -> Result<()> {
+        let mut unnamed = round.unnamed();
+        for row in self.items_in(folder).await? {
+            if seen.contains(&row.id) {
+                continue;
+            }
+            match round.look_for(&row.id).await? {
+                Absence::Gone => {
+                    self.left.insert((folder.clone(), row.id));
+                }
+                Absence::Overlooked => {}
+                Absence::Corrupt => {
+                    unnamed = unnamed.saturating_sub(1);
+                    self.skip(row.id.0, SkipCause::CorruptInService);
+                }
+            }
+        }
+        for _ in 0..unnamed {
+            self.skip(folder.0.clone(), SkipCause::CorruptInService);
+        }
+        Ok(())
     }
 
+    /// The items that lie in a folder as far as the catalog and this run know.
     async fn items_in(&self, id: &ContainerId) -> Result<Vec<ItemRow>> {
         const PAGE: u32 = 1_000;
         let mut after = None;
@@ -354,7 +377,8 @@ impl MailboxRun<'_, '_, '_> {
     /// Removals wait for a round in which every folder could be read: the links that told of them
     /// are not advanced, so that they are told again.
     fn hold_back_removals(&mut self, known: &[ContainerRow]) {
-        let left: HashSet<ContainerId> = self.left.drain(..).map(|(folder, _)| folder).collect();
+        let left = std::mem::take(&mut self.left);
+        let left: HashSet<ContainerId> = left.into_iter().map(|(folder, _)| folder).collect();
         for id in left {
             let old = known.iter().find(|row| row.id == id).and_then(|row| row.delta_link.clone());
             self.note_row(&id, |row| row.delta_link = old);

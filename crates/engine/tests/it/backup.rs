@@ -200,11 +200,11 @@ async fn a_move_whose_target_cannot_be_read_loses_nothing() {
     let before = stored(&t, &upn).await;
     let id = tenant.messages(&upn, &inbox).unwrap()[0].id.clone();
     tenant.message_move(&upn, &id, &target).unwrap();
-    let fault = Fault::always(FaultKind::ServerError(500), &format!("{target}/messages/delta"));
+    let fault = Fault::always(FaultKind::ServerError(503), &format!("{target}/messages/delta"));
     // The link of a known folder has another form; both are struck.
     tenant.faults().inject(fault);
     tenant.faults().inject(Fault::always(
-        FaultKind::ServerError(500),
+        FaultKind::ServerError(503),
         &format!("mailFolders('{target}')/messages"),
     ));
     let report = t.backup().await;
