@@ -146,7 +146,10 @@ impl Error {
     pub(crate) fn cause(&self) -> String {
         match self {
             Self::Workload(error) => error.cause(),
-            Self::Graph(error) => error.code().map_or_else(|| self.kind_name(), str::to_owned),
+            Self::Graph(error) => match error.code() {
+                Some(code) => code.to_owned(),
+                None => format!("{:?}", error.kind()).to_lowercase(),
+            },
             _ => self.kind_name(),
         }
     }

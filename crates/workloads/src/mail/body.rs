@@ -7,8 +7,13 @@ use holdfast_graph::{self as graph, Graph, Kind, segment};
 use holdfast_model::{ItemId, SkipCause};
 use serde_json::{Value, json};
 
-use super::round::message_path;
+use super::round::{is_gone, message_path};
 use crate::{Error, Result};
+
+/// Properties that only the JSON form needs, for MIME has them as headers: threading and the
+/// headers of transport. Source: MS-OXPROPS.
+const EXPAND: &str = "singleValueExtendedProperties($filter=id eq 'String 0x001A' \
+    or id eq 'String 0x1042' or id eq 'String 0x1039' or id eq 'String 0x007D')";
 
 /// What there is to store of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,13 +32,25 @@ pub enum Body {
 /// Errors are failures of this item only, unless their kind says that the mailbox or the tenant
 /// is out of reach.
 pub async fn fetch_body(graph: &Graph, user: &str, id: &ItemId) -> Result<Body> {
-    let mime = graph.get(format!("{}/$value", message_path(user, id))).mailbox(user);
-    match mime.send_bytes().await {
-        Ok(bytes) if bytes.is_empty() => whole_json(graph, user, id).await, // sdk-java#722
-        Ok(bytes) => Ok(Body::Mime(bytes)),
+    match mime(graph, user, id).await {
+        Ok(Some(bytes)) => Ok(Body::Mime(bytes)),
+        Ok(None) => whole_json(graph, user, id).await,
         Err(error) if is_conversion_failure(&error) => whole_json(graph, user, id).await,
         Err(error) => skip_or_fail(error),
     }
+}
+
+/// The MIME form. An answer without content (sdk-java#722) is no message: it is asked for once
+/// more, then given up.
+async fn mime(graph: &Graph, user: &str, id: &ItemId) -> graph::Result<Option<Bytes>> {
+    for _ in 0..2 {
+        let path = format!("{}/$value", message_path(user, id));
+        let bytes = graph.get(path).mailbox(user).send_bytes().await?;
+        if !bytes.is_empty() {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
 }
 
 /// Graph cannot convert this message, now or ever.
@@ -43,7 +60,7 @@ fn is_conversion_failure(error: &graph::Error) -> bool {
 }
 
 fn skip_or_fail(error: graph::Error) -> Result<Body> {
-    if error.kind() == Kind::NotFound {
+    if is_gone(&error) {
         Ok(Body::Skipped(SkipCause::DeletedInFlight))
     } else if error.kind() == Kind::Corrupt {
         Ok(Body::Skipped(SkipCause::CorruptInService))
@@ -55,12 +72,8 @@ fn skip_or_fail(error: graph::Error) -> Result<Body> {
 }
 
 async fn whole_json(graph: &Graph, user: &str, id: &ItemId) -> Result<Body> {
-    let message = graph
-        .get(message_path(user, id))
-        .query("$expand", super::round::EXPAND)
-        .mailbox(user)
-        .send_json()
-        .await;
+    let message =
+        graph.get(message_path(user, id)).query("$expand", EXPAND).mailbox(user).send_json().await;
     let mut message = match message {
         Ok(message) => message,
         Err(error) if is_conversion_failure(&error) => {
@@ -73,8 +86,9 @@ async fn whole_json(graph: &Graph, user: &str, id: &ItemId) -> Result<Body> {
     Ok(Body::Json(Bytes::from(message.to_string())))
 }
 
-/// All attachments with their bytes. One that cannot be read is kept as its description with
-/// `holdfastError`, so that the rest of the message is not lost (corso#3607).
+/// All attachments with their bytes. One that Exchange cannot give is kept as its description with
+/// `holdfastError`, so that the rest of the message is not lost (corso#3607); so is a list that
+/// breaks off (docs-contrib#8001).
 async fn attachments(graph: &Graph, user: &str, id: &ItemId) -> Result<Vec<Value>> {
     let list = graph
         .get(format!("{}/attachments", message_path(user, id)))
@@ -82,13 +96,22 @@ async fn attachments(graph: &Graph, user: &str, id: &ItemId) -> Result<Vec<Value
         .mailbox(user);
     let mut pages = graph.pages(list);
     let mut whole = Vec::new();
-    while let Some(page) = pages.next().await? {
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) if is_unreadable(&error) => {
+                whole.push(json!({"holdfastError": error.code()}));
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        };
         for mut described in page.items {
             let Some(attachment) = described["id"].as_str() else { continue };
             let path = format!("{}/attachments/{}", message_path(user, id), segment(attachment));
             match whole_attachment(graph, user, &path).await {
                 Ok(content) => whole.push(content),
-                Err(error) if error.code().is_some() => {
+                Err(error) if is_unreadable(&error) => {
                     described["holdfastError"] = json!(error.code());
                     whole.push(described);
                 }
@@ -97,6 +120,12 @@ async fn attachments(graph: &Graph, user: &str, id: &ItemId) -> Result<Vec<Value
         }
     }
     Ok(whole)
+}
+
+/// Exchange says that it cannot give an attachment; anything else may pass.
+fn is_unreadable(error: &graph::Error) -> bool {
+    let codes = ["ErrorCannotOpenFileAttachment", "ErrorInvalidAttachmentId"];
+    is_gone(error) || is_conversion_failure(error) || codes.iter().any(|code| error.has_code(code))
 }
 
 /// An attachment with its bytes; of a message inside the message its MIME.
