@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod backup;
+mod checkpoint;
 mod corpus;
+mod faults;
 mod rebuild;
 mod restore;
 mod sequence;
