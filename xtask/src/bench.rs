@@ -78,9 +78,12 @@ impl Bench {
 }
 
 /// Measures, prints the tables and, in whole, writes them into the page.
-pub(crate) fn run(root: &Path, quick: bool) -> Result<ExitCode> {
-    let binary = build(root)?;
+pub(crate) fn run(root: &Path, quick: bool, binary: Option<PathBuf>) -> Result<ExitCode> {
+    let built = binary.map_or_else(|| build(root), Ok)?;
     let dir = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
+    // A build meanwhile must not change what is measured.
+    let binary = dir.path().join("holdfast");
+    std::fs::copy(built, &binary).context("cannot copy the binary")?;
     let machine = Machine::here(&binary)?;
     let scale = if quick { QUICK } else { WHOLE };
     let mut bench = Bench { binary, dir, scale, report: Report::new(machine, quick) };

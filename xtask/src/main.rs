@@ -24,6 +24,9 @@ enum Command {
         /// Small numbers, printed only: shows that it works, not how fast
         #[arg(long)]
         quick: bool,
+        /// Measure this binary instead of building one
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
     },
     /// Check dependencies between crates, manifests, sizes, words and links of the docs
     Tidy {
@@ -35,7 +38,7 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Bench { quick } => bench::run(&root()?, quick),
+        Command::Bench { quick, binary } => bench::run(&root()?, quick, binary),
         Command::Tidy { shrink } => tidy::run(&root()?, shrink),
     }
 }

@@ -185,8 +185,9 @@ impl Bench {
         let (used, backup) = installation.back_up()?;
         let requests = tenant.take_requests()?;
         ensure!(backup.items_new + backup.items_changed == 0, "the tenant was not idle");
-        // The messages of each folder are a delta container, and so are the folders of each person.
-        let containers = (folders + people.len()) as f64;
+        // The messages of each folder are a delta container, and so are the folders of each
+        // person, and the people.
+        let containers = (folders + people.len() + 1) as f64;
         self.report.used(&format!("poll of {} idle mailboxes", people.len()), &used);
         self.report.row(
             &format!("requests of an idle poll, {} mailboxes, {folders} folders", people.len()),
