@@ -13,6 +13,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a test context fails by panicking")]
 #![allow(clippy::unwrap_used, reason = "a test context fails by panicking")]
 
+mod mailbox;
 mod restic;
 mod view;
 
@@ -32,6 +33,7 @@ use jiff::SignedDuration;
 use tempfile::TempDir;
 
 pub use holdfast_sim as sim;
+pub use mailbox::{Kept, Mailbox, assert_same, kept, live, stored};
 pub use restic::Restic;
 pub use view::{Comparable, by_folder, mailbox_view, special};
 

@@ -10,10 +10,10 @@ use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::{Home, MAIL_FANOUT, Progress, tenant};
 use holdfast_model::{Fence, Outcome, RunId, Seq, ShardId};
 use holdfast_testkit::sim::{Fault, FaultKind, RetryAfter};
-use holdfast_testkit::{Options, TestContext};
+use holdfast_testkit::{Options, TestContext, assert_same, live, stored};
 use holdfast_vault::{Snapshot, SnapshotKind, Tags};
 
-use crate::sequence::{Edits, Sequence, assert_same, live, stored};
+use crate::sequence::{Edits, Sequence};
 
 const SHARD: ShardId = ShardId(1);
 
