@@ -1,7 +1,8 @@
 //! Automation of this repository: `cargo xtask tidy` checks the rules that no compiler checks,
-//! `cargo xtask bench` measures the product.
+//! `cargo xtask bench` measures the product, `cargo xtask soak` runs the long campaigns.
 
 mod bench;
+mod soak;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         binary: Option<PathBuf>,
     },
+    /// Run a long campaign, of which ./test runs a slice
+    Soak {
+        /// Which one
+        campaign: soak::Campaign,
+        /// How many kills or seeds, where not the usual number
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        /// First seed
+        #[arg(long, default_value_t = 1, value_name = "SEED")]
+        from: u64,
+    },
     /// Check dependencies between crates, manifests, sizes, words and links of the docs
     Tidy {
         /// Lower the entries of xtask/ratchet.toml to what the code needs now
@@ -39,6 +51,7 @@ enum Command {
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Bench { quick, binary } => bench::run(&root()?, quick, binary),
+        Command::Soak { campaign, count, from } => soak::run(&root()?, campaign, count, from),
         Command::Tidy { shrink } => tidy::run(&root()?, shrink),
     }
 }
