@@ -176,8 +176,14 @@ async fn dry_run(
             report.skipped(&planned.found.path());
             continue;
         }
-        let stored = item::read(&source.reader, &planned.found).await?;
-        report.restored(&planned.found.path(), stored.bytes.len() as u64, stored.losses);
+        let path = planned.found.path();
+        match item::read(&source.reader, &planned.found).await {
+            Ok(stored) => report.restored(&path, stored.bytes.len() as u64, stored.losses),
+            Err(error) if item::is_unreadable(&error) => {
+                report.failed(&path, error.to_string(), Vec::new());
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use holdfast_workloads::mail::{self, Fields, Loss, MailWriter};
 
 use super::plan::{Action, Planned, Target};
 use crate::browse::Found;
-use crate::{Error, Home, Result};
+use crate::{Error, Exit, Home, Result};
 
 /// What the messages of one restore share.
 pub(super) struct Task<'a> {
@@ -53,7 +53,12 @@ impl Task<'_> {
         if done_before || (planned.action == Action::Skip && before.is_none()) {
             return Ok(Done::Skipped);
         }
-        let stored = read(self.reader, &planned.found).await?;
+        let stored = match read(self.reader, &planned.found).await {
+            Err(error) if is_unreadable(&error) => {
+                return Ok(Done::Failed { detail: error.to_string(), losses: Vec::new() });
+            }
+            read => read?,
+        };
         tracing::debug!(target: "holdfast::stage", stage = "restore write");
         match self.bring_back(folder, &planned, &stored, before).await {
             Ok(differences) if differences.is_empty() => {
@@ -143,6 +148,11 @@ impl Task<'_> {
         };
         Ok(self.home.catalog.restore_item_put(&[row]).await?)
     }
+}
+
+/// The stored message is damaged; others need not be.
+pub(super) fn is_unreadable(error: &Error) -> bool {
+    error.exit() == Exit::Damaged || matches!(error, Error::Workload(_))
 }
 
 /// Failures that concern the whole restore: without the vault, the catalog, rights or the service
