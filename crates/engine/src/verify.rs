@@ -13,9 +13,11 @@ pub struct VaultCheck {
     pub vault: String,
     /// True when data was read and compared with its hashes too.
     pub read_data: bool,
+    /// What is wrong with the control repository (tenants, resources), one line each.
+    pub control_errors: Vec<String>,
     /// Per shard.
     pub shards: Vec<ShardCheck>,
-    /// Number of errors over all shards.
+    /// Number of errors over the control repository and all shards.
     pub errors: usize,
 }
 
@@ -42,14 +44,16 @@ pub struct ShardCheck {
 pub async fn check(home: &Home, vault: Option<&str>, read_data: bool) -> Result<VaultCheck> {
     let vault = home.vault(vault).await?;
     let id = vault.id().to_owned();
-    let shards = blocking(move || {
-        vault.control()?.load()?;
+    let (control_errors, shards) = blocking(move || {
+        let control = vault.control()?.check(read_data)?;
         let ids = vault.shard_ids()?;
-        ids.into_iter().map(|id| check_shard(&vault, id, read_data)).collect::<Result<Vec<_>>>()
+        let shards = ids.into_iter().map(|id| check_shard(&vault, id, read_data));
+        Ok((control.errors, shards.collect::<Result<Vec<_>>>()?))
     })
     .await?;
-    let errors = shards.iter().map(|shard| shard.errors.len()).sum();
-    Ok(VaultCheck { vault: id, read_data, shards, errors })
+    let in_shards: usize = shards.iter().map(|shard| shard.errors.len()).sum();
+    let errors = control_errors.len() + in_shards;
+    Ok(VaultCheck { vault: id, read_data, control_errors, shards, errors })
 }
 
 fn check_shard(

@@ -29,6 +29,9 @@ async fn check(home: &Home, vault: Option<&str>, read_data: bool, out: Output) -
 fn human(report: &VaultCheck) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
+    for error in &report.control_errors {
+        let _ = writeln!(text, "Control repository damaged: {}", clean(error));
+    }
     for shard in &report.shards {
         let _ = writeln!(
             text,
