@@ -207,13 +207,13 @@ async fn f08_a_page_larger_than_asked_doubles_nothing() {
 }
 
 /// Read state and categories of all stored messages.
-async fn states(t: &TestContext, upn: &str) -> BTreeMap<String, (bool, Vec<String>)> {
+pub async fn states(t: &TestContext, upn: &str) -> BTreeMap<String, (bool, Vec<String>)> {
     let located = locate(&t.home, None, upn, &At::Latest).await.unwrap();
     let found = tokio::task::block_in_place(|| located.messages("")).unwrap();
     found.into_iter().map(|f| (f.meta.id, (f.meta.read, f.meta.cat))).collect()
 }
 
-fn live_states(t: &TestContext, upn: &str) -> BTreeMap<String, (bool, Vec<String>)> {
+pub fn live_states(t: &TestContext, upn: &str) -> BTreeMap<String, (bool, Vec<String>)> {
     let folders = t.tenant().folders(upn).unwrap();
     let messages = folders.iter().flat_map(|f| t.tenant().messages(upn, &f.id).unwrap());
     messages.map(|m| (m.id, (m.is_read, m.categories))).collect()

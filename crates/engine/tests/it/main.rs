@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod backup;
+mod bad;
 mod checkpoint;
 mod corpus;
 mod faults;
 mod rebuild;
 mod restore;
+mod resume;
 mod sequence;
