@@ -57,10 +57,10 @@ pub struct Global {
 /// Form of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    // Lines for people.
     #[default]
     Text,
-    /// One JSON object per line.
+    // One JSON object per line.
     Json,
 }
 
@@ -306,12 +306,12 @@ pub struct Restore {
 /// When a message is in the target already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Conflict {
-    /// Leave it as it is.
+    // Leave it as it is.
     #[default]
     Skip,
-    /// Put the stored version in its place.
+    // Put the stored version in its place.
     Replace,
-    /// Put the stored version beside it.
+    // Put the stored version beside it.
     Copy,
 }
 

@@ -67,7 +67,6 @@ pub fn entry_table(entries: &[Entry]) -> String {
 
 pub async fn cat(home: &Home, args: &Cat) -> Result<u8> {
     let source = &args.source;
-    // Standard output is written by one command at a time; a lock cannot be held over an await.
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let (tenant, at) = (source.tenant.as_deref(), source.at());
     browse::cat(home, tenant, &source.resource, &at, &args.path, &mut out).await?;

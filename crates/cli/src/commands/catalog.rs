@@ -5,26 +5,35 @@ use holdfast_engine::rebuild::{self, RebuildReport};
 
 use crate::args::Catalog;
 use crate::error::Result;
-use crate::output::{Output, of};
+use crate::output::{Output, clean, of};
 
 pub async fn run(home: &Home, command: &Catalog, out: Output) -> Result<u8> {
     let Catalog::Rebuild = command;
     let report = rebuild::rebuild(home).await?;
-    out.show(&report, || human(&report))?;
+    let tenants = home.catalog.tenant_list().await?;
+    let locked: Vec<String> =
+        tenants.into_iter().filter(|t| t.sealed_credential.is_none()).map(|t| t.name).collect();
+    out.show(&report, || human(&report, &locked))?;
     Ok(0)
 }
 
-fn human(report: &RebuildReport) -> String {
+fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
     let of = |number: usize, thing| of(number as u64, thing);
-    format!(
-        "Catalog made again from the vault: {}, {}, {}, {}, {}, {}.\n\
-         Credentials are never in the vault: give them again with 'holdfast tenant add' under the \
-         same name.",
+    let mut text = format!(
+        "Catalog made again from the vault: {}, {}, {}, {}, {}, {}.",
         of(report.tenants, "tenant"),
         of(report.resources, "resource"),
         of(report.shards, "shard"),
         of(report.snapshots, "snapshot"),
         of(report.restore_points, "restore point"),
         of(report.items, "item"),
-    )
+    );
+    if !without_credentials.is_empty() {
+        text.push_str(&format!(
+            "\nCredentials are never in the vault. Give them again with 'holdfast tenant add' under \
+             the same name: {}",
+            clean(&without_credentials.join(", "))
+        ));
+    }
+    text
 }

@@ -145,7 +145,7 @@ impl Stage {
         let losses = losses_by_id(&entries, &restore);
         let after = compare::see(tenant, upn, &victim.folder.path)?;
         let comparison =
-            compare::compare(&before, after, |id| losses.get(id).copied().unwrap_or_default());
+            compare::compare(&before, &after, |id| losses.get(id).copied().unwrap_or_default());
         script.comparison(&comparison, in_mailbox, scene::in_mailbox(tenant, upn)?)?;
         let restic = self.witness().await?;
         script.restic(restic.as_ref())?;
@@ -262,18 +262,22 @@ fn losses_by_id(
     let mut losses = HashMap::new();
     for item in &report.items {
         let Some(id) = ids.get(item.path.as_str()) else { continue };
-        let rebuilt = item.losses.iter().any(|loss| rebuilds_content(&loss_name(*loss)));
-        if rebuilt {
-            losses.insert((*id).to_owned(), ["body", "attachments, byte by byte"].as_slice());
-        }
+        let fields = item.losses.iter().map(|loss| touched(&loss_name(*loss)));
+        losses
+            .insert((*id).to_owned(), fields.max_by_key(|fields| fields.len()).unwrap_or_default());
     }
     losses
 }
 
-/// Whether a loss means that body and attachments are put together in another way.
-fn rebuilds_content(loss: &str) -> bool {
-    matches!(
-        loss,
-        "smime" | "report" | "tnef" | "embedded_message" | "meeting" | "unreadable_attachment"
-    )
+/// The fields in which a message with this loss differs.
+fn touched(loss: &str) -> &'static [&'static str] {
+    match loss {
+        // Exchange keeps the whole as one attachment; put back it is its parts.
+        "smime" => &["attachment names", "attachments, byte by byte", "inline content ids"],
+        // Their bytes come back under another name, or with a name.
+        "report" | "embedded_message" | "meeting" => &["attachment names"],
+        "unreadable_attachment" => &["attachment names", "attachments, byte by byte"],
+        "recipient_without_address" => &["to", "cc", "bcc", "reply to"],
+        _ => &[],
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io::{self, BufRead, IsTerminal};
 
-use holdfast_engine::restore::{self, OnConflict, RestoreReport, RestoreRequest};
+use holdfast_engine::restore::{self, ItemReport, OnConflict, RestoreReport, RestoreRequest};
 use holdfast_engine::{Home, Progress};
 
 use super::exit_code;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::output::{self, Output, bytes, clean, count, of, time};
 use crate::progress;
 
-/// Messages that are listed for people; all are in the `--json` form.
+/// Failed messages that are listed for people; all are in the `--json` form.
 const ITEMS_SHOWN: usize = 20;
 
 pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
@@ -55,18 +55,13 @@ fn confirmed() -> Result<bool> {
 fn human(report: &RestoreReport) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    for item in report.items.iter().take(ITEMS_SHOWN) {
-        let detail = item.detail.as_deref().unwrap_or("not everything can be carried");
-        let losses: Vec<String> = item.losses.iter().map(|loss| loss_name(*loss)).collect();
-        let losses = match losses.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", losses.join(", ")),
-        };
-        let path = clean(&item.path);
-        let _ = writeln!(text, "{}: {path}: {}{losses}", item.result, clean(detail));
+    let failed: Vec<&ItemReport> = report.items.iter().filter(|i| i.result == "failed").collect();
+    for item in failed.iter().take(ITEMS_SHOWN) {
+        let detail = item.detail.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "failed: {}: {}", clean(&item.path), clean(detail));
     }
-    if report.items.len() > ITEMS_SHOWN {
-        let more = count((report.items.len() - ITEMS_SHOWN) as u64);
+    if failed.len() > ITEMS_SHOWN {
+        let more = count((failed.len() - ITEMS_SHOWN) as u64);
         let _ = writeln!(text, "… and {more} more; --json lists all");
     }
     for (loss, number) in &report.losses {
@@ -87,7 +82,7 @@ pub fn summary(report: &RestoreReport) -> String {
         false => format!(" {}", report.outcome),
     };
     format!(
-        "{word}{outcome}: {} {done}, {} skipped, {} failed; {} from the restore point of {} to {}; \
+        "{word}{outcome}: {} {done}, {} skipped because they are there already, {} failed; {} from the restore point of {} to {}; \
          {}.",
         of(report.items_restored, "message"),
         count(report.items_skipped),

@@ -1,0 +1,51 @@
+//! What can be typed, kept as files: a change of the command line is seen in a review.
+
+use crate::site::holdfast;
+
+const COMMANDS: [&[&str]; 25] = [
+    &[],
+    &["demo"],
+    &["init"],
+    &["tenant"],
+    &["tenant", "add"],
+    &["tenant", "list"],
+    &["tenant", "test"],
+    &["tenant", "certificate"],
+    &["tenant", "permissions"],
+    &["resources"],
+    &["backup"],
+    &["snapshots"],
+    &["ls"],
+    &["cat"],
+    &["restore"],
+    &["vault"],
+    &["vault", "check"],
+    &["vault", "password"],
+    &["vault", "kit"],
+    &["catalog"],
+    &["catalog", "rebuild"],
+    &["doctor"],
+    &["sim"],
+    &["sim", "serve"],
+    &["completions"],
+];
+
+#[test]
+fn help_of_every_command() {
+    for command in COMMANDS {
+        let answer = holdfast(&[command, &["--help"]].concat());
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{command:?}");
+        let name = ["holdfast", &command.join("-")].join("-");
+        insta::assert_snapshot!(name.trim_end_matches('-'), answer.text());
+    }
+}
+
+#[test]
+fn version_and_completions() {
+    let version = holdfast(&["--version"]).text();
+    assert_eq!(version, format!("holdfast {}\n", env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = holdfast(&["completions", shell]).text();
+        assert!(script.contains("snapshots") && script.contains("on-conflict"), "{shell}");
+    }
+}

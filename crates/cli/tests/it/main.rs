@@ -1,0 +1,13 @@
+//! The binary `holdfast` from outside: what it prints, what it exits with, what it leaves behind.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail by panicking")]
+
+mod demo;
+mod exits;
+mod help;
+mod kill;
+mod line;
+mod restic;
+mod sim;
+mod site;
+mod tenants;
