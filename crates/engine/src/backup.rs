@@ -25,7 +25,7 @@ use crate::tenant::{self, Purpose};
 use crate::{Home, Progress, Result, discover};
 
 pub(crate) use place::resource_path;
-pub(crate) use shard::snapshot_row;
+pub(crate) use shard::{snapshot_row, take_lease, tree_id};
 
 /// What to back up.
 #[derive(Clone, Debug, Default)]

@@ -11,6 +11,7 @@ use holdfast_vault::{Node, NodeKind, Reader, TreeId};
 use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, Place};
 use serde::Serialize;
 
+use crate::backup::tree_id;
 use crate::home::blocking;
 use crate::{Error, Home, MAIL_FANOUT, Result, discover};
 
@@ -107,7 +108,7 @@ pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) 
         name: resource.name.clone(),
         hint: " at that time; 'holdfast snapshots' lists what there is",
     })?;
-    let tree = point.tree.parse().map_err(|_| Error::not_found("tree", point.tree.clone()))?;
+    let tree = tree_id(&point.tree)?;
     let tenant = crate::tenant::find(home, &resource.tenant).await?;
     let vault = home.vault(Some(&tenant.vault_id)).await?;
     let shard = point.shard;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use holdfast_catalog as catalog;
 use holdfast_graph as graph;
+use holdfast_model::ShardId;
 use holdfast_vault as vault;
 use holdfast_workloads as workloads;
 
@@ -91,6 +92,11 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+    /// The vault holds snapshots that were written after the catalog's state.
+    #[error(
+        "the catalog is older than shard {0} of the vault; run 'holdfast catalog rebuild' first"
+    )]
+    CatalogBehind(ShardId),
     /// A helper thread ended early.
     #[error("a worker thread ended before its work was done")]
     Thread,
@@ -134,7 +140,7 @@ impl Error {
             }
             Self::Intent { .. } => Exit::Damaged,
             Self::NotAHome(_) => Exit::Usage,
-            Self::File { .. } | Self::Thread => Exit::Error,
+            Self::File { .. } | Self::CatalogBehind(_) | Self::Thread => Exit::Error,
         }
     }
 
@@ -156,6 +162,12 @@ impl Error {
 
     fn kind_name(&self) -> String {
         format!("{:?}", self.exit()).to_lowercase()
+    }
+
+    /// True for failures of the vault, the catalog or this machine: after one of them nothing of a
+    /// run may be committed. What Graph answered concerns an item, a folder or a mailbox.
+    pub(crate) fn stops_run(&self) -> bool {
+        !matches!(self, Self::Graph(_) | Self::Workload(_))
     }
 
     /// The Graph error behind this one.

@@ -3,12 +3,14 @@
 //! Tenants, resources and their places come from the control repository, everything else from
 //! snapshots and trees. Delta links are those of the last change of content; runs are not rebuilt.
 
-use holdfast_catalog::{Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow};
+use std::sync::Arc;
+
+use holdfast_catalog::{Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow, VaultRow};
 use holdfast_model::{Fence, ShardId};
 use holdfast_vault::{Node, Reader, Shard, Snapshot, TreeId, Vault};
 use serde::Serialize;
 
-use crate::backup::{resource_path, snapshot_row};
+use crate::backup::{resource_path, snapshot_row, take_lease};
 use crate::home::blocking;
 use crate::walk::{self, Walk};
 use crate::{Home, Result, intent};
@@ -30,11 +32,27 @@ pub struct RebuildReport {
     pub items: usize,
 }
 
-/// Rebuilds the catalog from all vaults of the home. On an error the old catalog stays.
+/// Rebuilds the catalog from all vaults of the home. On an error the old catalog stays. A running
+/// backup keeps its shard: the rebuild names its holder and stops.
 pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
+    let vaults = home.catalog.vault_list().await?;
+    let mut leases = Vec::new();
+    for vault in &vaults {
+        for shard in home.catalog.shard_list(&vault.id).await? {
+            leases.push(take_lease(home, &vault.id, shard.shard).await?);
+        }
+    }
+    let result = under_leases(home, &vaults).await;
+    for lease in &leases {
+        home.catalog.lease_release(lease).await?;
+    }
+    result
+}
+
+async fn under_leases(home: &Home, vaults: &[VaultRow]) -> Result<RebuildReport> {
     let mut report = RebuildReport::default();
     let mut rebuild = home.catalog.rebuild().await?;
-    for row in home.catalog.vault_list().await? {
+    for row in vaults {
         let vault = home.vault(Some(&row.id)).await?;
         of_vault(&vault, &mut rebuild, &mut report).await?;
     }
@@ -73,13 +91,15 @@ async fn of_shard(
         Ok((shard, history))
     })
     .await?;
+    let snapshots = Arc::new(snapshots);
     let rows = snapshots.iter().map(|s| snapshot_row(vault.id(), id, s)).collect();
     report.snapshots += snapshots.len();
     let shards = vec![shard_row(vault.id(), id, &snapshots, fence)];
     rebuild.add(Rebuilt { shards, snapshots: rows, ..Rebuilt::default() }).await?;
+    let reader = blocking(move || Ok(shard.reader()?)).await?;
     for resource in resources {
-        let (shard, snapshots) = (shard.clone(), snapshots.clone());
-        let part = blocking(move || of_resource(&shard.reader()?, &snapshots, resource)).await?;
+        let (reader, snapshots) = (reader.clone(), Arc::clone(&snapshots));
+        let part = blocking(move || of_resource(&reader, &snapshots, resource)).await?;
         report.resources += part.resources.len();
         report.restore_points += part.restore_points.len();
         report.items += part.items.len();
@@ -144,7 +164,7 @@ fn of_resource(
             tree: tree.to_string(),
             complete: state.complete,
         });
-        resource.stale = !state.complete;
+        resource.stale = state.stale || !state.complete;
         resource.restore_point =
             if state.complete { Some(read_at) } else { resource.restore_point };
         resource.last_polled = Some(read_at);

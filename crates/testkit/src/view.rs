@@ -83,7 +83,10 @@ fn comparable(folder: Vec<String>, full: holdfast_sim::FullMessage) -> Comparabl
         threading: [view.internet_message_id, content.in_reply_to, content.references],
         body: (content.body.html, words(&content.body)),
         attachments,
-        dates: [view.received.to_string(), view.sent.to_string()],
+        dates: match view.is_draft {
+            true => [String::new(), String::new()], // Exchange dates a draft anew
+            false => [view.received.to_string(), view.sent.to_string()],
+        },
         state: vec![
             view.is_read.to_string(),
             view.is_draft.to_string(),

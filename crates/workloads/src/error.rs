@@ -15,23 +15,33 @@ pub enum Error {
         property: &'static str,
     },
     /// Metadata in the vault that this version cannot read.
-    #[error("metadata of '{name}' cannot be read; a newer version of Holdfast may have written it")]
+    #[error(
+        "metadata of the entry {entry} cannot be read (column {column}); \
+         a newer version of Holdfast may have written it"
+    )]
     Metadata {
-        /// Name of the entry in the vault.
-        name: String,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
+        /// Short id in the name of the entry; names themselves are personal.
+        entry: String,
+        /// Where in the JSON.
+        column: usize,
     },
     /// A stored message that is neither MIME nor a JSON message.
-    #[error("the stored form of '{name}' cannot be read as a message")]
+    #[error("the stored form of the message {entry} cannot be read")]
     Stored {
-        /// Name of the entry in the vault.
-        name: String,
+        /// Short id in the name of the entry.
+        entry: String,
     },
 }
 
 impl Error {
+    pub(crate) fn metadata(name: &str, error: &serde_json::Error) -> Self {
+        Self::Metadata { entry: short_id_in(name), column: error.column() }
+    }
+
+    pub(crate) fn stored(name: &str) -> Self {
+        Self::Stored { entry: short_id_in(name) }
+    }
+
     /// The kind of the Graph error behind this one, if there is one.
     pub fn graph_kind(&self) -> Option<graph::Kind> {
         match self {
@@ -51,6 +61,12 @@ impl Error {
             Self::Metadata { .. } | Self::Stored { .. } => "unreadable_in_vault".to_owned(),
         }
     }
+}
+
+/// What identifies an entry without telling its subject: the short id, or Holdfast's own name.
+fn short_id_in(name: &str) -> String {
+    let id = name.rsplit_once('~').map_or("?", |(_, id)| id);
+    id.chars().take(16).collect()
 }
 
 /// Shorthand of this crate.

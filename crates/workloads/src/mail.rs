@@ -26,12 +26,14 @@ pub use compare::{Difference, compare};
 pub use compose::{Composed, RESTORE_PROPERTY, compose};
 pub use fidelity::{Loss, losses};
 pub use fields::{Attachment, Fields, Person, TextBody};
-pub use folders::{Folder, FolderChange, WELL_KNOWN, folder_changes, well_known_ids};
+pub use folders::{
+    Folder, FolderChange, WELL_KNOWN, folder_changes, folder_exists, well_known_ids,
+};
 pub use html::normal_form;
 pub use layout::{
     Place, fanout_levels, folder_dirs, item_name, overflow_name, place_of_name, resource_dir,
 };
-pub use listing::Absence;
+pub use listing::{Absence, places};
 pub use meta::{FolderMeta, FolderState, ItemMeta, MailboxState, STATE_FILE, StoredForm};
 pub use mime::fields_of_mime;
 pub use round::{Entry, Listed, Round, listed};

@@ -7,7 +7,7 @@ use holdfast_model::{Fence, Seq};
 use holdfast_vault::{Node, Reader, Shard, Snapshot, TreeId};
 
 use super::place::resource_path;
-use super::shard::snapshot_row;
+use super::shard::{snapshot_row, tree_id};
 use crate::home::blocking;
 use crate::walk::{self, Walk};
 use crate::{Home, Result};
@@ -53,7 +53,7 @@ fn changes(
     snapshot: &Snapshot,
     resources: Vec<ResourceRow>,
 ) -> Result<Vec<ResourceCommit>> {
-    let old_root = head.head_tree.as_deref().and_then(|tree| tree.parse().ok());
+    let old_root = head.head_tree.as_deref().map(tree_id).transpose()?;
     let mut commits = Vec::new();
     for resource in resources {
         let old = tree_in(reader, old_root, &resource)?;
@@ -104,7 +104,7 @@ fn change(
     commit.containers_put = found.new.containers.into_values().collect();
     let read_at = state.read_at.unwrap_or(snapshot.time);
     commit.resource.list_link = state.folders_link;
-    commit.resource.stale = !state.complete;
+    commit.resource.stale = state.stale || !state.complete;
     if state.complete {
         commit.resource.restore_point = Some(read_at);
     }

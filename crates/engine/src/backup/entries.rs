@@ -11,7 +11,7 @@ use holdfast_vault::{Content, Cut};
 use holdfast_workloads::mail::{self, Body, Entry, ItemMeta, StoredForm};
 
 use super::Problem;
-use super::mailbox::{MailboxRun, concerns_all};
+use super::mailbox::{MailboxRun, kind};
 use super::place::store;
 use crate::{Error, Result};
 
@@ -58,7 +58,8 @@ impl Entries {
     }
 }
 
-/// Messages of a folder that could not be read and are asked for again, once in each round.
+/// Messages of a folder that could not be read, for whatever cause, and are asked for again, once in
+/// each round, until they can be or are gone.
 #[derive(Default)]
 pub(super) struct Retry {
     /// From rounds before; not asked for yet.
@@ -121,7 +122,7 @@ impl MailboxRun<'_, '_, '_> {
     ) -> Result<()> {
         self.left.extend(page.removed.into_iter().map(|id| (folder.clone(), id)));
         for id in page.corrupt {
-            retry.forget(&id);
+            retry.add(id.clone());
             self.skip(id.0, SkipCause::CorruptInService);
         }
         let mut wanted = Vec::new();
@@ -131,7 +132,7 @@ impl MailboxRun<'_, '_, '_> {
             self.left.remove(&(folder.clone(), id.clone()));
             let old = self.lookup(&id).await?;
             match old {
-                Some(row) if row.change_key == meta.ck && row.container == *folder => {}
+                Some(row) if is_same(&row, &meta) && row.container == *folder => {}
                 Some(row) if row.content_tag == meta.tag => {
                     if !self.relink(folder, &row, &meta)? {
                         wanted.push(Wanted { meta, old: Some(row) });
@@ -155,9 +156,16 @@ impl MailboxRun<'_, '_, '_> {
                 }
                 Ok(None) => {}
                 Err(error) if error.graph_kind() == Some(Kind::Corrupt) => {
+                    retry.add(id.clone());
                     self.skip(id.0, SkipCause::CorruptInService);
                 }
-                Err(error) => self.fail(id, &error.into(), retry),
+                Err(error) => {
+                    let error = Error::from(error);
+                    if ends_round(&error) {
+                        return Err(error);
+                    }
+                    self.fail(id, &error, retry);
+                }
             }
         }
         self.fetch_all(folder, wanted, retry).await
@@ -243,10 +251,11 @@ impl MailboxRun<'_, '_, '_> {
             }
             Fetched::Skipped(cause) => {
                 self.shard.work.progress.item_done(0);
+                retry.add(id.clone());
                 self.skip(id.0, cause);
                 Ok(())
             }
-            Fetched::Failed(error) if in_a_row >= FAILURES_IN_A_ROW || concerns_all(&error) => {
+            Fetched::Failed(error) if in_a_row >= FAILURES_IN_A_ROW || ends_round(&error) => {
                 Err(error)
             }
             Fetched::Failed(error) => {
@@ -296,6 +305,19 @@ impl MailboxRun<'_, '_, '_> {
         self.problems.push(Problem { item: id.0.clone(), cause: error.cause(), skipped: false });
         retry.add(id);
     }
+}
+
+/// The service gives the same version as before. An absent change key proves nothing.
+fn is_same(row: &ItemRow, meta: &ItemMeta) -> bool {
+    !meta.ck.is_empty() && row.change_key == meta.ck
+}
+
+/// Failures that are not about one message. A message alone may be forbidden (403).
+fn ends_round(error: &Error) -> bool {
+    let forbidden = error.graph().and_then(holdfast_graph::Error::status) == Some(403);
+    error.stops_run()
+        || matches!(kind(error), Some(Kind::Throttled | Kind::Unreachable))
+        || (kind(error) == Some(Kind::Denied) && !forbidden)
 }
 
 async fn stored(

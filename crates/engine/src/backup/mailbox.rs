@@ -3,13 +3,13 @@
 //! The mailbox is the unit of change: removals are applied only when all folders were read, for a
 //! message that left one folder may have arrived in another.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow, ResourceStatus};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, Counts, ItemId, Outcome, SkipCause};
 use holdfast_vault::SnapshotKind;
-use holdfast_workloads::mail::{Absence, FolderState, Round};
+use holdfast_workloads::mail::{self, Absence, FolderState, Round};
 
 use super::entries::{Entries, Retry};
 use super::folders::{self, FolderPlan, Paths};
@@ -33,6 +33,8 @@ pub(super) struct MailboxRun<'r, 'a, 'w> {
     pub read_one: bool,
     /// Messages that left a folder: applied at the end, if at all.
     pub left: BTreeSet<(ContainerId, ItemId)>,
+    /// Folders that went away after they were listed.
+    gone: BTreeMap<ContainerId, ContainerRow>,
 }
 
 /// Backs up one mailbox. What Graph refuses is in the report, and other mailboxes go on; an error
@@ -44,11 +46,11 @@ pub(super) async fn back_up(
     let done = round(shard, resource.clone()).await;
     shard.work.progress.resource_done();
     let error = match done {
-        Err(error) if error.graph().is_some() => error,
-        Err(error) => {
+        Err(error) if error.stops_run() => {
             shard.state().poisoned = true;
             return Err(error);
         }
+        Err(error) => error,
         done => return done,
     };
     tracing::warn!(resource = %resource.id, cause = error.cause(), "a mailbox was not backed up");
@@ -74,13 +76,9 @@ async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<Resour
         Err(error) if is_without_mailbox(&error) => return no_mailbox(shard, resource).await,
         Err(error) => return Err(error),
     };
-    let was_behind = resource.restore_point.is_none() || resource.stale;
     let paths = {
         let mut state = shard.state();
         state.pending.begin(resource.clone(), read_at);
-        if was_behind {
-            state.pending.touch(&resource.id)?;
-        }
         folders::apply(&mut state.pending, &resource, &known, &plan, read_at)?
     };
     let mut mailbox = MailboxRun {
@@ -92,8 +90,9 @@ async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<Resour
         problems: Vec::new(),
         read_one: false,
         left: BTreeSet::new(),
+        gone: BTreeMap::new(),
     };
-    mailbox.note_folders(plan.rows.values().chain(plan.removed.values()));
+    mailbox.note_folders(&known, plan.rows.values().chain(plan.removed.values()));
     let failure = mailbox.read_folders(&plan).await?;
     mailbox.finish(&plan, &known, read_at, failure).await
 }
@@ -136,11 +135,18 @@ async fn store_status(
 }
 
 impl MailboxRun<'_, '_, '_> {
-    /// Keeps all rows of the plan for the next commit.
-    fn note_folders<'p>(&self, rows: impl Iterator<Item = &'p ContainerRow>) {
+    /// Keeps the rows of the plan that changed for the next commit.
+    fn note_folders<'p>(
+        &self,
+        known: &[ContainerRow],
+        rows: impl Iterator<Item = &'p ContainerRow>,
+    ) {
+        let known: HashMap<_, _> = known.iter().map(|row| (&row.id, row)).collect();
         let mut state = self.shard.state();
         for row in rows {
-            state.pending.put_container(row.clone());
+            if known.get(&row.id) != Some(&row) {
+                state.pending.put_container(row.clone());
+            }
             note_state(&mut state.pending.of(&self.resource.id).state.folders, row);
         }
     }
@@ -163,7 +169,7 @@ impl MailboxRun<'_, '_, '_> {
                 self.read_one = true;
                 continue;
             };
-            if error.graph().is_none() {
+            if error.stops_run() {
                 return Err(error);
             }
             let resource = &self.resource.id;
@@ -185,7 +191,8 @@ impl MailboxRun<'_, '_, '_> {
         let graph = self.shard.work.graph;
         let done = self.read_round(id, Round::start(graph, &user, id, link)).await;
         let done = match done {
-            Err(error) if link.is_some() && folders::is_expired(kind(&error)) => {
+            // Expired, or lost on the way (onedrive-api-docs#1476): once more from the beginning.
+            Err(error) if folders::is_expired(kind(&error)) && !is_without_mailbox(&error) => {
                 self.read_round(id, Round::start(graph, &user, id, None)).await
             }
             other => other,
@@ -197,8 +204,12 @@ impl MailboxRun<'_, '_, '_> {
             other => other,
         };
         match done {
-            // The folder went away after it was listed; the next folder delta says so.
             Err(error) if kind(&error) == Some(Kind::NotFound) && !is_without_mailbox(&error) => {
+                if mail::folder_exists(graph, &user, id).await? {
+                    return Err(error);
+                }
+                // It went away after it was listed.
+                self.gone.insert(id.clone(), row);
                 Ok(())
             }
             other => other,
@@ -215,8 +226,10 @@ impl MailboxRun<'_, '_, '_> {
             let page = Entries::new(entries);
             seen.extend(page.ids().cloned());
             self.apply_page(id, page, &mut retry).await?;
-            if resumable {
-                self.note_row(id, |row| row.next_link = next);
+            // A page that told of removals is told again: they wait for the end of the round.
+            if resumable && !self.has_left(id) {
+                let retry = retry.to_json();
+                self.note_row(id, |row| (row.next_link, row.retry) = (next, retry));
             }
             if self.shard.checkpoint_is_due() {
                 self.shard.commit(SnapshotKind::Checkpoint).await?;
@@ -233,6 +246,11 @@ impl MailboxRun<'_, '_, '_> {
             row.retry = retry.to_json();
         });
         Ok(())
+    }
+
+    fn has_left(&self, folder: &ContainerId) -> bool {
+        let first = (folder.clone(), ItemId(String::new()));
+        self.left.range(first..).next().is_some_and(|(of, _)| of == folder)
     }
 
     /// Finds what a whole reading of a folder did not show.
@@ -276,7 +294,7 @@ impl MailboxRun<'_, '_, '_> {
             after = Some(last.id.clone());
             rows.extend(page);
         }
-        let mut state = self.shard.state();
+        let state = self.shard.state();
         rows.retain(|row| state.pending.item(&self.resource.id, &row.id).is_none());
         rows.extend(state.pending.items_in(&self.resource.id, id));
         Ok(rows)
@@ -289,13 +307,19 @@ impl MailboxRun<'_, '_, '_> {
         read_at: holdfast_model::Timestamp,
         failure: Option<Error>,
     ) -> Result<ResourceReport> {
-        match &failure {
+        let still = match &failure {
             None => {
-                self.apply_removals().await?;
-                self.remove_folders(&plan.removed).await?;
+                let still = self.apply_removals().await?;
+                self.remove_folders(plan.removed.values()).await?;
+                let gone = std::mem::take(&mut self.gone);
+                self.remove_folders(gone.values()).await?;
+                still
             }
-            Some(_) => self.hold_back_removals(known),
-        }
+            Some(_) => {
+                std::mem::take(&mut self.left).into_iter().map(|(folder, _)| folder).collect()
+            }
+        };
+        self.hold_back(known, &still);
         let whole = failure.is_none();
         let old = self.resource.clone();
         let row = ResourceRow {
@@ -316,7 +340,8 @@ impl MailboxRun<'_, '_, '_> {
         }
         let mut state = self.shard.state();
         state.pending.of(&row.id).state.folders_link.clone_from(&row.list_link);
-        state.pending.finish(row, whole);
+        let was_behind = old.restore_point.is_none() || old.stale;
+        state.pending.finish(row, was_behind);
         drop(state);
         Ok(self.report(failure))
     }
@@ -338,22 +363,32 @@ impl MailboxRun<'_, '_, '_> {
         }
     }
 
-    /// What left a folder and did not turn up in another one is deleted.
-    async fn apply_removals(&mut self) -> Result<()> {
+    /// What left a folder and did not turn up in another one is deleted. A message that moved to a
+    /// folder which had been read before is neither here nor there yet: it keeps its old place, and
+    /// the folders in the answer have to tell of it again.
+    async fn apply_removals(&mut self) -> Result<BTreeSet<ContainerId>> {
+        let mut candidates = Vec::new();
         for (folder, id) in std::mem::take(&mut self.left) {
-            let Some(row) = self.lookup(&id).await? else { continue };
-            if row.container == folder {
-                self.delete(&row)?;
+            let row = self.lookup(&id).await?;
+            candidates.extend(row.filter(|row| row.container == folder));
+        }
+        let ids: Vec<&ItemId> = candidates.iter().map(|row| &row.id).collect();
+        let graph = self.shard.work.graph;
+        let places = mail::places(graph, &self.resource.graph_id, &ids).await?;
+        let mut still = BTreeSet::new();
+        for row in &candidates {
+            match places.get(&row.id) {
+                Some(place) if self.rows.contains_key(place) => {
+                    still.insert(row.container.clone());
+                }
+                _ => self.delete(row)?,
             }
         }
-        Ok(())
+        Ok(still)
     }
 
-    async fn remove_folders(
-        &mut self,
-        removed: &BTreeMap<ContainerId, ContainerRow>,
-    ) -> Result<()> {
-        for folder in removed.values() {
+    async fn remove_folders(&mut self, removed: impl Iterator<Item = &ContainerRow>) -> Result<()> {
+        for folder in removed {
             for row in self.items_in(&folder.id).await? {
                 self.delete(&row)?;
             }
@@ -374,14 +409,12 @@ impl MailboxRun<'_, '_, '_> {
         Ok(())
     }
 
-    /// Removals wait for a round in which every folder could be read: the links that told of them
-    /// are not advanced, so that they are told again.
-    fn hold_back_removals(&mut self, known: &[ContainerRow]) {
-        let left = std::mem::take(&mut self.left);
-        let left: HashSet<ContainerId> = left.into_iter().map(|(folder, _)| folder).collect();
-        for id in left {
-            let old = known.iter().find(|row| row.id == id).and_then(|row| row.delta_link.clone());
-            self.note_row(&id, |row| row.delta_link = old);
+    /// Removals that were not applied are told again: the links that told of them stay.
+    fn hold_back(&mut self, known: &[ContainerRow], folders: &BTreeSet<ContainerId>) {
+        for id in folders {
+            let old = known.iter().find(|row| row.id == *id);
+            let old = old.and_then(|row| row.delta_link.clone());
+            self.note_row(id, |row| row.delta_link = old);
         }
     }
 }
@@ -395,12 +428,11 @@ fn note_state(states: &mut BTreeMap<String, FolderState>, row: &ContainerRow) {
     states.insert(row.id.0.clone(), state);
 }
 
-fn kind(error: &Error) -> Option<Kind> {
+pub(super) fn kind(error: &Error) -> Option<Kind> {
     error.graph().map(holdfast_graph::Error::kind)
 }
 
-/// Failures that concern more than one item or folder: the rest need not be tried.
-pub(super) fn concerns_all(error: &Error) -> bool {
-    error.graph().is_none()
-        || matches!(kind(error), Some(Kind::Denied | Kind::Throttled | Kind::Unreachable))
+/// Failures that concern more than one folder: the rest need not be tried.
+fn concerns_all(error: &Error) -> bool {
+    matches!(kind(error), Some(Kind::Denied | Kind::Throttled | Kind::Unreachable))
 }

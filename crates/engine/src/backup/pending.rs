@@ -20,6 +20,8 @@ const FLUSH_AFTER: usize = 5_000;
 pub(super) struct Pending<'w> {
     pub edit: Edit<'w>,
     resources: BTreeMap<ResourceId, Changes>,
+    /// Rows that a commit under way carries: neither pending nor in the catalog yet.
+    in_flight: BTreeMap<ResourceId, HashMap<ItemId, Option<ItemRow>>>,
     unflushed: usize,
 }
 
@@ -34,8 +36,12 @@ pub(super) struct Changes {
     items_removed: HashSet<ItemId>,
     /// The tree of the resource changed since the last commit.
     touched: bool,
-    /// The round is over and nothing of it is missing.
+    /// The round is over.
     finished: bool,
+    /// A checkpoint made a restore point of the unfinished round.
+    cut_short: bool,
+    /// Everything of it is in a commit.
+    drained: bool,
 }
 
 /// A commit in the making, and which resources get a restore point.
@@ -53,7 +59,7 @@ pub(super) struct NewPoint {
 
 impl<'w> Pending<'w> {
     pub fn new(edit: Edit<'w>) -> Self {
-        Self { edit, resources: BTreeMap::new(), unflushed: 0 }
+        Self { edit, resources: BTreeMap::new(), in_flight: BTreeMap::new(), unflushed: 0 }
     }
 
     /// Begins to collect the changes of a resource that are read from `read_at` on.
@@ -69,6 +75,8 @@ impl<'w> Pending<'w> {
             items_removed: HashSet::new(),
             touched: false,
             finished: false,
+            cut_short: false,
+            drained: false,
             resource: resource.clone(),
             state,
         };
@@ -91,19 +99,28 @@ impl<'w> Pending<'w> {
         Ok(())
     }
 
-    /// A row that this run put or removed: `None` when it did neither.
-    pub fn item(&mut self, resource: &ResourceId, id: &ItemId) -> Option<Option<ItemRow>> {
-        let changes = self.of(resource);
+    /// A row that this run put or removed and that the catalog does not show yet: `None` when it
+    /// did neither.
+    pub fn item(&self, resource: &ResourceId, id: &ItemId) -> Option<Option<ItemRow>> {
+        let changes = self.resources.get(resource)?;
         if changes.items_removed.contains(id) {
             return Some(None);
         }
-        changes.items.get(id).cloned().map(Some)
+        let pending = changes.items.get(id).cloned().map(Some);
+        pending.or_else(|| self.in_flight.get(resource)?.get(id).cloned())
     }
 
-    /// Items that this run put into a container.
-    pub fn items_in(&mut self, resource: &ResourceId, container: &ContainerId) -> Vec<ItemRow> {
-        let items = self.of(resource).items.values();
-        items.filter(|row| row.container == *container).cloned().collect()
+    /// Items that this run put into a container and that the catalog does not show there yet.
+    pub fn items_in(&self, resource: &ResourceId, container: &ContainerId) -> Vec<ItemRow> {
+        let pending = self.resources.get(resource).into_iter().flat_map(|c| c.items.values());
+        let in_flight = self.in_flight.get(resource).into_iter().flat_map(HashMap::values);
+        let known: BTreeMap<&ItemId, &ItemRow> =
+            in_flight.flatten().chain(pending).map(|row| (&row.id, row)).collect();
+        known
+            .into_keys()
+            .filter_map(|id| self.item(resource, id).flatten())
+            .filter(|row| row.container == *container)
+            .collect()
     }
 
     /// Puts a message into its folder, with its row.
@@ -157,12 +174,16 @@ impl<'w> Pending<'w> {
         changes.containers_removed.insert(id.clone());
     }
 
-    /// Ends the round of a resource. A complete round after an incomplete one is a change of its
-    /// own: it makes a restore point of what is there.
-    pub fn finish(&mut self, resource: ResourceRow, whole: bool) {
+    /// Ends the round of a resource. It makes a restore point where the tree changed, where the
+    /// last one was made in the middle of the round, and where the resource is no longer behind.
+    pub fn finish(&mut self, resource: ResourceRow, was_behind: bool) {
         let changes = self.of(&resource.id.clone());
-        changes.finished = whole;
-        changes.state.complete = whole;
+        let caught_up = was_behind && !resource.stale;
+        changes.touched |= changes.cut_short || caught_up;
+        changes.finished = true;
+        changes.drained = false;
+        changes.state.complete = true;
+        changes.state.stale = resource.stale;
         changes.resource = resource;
     }
 
@@ -182,25 +203,36 @@ impl<'w> Pending<'w> {
         self.resources.values().any(|changes| changes.touched)
     }
 
-    /// Takes all rows out for a commit. The resources stay begun.
+    /// Takes all rows out for a commit; they stay visible until it has landed.
     pub fn drain(&mut self) -> Drained {
         let mut drained = Drained { commits: Vec::new(), points: Vec::new() };
         for (id, changes) in &mut self.resources {
             if std::mem::take(&mut changes.touched) {
+                changes.cut_short = !changes.finished;
                 drained.points.push(NewPoint {
                     resource: id.clone(),
                     read_at: changes.state.read_at.unwrap_or(Timestamp::UNIX_EPOCH),
                     complete: changes.finished,
                 });
             }
+            changes.drained = changes.finished;
             let mut commit = ResourceCommit::new(changes.resource.clone());
             commit.containers_put = std::mem::take(&mut changes.containers).into_values().collect();
             commit.containers_removed = changes.containers_removed.drain().collect();
             commit.items_put = changes.items.drain().map(|(_, row)| row).collect();
             commit.items_removed = changes.items_removed.drain().collect();
+            let put = commit.items_put.iter().map(|row| (row.id.clone(), Some(row.clone())));
+            let removed = commit.items_removed.iter().map(|id| (id.clone(), None));
+            self.in_flight.insert(id.clone(), put.chain(removed).collect());
             drained.commits.push(commit);
         }
         drained
+    }
+
+    /// The commit has landed: the catalog shows its rows, and what is finished can be forgotten.
+    pub fn landed(&mut self) {
+        self.in_flight.clear();
+        self.resources.retain(|_, changes| !changes.drained);
     }
 
     /// The tree of a resource's directory, once the whole is saved.

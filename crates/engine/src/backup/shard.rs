@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use holdfast_catalog::{
-    Commit, Lease, ResourceRow, RestorePointRow, SnapshotKind as RowKind, SnapshotRow,
+    Commit, Kind, Lease, ResourceRow, RestorePointRow, SnapshotKind as RowKind, SnapshotRow,
 };
 use holdfast_graph::Graph;
-use holdfast_model::{Fence, RunId, Seq, ShardId, Timestamp};
+use holdfast_model::{RunId, Seq, ShardId, Timestamp};
 use holdfast_vault::{Shard, Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
+use tokio::task::JoinHandle;
 
 use super::pending::Pending;
 use super::{ResourceReport, adopt, mailbox};
 use crate::home::blocking;
-use crate::{Home, MAIL_FANOUT, Progress, Result, process};
+use crate::{Error, Home, MAIL_FANOUT, Progress, Result, process};
 
 /// How long a lease lasts without a sign of life, and how often one is given.
 const LEASE_TTL: Duration = Duration::from_secs(60);
@@ -48,33 +49,28 @@ pub(super) async fn back_up(work: &Work<'_>, resources: Vec<ResourceRow>) -> Res
     let (vault, id) = (work.vault.clone(), work.shard);
     let shard = blocking(move || Ok(vault.shard(id)?)).await?;
     let lease = take_lease(work.home, work.vault.id(), work.shard).await?;
-    let (lease, unknown) = above_all(work, lease, &shard).await?;
-    let beat = heartbeat(work.home, lease.clone());
-    let result = under_lease(work, &lease, &shard, unknown, resources).await;
+    let mut beat = heartbeat(work.home, lease.clone());
+    let result = tokio::select! {
+        result = under_lease(work, &lease, &shard, resources) => result,
+        lost = &mut beat => Err(lost.map_or(Error::Thread, Error::from)),
+    };
     beat.abort();
     work.home.catalog.lease_release(&lease).await?;
     result
 }
 
-/// A catalog that was put back to an older state gives out fences that were used before. Then the
-/// lease is taken again, above all fences in the vault: what the catalog does not know is left
-/// aside by this run and by every rebuild.
-async fn above_all(work: &Work<'_>, lease: Lease, shard: &Shard) -> Result<(Lease, Vec<Snapshot>)> {
-    let (catalog, vault_id) = (&work.home.catalog, work.vault.id());
-    let unknown = adopt::unknown(work.home, vault_id, shard).await?;
-    let highest = unknown.iter().map(|snapshot| snapshot.tags.fence).max().unwrap_or(Fence(0));
-    if highest < lease.fence {
-        return Ok((lease, unknown));
+/// The snapshots that the catalog does not know. A catalog that was put back to an older state
+/// gives out fences that were used before: it may not write, or the history since would be lost.
+async fn unknown(work: &Work<'_>, lease: &Lease, shard: &Shard) -> Result<Vec<Snapshot>> {
+    let unknown = adopt::unknown(work.home, work.vault.id(), shard).await?;
+    match unknown.iter().map(|snapshot| snapshot.tags.fence).max() {
+        Some(highest) if highest >= lease.fence => Err(Error::CatalogBehind(work.shard)),
+        _ => Ok(unknown),
     }
-    tracing::warn!(shard = %work.shard, "the catalog is older than the vault: all is read again");
-    catalog.lease_release(&lease).await?;
-    catalog.fence_raise(vault_id, work.shard, Fence(highest.0 + 1)).await?;
-    let lease = take_lease(work.home, vault_id, work.shard).await?;
-    Ok((lease, adopt::unknown(work.home, vault_id, shard).await?))
 }
 
 /// Takes the lease; one that a process of this machine left behind when it died is taken over.
-async fn take_lease(home: &Home, vault: &str, shard: ShardId) -> Result<Lease> {
+pub(crate) async fn take_lease(home: &Home, vault: &str, shard: ShardId) -> Result<Lease> {
     let me = process::name();
     match home.catalog.lease_take(vault, shard, &me, LEASE_TTL).await {
         Err(holdfast_catalog::Error::LeaseHeld { owner, .. }) if process::is_dead(&owner) => {
@@ -88,14 +84,17 @@ async fn take_lease(home: &Home, vault: &str, shard: ShardId) -> Result<Lease> {
     }
 }
 
-/// Renews the lease until aborted. A lost lease needs no word: the commit compares the fence.
-fn heartbeat(home: &Home, lease: Lease) -> tokio::task::JoinHandle<()> {
+/// Renews the lease until aborted; ends when it is lost, for the work would be in vain: the commit
+/// compares the fence. A renewal that fails for another reason is tried again.
+fn heartbeat(home: &Home, lease: Lease) -> JoinHandle<holdfast_catalog::Error> {
     let catalog = home.catalog.clone();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            if let Err(error) = catalog.lease_renew(&lease, LEASE_TTL).await {
-                tracing::warn!(%error, "the shard lease could not be renewed");
+            match catalog.lease_renew(&lease, LEASE_TTL).await {
+                Err(error) if error.kind() == Kind::FenceLost => return error,
+                Err(error) => tracing::warn!(%error, "the shard lease could not be renewed"),
+                Ok(_) => {}
             }
         }
     })
@@ -105,14 +104,15 @@ async fn under_lease(
     work: &Work<'_>,
     lease: &Lease,
     shard: &Shard,
-    unknown: Vec<Snapshot>,
     resources: Vec<ResourceRow>,
 ) -> Result<Done> {
+    let unknown = unknown(work, lease, shard).await?;
     adopt::adopt(work.home, work.vault.id(), shard, lease, unknown).await?;
+    let resources = reread(work.home, resources).await?;
     let opened = shard.clone();
     let writer = Arc::new(blocking(move || Ok(opened.writer()?)).await?);
     let row = work.home.catalog.shard_get(work.vault.id(), work.shard).await?;
-    let head = row.head_tree.as_deref().and_then(|tree| tree.parse::<TreeId>().ok());
+    let head = row.head_tree.as_deref().map(tree_id).transpose()?;
     let state = State {
         pending: Pending::new(writer.edit(head, MAIL_FANOUT)),
         head_seq: row.head_seq,
@@ -120,18 +120,28 @@ async fn under_lease(
         checkpoint_at: work.home.now(),
         poisoned: false,
     };
-    let run = ShardRun { work, lease, writer: &writer, state: Mutex::new(state) };
+    let committing = tokio::sync::Mutex::new(());
+    let run = ShardRun { work, lease, writer: &writer, committing, state: Mutex::new(state) };
     let ids: Vec<_> = resources.iter().map(|row| row.id.clone()).collect();
-    let reports: Vec<Result<ResourceReport>> = futures::stream::iter(resources)
+    let resources: Vec<ResourceReport> = futures::stream::iter(resources)
         .map(|resource| mailbox::back_up(&run, resource))
         .buffer_unordered(MAILBOXES_AT_ONCE)
-        .collect()
-        .await;
-    let resources = reports.into_iter().collect::<Result<Vec<_>>>()?;
+        .try_collect()
+        .await?;
     run.commit(SnapshotKind::Final).await?;
     let resources = in_order(resources, &ids);
     let snapshot = run.state().snapshot.take();
     Ok(Done { snapshot, resources })
+}
+
+/// The rows as they are under the lease: adoption, or the holder before, may have changed them
+/// since they were chosen.
+async fn reread(home: &Home, chosen: Vec<ResourceRow>) -> Result<Vec<ResourceRow>> {
+    let mut rows = Vec::with_capacity(chosen.len());
+    for row in chosen {
+        rows.push(home.catalog.resource_get(&row.id).await?);
+    }
+    Ok(rows)
 }
 
 fn in_order(
@@ -147,6 +157,8 @@ pub(super) struct ShardRun<'a, 'w> {
     pub work: &'a Work<'a>,
     lease: &'a Lease,
     pub writer: &'w Arc<Writer>,
+    /// One commit at a time: each builds on the head that the one before made.
+    committing: tokio::sync::Mutex<()>,
     state: Mutex<State<'w>>,
 }
 
@@ -176,17 +188,21 @@ impl<'w> ShardRun<'_, 'w> {
 
     /// Writes what is pending as a snapshot, if a tree changed, and commits it.
     pub async fn commit(&self, kind: SnapshotKind) -> Result<()> {
+        let _one = self.committing.lock().await;
         let commit = tokio::task::block_in_place(|| self.seal(kind))?;
         tracing::debug!(target: "holdfast::stage", stage = "catalog");
-        self.work.home.catalog.commit(commit).await?;
-        self.state().checkpoint_at = self.work.home.now();
-        Ok(())
+        let landed = self.work.home.catalog.commit(commit).await;
+        let mut state = self.state();
+        state.poisoned |= landed.is_err();
+        state.pending.landed();
+        Ok(landed?)
     }
 
     /// Saves trees and snapshot; answers with the rows that belong to them.
     fn seal(&self, kind: SnapshotKind) -> Result<Commit> {
         let mut guard = self.state();
         let state = &mut *guard;
+        state.checkpoint_at = self.work.home.now();
         state.pending.write_states(self.writer)?;
         let drained = state.pending.drain();
         let mut commit = Commit {
@@ -233,6 +249,12 @@ impl<'w> ShardRun<'_, 'w> {
         let now = self.work.home.now();
         Ok(self.writer.snapshot(tree, &tags, now, "holdfast", &["/".to_owned()])?)
     }
+}
+
+/// A tree id as the catalog keeps it.
+pub(crate) fn tree_id(text: &str) -> Result<TreeId> {
+    let damaged = |_| holdfast_catalog::Error::Damaged(format!("'{text}' is no tree id"));
+    Ok(text.parse().map_err(damaged)?)
 }
 
 /// The catalog's row for a snapshot.

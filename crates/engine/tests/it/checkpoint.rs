@@ -56,13 +56,15 @@ async fn a_run_cut_off_after_a_checkpoint_goes_on_from_there() {
     let first = t.backup().await;
     assert_eq!(first.outcome, Outcome::Partial, "{first:#?}");
     let located = locate(&t.home, None, &upn, &At::Latest).await.unwrap();
-    assert!(!located.point.complete, "what is there can be read, and says that it is not all");
+    assert!(located.resource.stale, "what is there can be read, and says that it is not all");
+    assert_eq!(located.point.seq.0, 2, "the end of the round, not its checkpoint");
     t.tenant().faults().clear();
     t.tenant().stats_reset();
     let second = t.backup().await;
     assert_eq!(second.outcome, Outcome::Complete, "{second:#?}");
     let held = live(&t, &upn).len() as u64;
     assert_eq!(first.counts.items_new + second.counts.items_new, held, "nothing is fetched twice");
-    assert!(locate(&t.home, None, &upn, &At::Latest).await.unwrap().point.complete);
+    let located = locate(&t.home, None, &upn, &At::Latest).await.unwrap();
+    assert!(located.point.complete && !located.resource.stale);
     assert_equal_to_live(&t, &upn).await;
 }

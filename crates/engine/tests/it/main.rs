@@ -7,6 +7,7 @@ mod bad;
 mod checkpoint;
 mod corpus;
 mod faults;
+mod moves;
 mod rebuild;
 mod restore;
 mod resume;

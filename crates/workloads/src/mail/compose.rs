@@ -21,6 +21,9 @@ pub const RESTORE_PROPERTY: &str =
 /// files", read 2026-11).
 const INSIDE_BYTES: usize = 2_500_000;
 
+/// Largest creation request: Graph answers 413 above 4 MB.
+const REQUEST_BYTES: usize = 3_900_000;
+
 /// Flags of a message that is not a draft: corso sends 4 (unmodified unset, unsent unset), bit 1
 /// says read. Source: MS-OXCMSG PidTagMessageFlags.
 const MESSAGE_FLAGS: u32 = 4;
@@ -37,7 +40,6 @@ pub struct Composed {
 
 /// Builds the request for a message. `mark` becomes the value of [`RESTORE_PROPERTY`].
 pub fn compose(fields: &Fields, meta: &ItemMeta, mark: &str) -> Composed {
-    let (inside, later) = split(&fields.attachments);
     let mut message = Map::new();
     let mut set = |property: &str, value: Value| message.insert(property.to_owned(), value);
     set("subject", json!(fields.subject));
@@ -60,18 +62,24 @@ pub fn compose(fields: &Fields, meta: &ItemMeta, mark: &str) -> Composed {
     if let Some(flag) = &fields.flag {
         set("flag", flag.clone());
     }
+    let mut json = Value::Object(message);
+    let room = REQUEST_BYTES.saturating_sub(json.to_string().len()) / 4 * 3;
+    let (inside, later) = split(&fields.attachments, room.min(INSIDE_BYTES));
     if !inside.is_empty() {
-        set("attachments", Value::Array(inside.iter().map(file_attachment).collect()));
+        json["attachments"] = Value::Array(inside.iter().map(file_attachment).collect());
     }
-    Composed { json: Value::Object(message), later }
+    Composed { json, later }
 }
 
-fn split(attachments: &[Attachment]) -> (Vec<Attachment>, Vec<Attachment>) {
+/// Attachments that fit into `room` bytes before base64, names and types counted roughly.
+fn split(attachments: &[Attachment], room: usize) -> (Vec<Attachment>, Vec<Attachment>) {
+    const FRAME: usize = 1_000;
     let mut sum = 0;
     let (mut inside, mut later) = (Vec::new(), Vec::new());
     for attachment in attachments {
-        if sum + attachment.content.len() <= INSIDE_BYTES {
-            sum += attachment.content.len();
+        let needed = attachment.content.len() + attachment.name.len() + FRAME;
+        if sum + needed <= room {
+            sum += needed;
             inside.push(attachment.clone());
         } else {
             later.push(attachment.clone());

@@ -116,8 +116,8 @@ impl Fields {
         let mut fields = match meta.form {
             StoredForm::Mime => super::mime::fields_of_mime(bytes),
             StoredForm::Json => {
-                let message: Value = serde_json::from_slice(bytes)
-                    .map_err(|_| Error::Stored { name: name.to_owned() })?;
+                let message: Value =
+                    serde_json::from_slice(bytes).map_err(|_| Error::stored(name))?;
                 Self::of_graph(&message)
             }
         };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_graph::{BatchPart, Graph, Kind};
+use holdfast_graph::{BatchPart, Graph, Kind, segment};
 use holdfast_model::ContainerId;
 use serde_json::Value;
 
+use super::round::{folder_path, is_gone};
 use crate::{Error, Result};
 
 /// The well-known folder names that Holdfast maps, so that an inbox is restored into an inbox
@@ -20,6 +21,8 @@ pub const WELL_KNOWN: [&str; 8] = [
     "outbox",
     "conversationhistory",
 ];
+
+const SELECT: &str = "id,displayName,parentFolderId,isHidden";
 
 /// A mail folder as Graph lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +58,16 @@ pub async fn folder_changes(
     let request = match link {
         Some(link) => graph.get(link),
         None => graph
-            .get(format!("/users/{user}/mailFolders/delta"))
-            .query("$select", "id,displayName,parentFolderId,isHidden"),
+            .get(format!("/users/{}/mailFolders/delta", segment(user)))
+            .query("$select", SELECT),
     };
     let mut pages = graph.pages(request.mailbox(user).prefer("odata.maxpagesize=200"));
     let mut changes = BTreeMap::new();
     let mut delta_link = None;
     while let Some(page) = pages.next().await? {
-        for item in &page.items {
-            if let Some((id, change)) = folder_change(item)? {
+        for item in page.items {
+            let item = whole(graph, user, item).await?;
+            if let Some((id, change)) = folder_change(&item)? {
                 changes.insert(id, change);
             }
         }
@@ -72,6 +76,27 @@ pub async fn folder_changes(
     let link =
         delta_link.ok_or(Error::Answer { what: "a folder delta", property: "@odata.deltaLink" })?;
     Ok((changes.into_values().collect(), link))
+}
+
+/// A delta promises only what changed ("Use delta query", read 2026-11): the rest is asked for.
+async fn whole(graph: &Graph, user: &str, item: Value) -> Result<Value> {
+    let has_all = item.get("displayName").is_some() && item.get("parentFolderId").is_some();
+    let Some(id) = item["id"].as_str().filter(|_| !has_all && item.get("@removed").is_none())
+    else {
+        return Ok(item);
+    };
+    let path = folder_path(user, &ContainerId::from(id));
+    Ok(graph.get(path).query("$select", SELECT).mailbox(user).send_json().await?)
+}
+
+/// Whether a folder is still there.
+pub async fn folder_exists(graph: &Graph, user: &str, folder: &ContainerId) -> Result<bool> {
+    let request = graph.get(folder_path(user, folder)).query("$select", "id").mailbox(user);
+    match request.send_json().await {
+        Ok(_) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn folder_change(item: &Value) -> Result<Option<(ContainerId, FolderChange)>> {
@@ -103,7 +128,9 @@ pub async fn well_known_ids(
 ) -> Result<BTreeMap<ContainerId, &'static str>> {
     let parts = WELL_KNOWN
         .iter()
-        .map(|name| BatchPart::get(format!("/users/{user}/mailFolders/{name}?$select=id")))
+        .map(|name| {
+            BatchPart::get(format!("/users/{}/mailFolders/{name}?$select=id", segment(user)))
+        })
         .collect();
     let answers = graph.batch(user, parts).await?;
     let mut ids = BTreeMap::new();

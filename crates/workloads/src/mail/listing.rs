@@ -4,9 +4,9 @@
 //! receipt, so that what arrives meanwhile comes at the end. It is no snapshot: what is deleted
 //! while it is read shifts the rest, so what it did not show is looked for by id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use holdfast_graph::{self as graph, Graph, Kind};
+use holdfast_graph::{self as graph, BatchPart, Graph, Kind};
 use holdfast_model::{ContainerId, ItemId};
 use serde_json::Value;
 
@@ -26,6 +26,27 @@ pub enum Absence {
     Corrupt,
     /// It is there: it was overlooked.
     Overlooked,
+}
+
+/// In which folders messages lie now; those that are gone are not in the answer.
+pub async fn places(
+    graph: &Graph,
+    user: &str,
+    ids: &[&ItemId],
+) -> Result<HashMap<ItemId, ContainerId>> {
+    let part =
+        |id: &&ItemId| BatchPart::get(message_path(user, id)).query("$select", "id,parentFolderId");
+    let answers = graph.batch(user, ids.iter().map(part).collect()).await?;
+    let mut places = HashMap::new();
+    for (id, answer) in ids.iter().zip(answers) {
+        let message = match answer.into_json() {
+            Err(error) if is_gone(&error) => continue,
+            other => other?,
+        };
+        let parent = message["parentFolderId"].as_str().map(ContainerId::from);
+        places.extend(parent.map(|parent| ((*id).clone(), parent)));
+    }
+    Ok(places)
 }
 
 /// Reads the list of a folder from its beginning.

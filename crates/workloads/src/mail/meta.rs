@@ -42,7 +42,8 @@ pub struct ItemMeta {
     pub v: u8,
     /// Immutable Graph id.
     pub id: String,
-    /// Graph's change key at the time of reading.
+    /// Graph's change key at the time of reading; empty where Graph gave none, which is then never
+    /// equal to another.
     pub ck: String,
     /// Tag of the content: equal tags mean that the stored bytes are still right.
     pub tag: String,
@@ -112,7 +113,7 @@ impl ItemMeta {
         let mut meta = Self {
             v: VERSION,
             id: required("id")?,
-            ck: required("changeKey")?,
+            ck: item["changeKey"].as_str().unwrap_or_default().to_owned(),
             received: time(item, "receivedDateTime"),
             sent: time(item, "sentDateTime"),
             created: time(item, "createdDateTime"),
@@ -132,8 +133,7 @@ impl ItemMeta {
 
     /// Reads the metadata of a node.
     pub fn from_json(name: &str, text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|source| Error::Metadata { name: name.to_owned(), source })
+        serde_json::from_str(text).map_err(|error| Error::metadata(name, &error))
     }
 
     /// The compact form for a node.
@@ -240,8 +240,7 @@ impl FolderMeta {
 
     /// Reads the metadata of a directory node.
     pub fn from_json(name: &str, text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|source| Error::Metadata { name: name.to_owned(), source })
+        serde_json::from_str(text).map_err(|error| Error::metadata(name, &error))
     }
 
     /// The compact form for a node.
@@ -259,8 +258,11 @@ pub struct MailboxState {
     pub resource: String,
     /// When the changes were read: the time of the restore point.
     pub read_at: Option<Timestamp>,
-    /// False while the first backup is under way.
+    /// True when the round of `read_at` went through; false in a checkpoint.
     pub complete: bool,
+    /// Some folder could not be read in that round.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stale: bool,
     /// Delta link of the folder list (path and query, no host).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folders_link: Option<String>,
@@ -290,8 +292,7 @@ impl MailboxState {
 
     /// Reads the state file.
     pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|source| Error::Metadata { name: STATE_FILE.to_owned(), source })
+        serde_json::from_str(text).map_err(|error| Error::metadata(STATE_FILE, &error))
     }
 
     /// The form of the state file.
@@ -336,9 +337,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_a_change_key_is_refused() {
-        let mut item = message();
-        item.as_object_mut().unwrap().remove("changeKey");
-        assert!(ItemMeta::from_graph(&item).is_err());
+    fn a_message_without_an_id_is_refused_and_one_without_a_change_key_is_not() {
+        let without = |property: &str| {
+            let mut item = message();
+            item.as_object_mut().unwrap().remove(property);
+            ItemMeta::from_graph(&item)
+        };
+        assert!(without("id").is_err());
+        assert_eq!(without("changeKey").unwrap().ck, "");
     }
 }

@@ -22,6 +22,19 @@ pub(super) const SELECT: &str = "id,changeKey,parentFolderId,receivedDateTime,se
     subject,bodyPreview,from,sender,toRecipients,ccRecipients,bccRecipients,hasAttachments,\
     internetMessageId,importance,isRead,isDraft,flag,categories";
 
+/// Properties that the vault keeps. A delta promises only what changed ("Use delta query", read
+/// 2026-11): a message that lacks one of them, as opposed to having none, is asked for.
+const KEPT: [&str; 8] = [
+    "changeKey",
+    "receivedDateTime",
+    "subject",
+    "from",
+    "importance",
+    "isRead",
+    "flag",
+    "categories",
+];
+
 /// MAPI properties that restore needs and MIME loses: message class, size, icon (replied,
 /// forwarded) with the last verb and its time. Source: MS-OXPROPS.
 pub(super) const EXPAND: &str = "singleValueExtendedProperties($filter=id eq 'String 0x001A' \
@@ -183,7 +196,7 @@ impl<'g> Round<'g> {
         if item.get("@removed").is_some() {
             return Ok(Entry::Removed(id));
         }
-        let incomplete = item.get("changeKey").is_none() || item.get("receivedDateTime").is_none();
+        let incomplete = KEPT.iter().any(|property| item.get(property).is_none());
         // The links of a round without `$expand` show none either, on other days too.
         let bare = item.get("singleValueExtendedProperties").is_none();
         if incomplete || bare {

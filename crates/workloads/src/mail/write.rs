@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::compose::{Composed, RESTORE_PROPERTY, file_attachment};
 use super::fields::{Attachment, Fields};
 use super::meta::ItemMeta;
+use super::round::is_gone;
 use crate::{Error, Result};
 
 /// Largest attachment that is posted whole; larger ones go through an upload session (Graph v1.0,
@@ -264,7 +265,7 @@ impl<'g> MailWriter<'g> {
 
 fn gone(answer: holdfast_graph::Result<()>) -> Result<()> {
     match answer {
-        Err(error) if error.kind() != Kind::NotFound => Err(error.into()),
+        Err(error) if !is_gone(&error) => Err(error.into()),
         _ => Ok(()),
     }
 }
