@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 use holdfast_engine::Home;
 use holdfast_engine::browse::At;
-use holdfast_model::{Clock, ShardId};
+use holdfast_model::{Clock, Seq, ShardId};
 use holdfast_testkit::sim::{FolderView, MessageView, RunningSim, SimConfig, Tenant};
 use holdfast_testkit::{
     Comparable, Mailbox, PASSPHRASE, Restic, assert_same, live, mailbox_view, special, stored,
@@ -112,6 +112,7 @@ impl Place {
     /// Runs the binary, killed at a moment if it comes.
     fn run(&self, arguments: &[&str], moment: Option<&Moment>) -> End {
         let out = self.path("stdout");
+        let before = moment.and_then(|m| m.hold.as_ref()).map_or(Seq(0), |home| wait(head(home)));
         let mut child = Command::new(binary())
             .arg("--home")
             .arg(self.path("home"))
@@ -132,9 +133,8 @@ impl Place {
             // Before the first fetch it is the control repository that is written.
             fetched |= is_stage(&line, "fetch");
             let hold = moment.and_then(|moment| moment.hold.as_ref());
-            if let Some(home) = hold.filter(|_| fetched && is_stage(&line, "index")) {
-                let lock = home.catalog.rebuild();
-                held = Some(block_in_place(|| Handle::current().block_on(lock)).unwrap());
+            if let Some(home) = hold.filter(|_| fetched && is_stage(&line, "pack")) {
+                held = held.or_else(|| Some(wait(home.catalog.rebuild()).unwrap()));
             }
             if let Some(moment) = moment.filter(|moment| is_stage(&line, moment.stage)) {
                 if seen == moment.nth {
@@ -147,7 +147,10 @@ impl Place {
             log.push('\n');
         }
         let status = child.wait().unwrap();
-        let was_held = held.take().is_some(); // dropped without an end it changes nothing
+        // The lock may have come too late: then the catalog has the new head.
+        let hold = moment.and_then(|moment| moment.hold.as_ref()).filter(|_| held.is_some());
+        let was_held = hold.is_some_and(|home| wait(head(home)) == before);
+        drop(held); // without an end it changes nothing
         match status.code() {
             Some(code) => End::Finished(code, fs::read_to_string(&out).unwrap() + &log),
             None => {
@@ -183,6 +186,17 @@ impl Place {
         let key = self.path("instance.key");
         Home::open(&self.path("home"), Some(&key), Clock::system()).await.unwrap()
     }
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    block_in_place(|| Handle::current().block_on(work))
+}
+
+/// The head of the shard as the catalog has it.
+async fn head(home: &Home) -> Seq {
+    let vault = home.vault_row(None).await.unwrap().id;
+    let row = home.catalog.shard_get(&vault, ShardId(1)).await;
+    row.map_or(Seq(0), |row| row.head_seq)
 }
 
 /// The binary of this build, or the one that `HOLDFAST_SOAK_BINARY` names.
