@@ -394,6 +394,29 @@ async fn f17_a_delta_that_always_answers_500_is_replaced_by_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f17_a_damaged_message_is_named_where_the_list_gives_its_id() {
+    let (t, upn) = one_mailbox().await;
+    let target = folder(&t, &upn, "Inbox");
+    let damaged = inbox(&t, &upn).into_iter().min_by_key(|m| m.received).unwrap().id;
+    on_folder(&t, &FaultKind::CorruptData, &target);
+    // The pages with all properties that begin with the oldest message; not those with ids alone.
+    for size in [500, 62, 7, 1] {
+        inject(&t, Fault::always(FaultKind::CorruptData, &format!("$top={size}&$skip=0&$expand")));
+    }
+    let report = t.backup().await;
+    assert_complete(&report);
+    assert_eq!(skips(&report), skipped(&damaged, SkipCause::CorruptInService));
+    let expected: Vec<_> = live(&t, &upn).into_iter().filter(|m| m.0 != damaged).collect();
+    let stored: Vec<_> = stored(&t, &upn).await.into_iter().map(|m| (m.0, m.2)).collect();
+    assert!(stored == expected, "{} of {} stored", stored.len(), expected.len());
+    // Four sizes of the delta and four of the list, three times each.
+    assert_eq!(t.tenant().faults().struck(), 24);
+    t.tenant().faults().clear();
+    assert_eq!(t.backup().await.counts.items_new, 1);
+    assert_healthy(&t, &upn).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f18_what_has_no_mime_is_kept_as_json_and_can_be_restored() {
     let t = TestContext::new(Options { users: 1, mails: 200, ..Options::default() }).await;
     let upn = t.people().remove(0);
