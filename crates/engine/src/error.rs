@@ -97,6 +97,9 @@ pub enum Error {
         "the catalog is older than shard {0} of the vault; run 'holdfast catalog rebuild' first"
     )]
     CatalogBehind(ShardId),
+    /// Another process restores into the same mailbox.
+    #[error("another restore into this mailbox is running; wait until it is done")]
+    RestoreRunning,
     /// A helper thread ended early.
     #[error("a worker thread ended before its work was done")]
     Thread,
@@ -134,6 +137,7 @@ impl Error {
                 _ => Exit::Error,
             },
             Self::NotFound { .. } => Exit::NotFound,
+            Self::RestoreRunning => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
                 Exit::Denied

@@ -10,10 +10,11 @@ mod item;
 mod plan;
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 
 use futures::StreamExt;
 use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
-use holdfast_model::{ItemId, Outcome, Timestamp};
+use holdfast_model::{ItemId, Outcome, Timestamp, short_id};
 use holdfast_workloads::mail::{Loss, MailWriter};
 use serde::Serialize;
 use uuid::Uuid;
@@ -119,6 +120,7 @@ pub async fn restore(
         Some(name) => discover::find(home, None, name).await?,
         None => source.resource.clone(),
     };
+    let _alone = (!request.dry_run).then(|| alone(home, &target)).transpose()?;
     let tenant = tenant::find(home, &target.tenant).await?;
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
     let writer = MailWriter::new(&graph, &target.graph_id);
@@ -144,6 +146,21 @@ pub async fn restore(
         _ => Outcome::Partial,
     };
     Ok(report)
+}
+
+/// Only one restore writes to a mailbox at a time: two that run side by side would each take the
+/// other's messages for leftovers. The lock ends with the process, however that ends.
+fn alone(home: &Home, target: &ResourceRow) -> Result<File> {
+    let folder = home.dir().join("locks");
+    let path = folder.join(format!("restore-{}.lock", short_id(target.id.as_str())));
+    let failed = |source| Error::File { action: "lock", path: path.clone(), source };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::RestoreRunning),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) -> RestoreReport {
@@ -257,9 +274,7 @@ async fn unfinished(
     let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
     let Some(row) = rows.into_iter().find(same) else { return Ok(None) };
     let items = home.catalog.restore_item_list(&row.id).await?;
-    let written = items
-        .into_iter()
-        .filter(|item| !matches!(item.state, RestoreState::Failed | RestoreState::Skipped));
+    let written = items.into_iter().filter(|item| item.state != RestoreState::Skipped);
     let items = written.map(|item| (item.source.clone(), item)).collect();
     Ok(Some(Before { restore: row.id, items }))
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use holdfast_model::{ContainerId, fold};
 use holdfast_workloads::mail::MailWriter;
 
-use super::plan::Target;
 use crate::Result;
 use crate::browse::FolderStep;
 
@@ -19,7 +18,7 @@ pub(super) struct Folders {
 struct Needed {
     parent: Option<usize>,
     step: FolderStep,
-    target: Option<Target>,
+    target: Option<ContainerId>,
 }
 
 impl Folders {
@@ -45,7 +44,7 @@ impl Folders {
     }
 
     /// Where a folder lies in the target, if it is there.
-    pub fn known(&self, position: usize) -> Option<Target> {
+    pub fn known(&self, position: usize) -> Option<ContainerId> {
         self.needed[position].target.clone()
     }
 }
@@ -85,8 +84,11 @@ pub(super) async fn find(writer: &MailWriter<'_>, folders: &mut Folders) -> Resu
 }
 
 /// Makes the folders that are missing; answers with the place of each by its position.
-pub(super) async fn make(writer: &MailWriter<'_>, mut folders: Folders) -> Result<Vec<Target>> {
-    let mut targets: Vec<Target> = Vec::with_capacity(folders.len());
+pub(super) async fn make(
+    writer: &MailWriter<'_>,
+    mut folders: Folders,
+) -> Result<Vec<ContainerId>> {
+    let mut targets: Vec<ContainerId> = Vec::with_capacity(folders.len());
     for needed in &mut folders.needed {
         let id = match needed.target.take() {
             Some(id) => id,

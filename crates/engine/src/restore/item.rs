@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use holdfast_catalog::{RestoreItemRow, RestoreState};
 use holdfast_graph::Kind;
-use holdfast_model::{ItemId, short_id};
+use holdfast_model::{ContainerId, ItemId, short_id};
 use holdfast_vault::Reader;
 use holdfast_workloads::mail::{self, Fields, Loss, MailWriter};
 
-use super::plan::{Action, Planned, Target};
+use super::plan::{Action, Planned};
 use crate::browse::Found;
 use crate::{Error, Exit, Home, Result};
 
@@ -47,7 +47,7 @@ pub(super) async fn read(reader: &Reader, found: &Found) -> Result<Stored> {
 impl Task<'_> {
     /// Restores one message. An error here ends the restore; what concerns the message alone is
     /// [`Done::Failed`].
-    pub async fn write(&self, folder: &Target, planned: Planned) -> Result<Done> {
+    pub async fn write(&self, folder: &ContainerId, planned: Planned) -> Result<Done> {
         let before = self.before.get(&planned.found.meta.item_id());
         let done_before = before.is_some_and(|row| row.state == RestoreState::Done);
         if done_before || (planned.action == Action::Skip && before.is_none()) {
@@ -74,6 +74,8 @@ impl Task<'_> {
             Err(error) => {
                 let id = &planned.found.meta.item_id();
                 self.note(id, RestoreState::Failed, None, Some(error.cause())).await?;
+                // What could not be finished is not left half done.
+                self.remove_halves(folder, &self.mark(id)).await?;
                 Ok(Done::Failed { detail: error.to_string(), losses: stored.losses })
             }
         }
@@ -83,13 +85,13 @@ impl Task<'_> {
     /// fields in which it differs.
     async fn bring_back(
         &self,
-        folder: &Target,
+        folder: &ContainerId,
         planned: &Planned,
         stored: &Stored,
         before: Option<&RestoreItemRow>,
     ) -> Result<Vec<mail::Difference>> {
         let source = planned.found.meta.item_id();
-        let mark = format!("{} {}", self.restore, short_id(source.as_str()));
+        let mark = self.mark(&source);
         if before.is_some() {
             self.remove_halves(folder, &mark).await?;
         }
@@ -104,10 +106,7 @@ impl Task<'_> {
             other => other?,
         };
         self.note(&source, RestoreState::Created, Some(&created.id), None).await?;
-        if let Err(error) = self.writer.attach(&created.id, &composed.later).await {
-            self.writer.delete(&created.id).await?;
-            return Err(error.into());
-        }
+        self.writer.attach(&created.id, &composed.later).await?;
         let found = self.writer.read_back(&created.id).await?;
         let differences = mail::compare(&stored.fields, &found);
         if differences.is_empty() {
@@ -123,9 +122,14 @@ impl Task<'_> {
         Ok(differences)
     }
 
+    /// What tells that a message was made from this one by this restore.
+    fn mark(&self, source: &ItemId) -> String {
+        format!("{} {}", self.restore, short_id(source.as_str()))
+    }
+
     /// Removes what an interrupted attempt at this message left in the target: it may lack
     /// attachments, and it is ours by its mark.
-    async fn remove_halves(&self, folder: &Target, mark: &str) -> Result<()> {
+    async fn remove_halves(&self, folder: &ContainerId, mark: &str) -> Result<()> {
         for id in self.writer.marked(folder, mark).await? {
             self.writer.purge(&id).await?;
         }

@@ -1,8 +1,7 @@
 //! What a restore will do, before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use holdfast_model::ContainerId;
 use holdfast_workloads::mail::{Existing, MailWriter};
 
 use super::folders::{self, Folders};
@@ -17,7 +16,7 @@ pub(super) enum Action {
     Create,
     /// It lies in the target and stays.
     Skip,
-    /// It is created, then these are deleted.
+    /// It is created, then this one is deleted.
     Replace(String),
 }
 
@@ -80,9 +79,9 @@ fn actions(
     existing: Vec<Existing>,
     rule: OnConflict,
 ) -> impl Iterator<Item = Planned> {
-    let mut present = Present::new(existing);
-    found.into_iter().map(move |found| {
-        let action = match (present.take(&found), rule) {
+    let conflicts = conflicts(&found, existing);
+    found.into_iter().zip(conflicts).map(move |(found, conflict)| {
+        let action = match (conflict, rule) {
             (None, _) | (_, OnConflict::Copy) => Action::Create,
             (Some(_), OnConflict::Skip) => Action::Skip,
             (Some(id), OnConflict::Replace) => Action::Replace(id),
@@ -91,36 +90,23 @@ fn actions(
     })
 }
 
-/// What lies in a target folder, each to be matched once.
-struct Present {
-    by_id: HashMap<String, Existing>,
-    by_fingerprint: HashMap<String, Vec<String>>,
-}
-
-impl Present {
-    fn new(existing: Vec<Existing>) -> Self {
-        let mut by_fingerprint: HashMap<String, Vec<String>> = HashMap::new();
-        for message in &existing {
-            by_fingerprint.entry(message.fingerprint.clone()).or_default().push(message.id.clone());
+/// For each stored message the one in the target that it collides with: the one with the same id,
+/// else one with the same subject, sender and time of receipt. Each is matched once, and ids first,
+/// so that of two messages that look alike each finds itself.
+fn conflicts(found: &[Found], existing: Vec<Existing>) -> Vec<Option<String>> {
+    let stored: HashSet<&str> = found.iter().map(|found| found.meta.id.as_str()).collect();
+    let mut live = HashSet::new();
+    let mut alike: HashMap<String, Vec<String>> = HashMap::new();
+    for message in existing {
+        if stored.contains(message.id.as_str()) {
+            live.insert(message.id);
+        } else {
+            alike.entry(message.fingerprint).or_default().push(message.id);
         }
-        let by_id = existing.into_iter().map(|message| (message.id.clone(), message)).collect();
-        Self { by_id, by_fingerprint }
     }
-
-    /// The message that a stored one would collide with: the same id, else the same subject,
-    /// sender and time of receipt.
-    fn take(&mut self, found: &Found) -> Option<String> {
-        if let Some(same) = self.by_id.remove(&found.meta.id) {
-            let others = self.by_fingerprint.get_mut(&same.fingerprint)?;
-            others.retain(|id| *id != same.id);
-            return Some(same.id);
-        }
-        let alike = self.by_fingerprint.get_mut(&Existing::fingerprint_of(&found.meta))?;
-        let id = alike.pop()?;
-        self.by_id.remove(&id);
-        Some(id)
-    }
+    let conflict = |found: &Found| {
+        let same = live.take(&found.meta.id);
+        same.or_else(|| alike.get_mut(&Existing::fingerprint_of(&found.meta))?.pop())
+    };
+    found.iter().map(conflict).collect()
 }
-
-/// Where a folder of the source lies in the target.
-pub(super) type Target = ContainerId;

@@ -1,7 +1,8 @@
 //! Restores, compared from the tenant's side.
 
 use holdfast_engine::browse::At;
-use holdfast_engine::restore::OnConflict;
+use holdfast_engine::restore::{OnConflict, restore};
+use holdfast_engine::{Exit, Progress};
 use holdfast_model::Outcome;
 use holdfast_testkit::sim::{Fault, FaultKind};
 use holdfast_testkit::{Comparable, Options, TestContext, mailbox_view, special};
@@ -113,4 +114,47 @@ async fn a_lost_answer_doubles_nothing() {
     assert_eq!(report.outcome, Outcome::Complete, "{:#?}", report.items);
     let after = mailbox_view(t.tenant(), "empty@contoso.example");
     assert_same(&mailbox_view(t.tenant(), &source), &after);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_messages_that_look_alike_each_finds_itself() {
+    let t = TestContext::new(Options { users: 1, mails: 0, ..Options::default() }).await;
+    let upn = t.people().remove(0);
+    let mime = |body: &str| {
+        format!(
+            "From: a@contoso.example\r\nSubject: Twin\r\nMessage-ID: <{body}@contoso.example>\r\n\
+             Date: Mon, 2 Mar 2026 08:00:00 +0000\r\n\r\n{body}\r\n"
+        )
+    };
+    let ids = ["first", "second"].map(|b| t.tenant().deliver(&upn, "inbox", mime(b).as_bytes()));
+    let ids = ids.map(Result::unwrap);
+    t.backup().await;
+    for lost in &ids {
+        t.tenant().message_delete(&upn, lost, true).unwrap();
+        let report = t.restore(t.restore_of(&upn)).await;
+        assert_eq!((report.items_restored, report.items_skipped), (1, 1), "{report:#?}");
+        let inbox = t.tenant().messages(&upn, "inbox").unwrap();
+        let mut bodies: Vec<String> = inbox
+            .iter()
+            .map(|m| t.tenant().message(&upn, &m.id).unwrap().content.body.content)
+            .map(|body| body.trim().to_owned())
+            .collect();
+        bodies.sort();
+        assert_eq!(bodies, ["first", "second"]);
+        t.backup().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_restore_into_the_same_mailbox_waits_its_turn() {
+    let t = TestContext::new(Options { users: 1, mails: 5, ..Options::default() }).await;
+    let upn = t.people().remove(0);
+    t.backup().await;
+    let (progress, request) = (Progress::default(), t.restore_of(&upn));
+    let (first, second) =
+        tokio::join!(restore(&t.home, &request, &progress), restore(&t.home, &request, &progress));
+    let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].to_string().contains("another restore"), "{}", refused[0]);
+    assert_eq!(refused[0].exit(), Exit::Later);
 }
