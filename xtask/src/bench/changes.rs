@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -53,16 +53,27 @@ fn small_message(number: u64) -> String {
     text
 }
 
-/// Writes so many small messages as files, 1,000 in a folder.
+/// Folders of mailboxes in the tree of small messages; each holds one for every month. The
+/// simulated tenant names a folder after the last one of the path.
+const MAILBOXES: u64 = 20;
+
+/// Where a small message lies in the tree of files.
+fn place(number: u64) -> PathBuf {
+    let (year, month) = (2023 + number % 3, 1 + number / 3 % 12);
+    let mailbox = number % MAILBOXES;
+    PathBuf::from(format!("mailbox-{mailbox:02}/{year}-{month:02}/Mail/{number:07}.eml"))
+}
+
+/// Writes a small message as a file.
+fn write_one(dir: &Path, number: u64) -> Result<()> {
+    let path = dir.join(place(number));
+    fs::create_dir_all(path.parent().context("a message lies in a folder")?)?;
+    Ok(fs::write(path, small_message(number))?)
+}
+
+/// Writes so many small messages as files. The number of folders does not depend on `count`.
 pub(crate) fn write_small(dir: &Path, count: u64) -> Result<()> {
-    for number in 0..count {
-        let folder = dir.join(format!("{:03}", number / 1000));
-        if number % 1000 == 0 {
-            fs::create_dir_all(&folder)?;
-        }
-        fs::write(folder.join(format!("{number:06}.eml")), small_message(number))?;
-    }
-    Ok(())
+    (0..count).try_for_each(|number| write_one(dir, number))
 }
 
 /// What was done to the mailboxes.
@@ -110,6 +121,28 @@ impl Changes {
         Ok(())
     }
 
+    /// Does to the tree of `count` files what [`Changes::carry_out`] does to the tenant, to other
+    /// messages of the same kind. A file knows no read state.
+    pub(crate) fn carry_out_on_files(&self, dir: &Path, count: u64, round: u64) -> Result<()> {
+        for number in 0..self.delivered {
+            write_one(dir, count + round * self.delivered + number)?;
+        }
+        let wanted = self.moved + self.deleted;
+        for at in 0..wanted {
+            // Each round takes the messages beside those of the round before.
+            let old = dir.join(place(at * (count / wanted) + round));
+            match at < self.moved {
+                true => fs::rename(
+                    &old,
+                    dir.join(format!("mailbox-00/2023-01/Mail/moved-{round}-{at}.eml")),
+                ),
+                false => fs::remove_file(&old),
+            }
+            .with_context(|| format!("cannot change {}", old.display()))?;
+        }
+        Ok(())
+    }
+
     /// Changes messages that are there already.
     fn disturb(&self, tenant: &Tenant, user: &str) -> Result<()> {
         let inbox = tenant.get(&format!("tenant/users/{user}/folders/inbox"))?;
@@ -135,6 +168,7 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files;
     use super::*;
 
     #[test]
@@ -146,6 +180,23 @@ mod tests {
         assert_eq!(distinct.len(), 50);
         assert!(messages.iter().all(|text| (900..4500).contains(&text.len())));
         assert_eq!(small_message(7), messages[7]);
+    }
+
+    #[test]
+    fn files_are_changed_in_the_same_measure() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        write_small(path, 720).unwrap();
+        let folders = || fs::read_dir(path.join("mailbox-07")).unwrap().count();
+        let (before, changes) = (folders(), Changes::of(40));
+        let old = files::messages(path).unwrap();
+        changes.carry_out_on_files(path, 720, 0).unwrap();
+        let new = files::messages(path).unwrap();
+        assert_eq!((old.len(), new.len()), (720, 720 + 24 - 4));
+        assert_eq!(old.difference(&new).count(), 8);
+        changes.carry_out_on_files(path, 720, 1).unwrap();
+        assert_eq!(files::messages(path).unwrap().len(), 760);
+        assert_eq!(folders(), before);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use holdfast_model::Clock;
 
 use super::process::{Measured, run};
-use super::rival;
+use super::{rival, say};
 
 const BEGIN: &str = "<!-- bench: begin (written by cargo xtask bench) -->";
 const END: &str = "<!-- bench: end -->";
@@ -99,7 +99,9 @@ impl Report {
     pub(crate) fn row(&mut self, work: &str, ours: &str, rival: &str, target: Target) {
         let (number, verdict) = (figure(target.figure), target.verdict());
         let words = target.words;
-        self.rows.push(format!("| {work} | {ours} | {rival} | {number} | {words} | {verdict} |"));
+        let row = format!("| {work} | {ours} | {rival} | {number} | {words} | {verdict} |");
+        say(&row);
+        self.rows.push(row);
     }
 
     /// What a process used.

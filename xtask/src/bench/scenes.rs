@@ -230,22 +230,19 @@ impl Bench {
     }
 
     fn incremental(&mut self, count: u64) -> Result<Incremental> {
-        let corpus = self.path("corpus");
-        write_small(&corpus, count)?;
-        let options: [OsString; 2] = ["--corpus".into(), corpus.clone().into()];
+        let messages = self.path("small");
+        write_small(&messages, count)?;
+        let options: [OsString; 2] = ["--corpus".into(), messages.clone().into()];
         let options: Vec<&OsStr> = options.iter().map(OsString::as_os_str).collect();
         let tenant = self.tenant(self.scale.mailboxes, 0, &options)?;
-        std::fs::remove_dir_all(&corpus)?;
         let installation = self.install("incremental", &tenant)?;
         say(&format!("first backup of {count} small messages"));
         let first = self.first_small(count, &installation)?;
-        let messages = self.path("small");
-        rival::take_out(&installation.shard()?, self.dir.path(), &messages)?;
         let repository = Restic::init(self.path("restic"))?;
         let restic = repository.back_up(&messages)?;
         self.report.used(&format!("first backup of {count} small messages: Holdfast"), &first);
         self.report.used(&format!("first backup of {count} small messages: restic"), &restic);
-        let cost = self.change_often(&tenant, &installation, &repository, &messages)?;
+        let cost = self.change_often(count, &tenant, &installation, &repository, &messages)?;
         self.report.used(&format!("incremental in {count} items: Holdfast"), &cost.ours);
         self.report.used(&format!("incremental in {count} items: restic"), &cost.restic);
         installation.remove()?;
@@ -278,6 +275,7 @@ impl Bench {
     /// Several rounds of changes; the one with the median CPU time of each side.
     fn change_often(
         &self,
+        count: u64,
         tenant: &Tenant,
         installation: &Installation,
         repository: &Restic,
@@ -295,7 +293,7 @@ impl Bench {
             ensure!(counted == changes.total(), "{counted} of {} changes seen", changes.total());
             ours.push(used);
             requests = backup.requests;
-            rival::take_out(&installation.shard()?, self.dir.path(), messages)?;
+            changes.carry_out_on_files(messages, count, number as u64)?;
             restic.push(repository.back_up(messages)?);
             growth = [
                 installation.stored()?.1.saturating_sub(before[0]),
