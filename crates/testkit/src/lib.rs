@@ -12,6 +12,7 @@
 //! ```
 #![allow(clippy::missing_panics_doc, reason = "a test context fails by panicking")]
 #![allow(clippy::unwrap_used, reason = "a test context fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a test says what it leaves out")]
 
 mod mailbox;
 mod restic;

@@ -6,6 +6,7 @@
 //! `HOLDFAST_SOAK_FROM` from which seed, `HOLDFAST_SOAK_BINARY` of which binary.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::print_stdout, reason = "a campaign tells its kills and its figures")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
