@@ -60,7 +60,7 @@ fn changes(
         let new = tree_in(reader, Some(snapshot.tree), &resource)?;
         match new {
             Some(tree) if old != new => {
-                commits.push(change(reader, snapshot, resource, old, tree)?);
+                commits.push(change(reader, snapshot, &resource, old, tree)?);
             }
             _ => {}
         }
@@ -81,7 +81,7 @@ fn tree_in(
 fn change(
     reader: &Reader,
     snapshot: &Snapshot,
-    resource: ResourceRow,
+    resource: &ResourceRow,
     old: Option<TreeId>,
     new: TreeId,
 ) -> Result<ResourceCommit> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_graph::{Graph, Kind, segment};
-use holdfast_model::{ContainerId, fold};
+use holdfast_model::{ContainerId, Timestamp, fold};
 use serde_json::{Value, json};
 
 use super::compose::{Composed, RESTORE_PROPERTY, file_attachment};
@@ -35,7 +35,7 @@ pub struct Existing {
 impl Existing {
     /// The fingerprint of a stored message.
     pub fn fingerprint_of(meta: &ItemMeta) -> String {
-        let time = meta.received.map(|time| time.as_second());
+        let time = meta.received.map(Timestamp::as_second);
         format!("{time:?} {} {}", meta.from, meta.subject)
     }
 }
