@@ -20,7 +20,7 @@ use holdfast_engine::browse::At;
 use holdfast_model::{Clock, Seq, ShardId};
 use holdfast_testkit::sim::{FolderView, MessageView, RunningSim, SimConfig, Tenant};
 use holdfast_testkit::{
-    Comparable, Mailbox, PASSPHRASE, Restic, assert_same, live, mailbox_view, special, stored,
+    Comparable, Mailbox, PASSPHRASE, Restic, assert_same, live, mailbox_view, stored,
 };
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -421,14 +421,14 @@ fn mime(number: usize, size: usize) -> String {
     )
 }
 
-/// Restored mail is the source's: each message once, whole, in its folder.
+/// Restored mail is the source's: each message once, whole, in its folder. How odd messages of the
+/// generator come back is the matter of other tests: of those it is folder, subject and Message-ID.
 fn compare_mailboxes(tenant: &Tenant, source: &str, target: &str) {
-    let special = special(tenant, source);
     let view = |upn: &str| -> Vec<Comparable> {
         let mut all = mailbox_view(tenant, upn);
         for message in &mut all {
-            if special.contains(&message.threading[0]) {
-                // What these classes lose is the matter of other tests.
+            let id = message.threading[0].as_deref().unwrap_or_default();
+            if !id.ends_with("@kill.example>") {
                 message.attachments.clear();
                 message.body = Default::default();
                 message.people.clear();
