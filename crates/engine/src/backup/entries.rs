@@ -1,6 +1,6 @@
 //! The messages of one page: which are new, which changed, which only moved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -125,13 +125,13 @@ impl MailboxRun<'_, '_, '_> {
             retry.add(id.clone());
             self.skip(id.0, SkipCause::CorruptInService);
         }
+        let mut known = self.lookup(page.put.keys()).await?;
         let mut wanted = Vec::new();
         for (id, meta) in page.put {
             retry.forget(&id);
             // It left and came back in one round.
             self.left.remove(&(folder.clone(), id.clone()));
-            let old = self.lookup(&id).await?;
-            match old {
+            match known.remove(&id) {
                 Some(row) if is_same(&row, &meta) && row.container == *folder => {}
                 Some(row) if row.content_tag == meta.tag => {
                     if !self.relink(folder, &row, &meta)? {
@@ -151,7 +151,7 @@ impl MailboxRun<'_, '_, '_> {
         for id in std::mem::take(&mut retry.waiting) {
             match mail::listed(self.shard.work.graph, &user, folder, &id).await {
                 Ok(Some(listed)) => {
-                    let old = self.lookup(&id).await?;
+                    let old = self.lookup([&id].into_iter()).await?.remove(&id);
                     wanted.push(Wanted { meta: listed.meta, old });
                 }
                 Ok(None) => {}
@@ -171,14 +171,24 @@ impl MailboxRun<'_, '_, '_> {
         self.fetch_all(folder, wanted, retry).await
     }
 
-    /// The row of an item as this run left it, else as the catalog has it.
-    pub async fn lookup(&self, id: &ItemId) -> Result<Option<ItemRow>> {
-        if let Some(known) = self.shard.state().pending.item(&self.resource.id, id) {
-            return Ok(known);
+    /// The rows of items as this run left them, else as the catalog has them.
+    pub async fn lookup(
+        &self,
+        ids: impl Iterator<Item = &ItemId>,
+    ) -> Result<HashMap<ItemId, ItemRow>> {
+        let (mut known, mut others) = (HashMap::new(), Vec::new());
+        {
+            let state = self.shard.state();
+            for id in ids {
+                match state.pending.item(&self.resource.id, id) {
+                    Some(row) => known.extend(row.map(|row| (id.clone(), row))),
+                    None => others.push(id.clone()),
+                }
+            }
         }
-        let catalog = &self.shard.work.home.catalog;
-        let rows = catalog.item_get(&self.resource.id, std::slice::from_ref(id)).await?;
-        Ok(rows.into_iter().next())
+        let rows = self.shard.work.home.catalog.item_get(&self.resource.id, &others).await?;
+        known.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        Ok(known)
     }
 
     /// A move, or a change of what MIME does not say: the node is linked again, no body fetched.
@@ -247,7 +257,7 @@ impl MailboxRun<'_, '_, '_> {
             Fetched::Stored(content, form, bytes) => {
                 self.shard.work.progress.item_done(bytes);
                 self.counts.bytes += bytes;
-                self.put(folder, ItemMeta { form, ..wanted.meta }, wanted.old, content)
+                self.put(folder, &ItemMeta { form, ..wanted.meta }, wanted.old.as_ref(), content)
             }
             Fetched::Skipped(cause) => {
                 self.shard.work.progress.item_done(0);
@@ -268,22 +278,22 @@ impl MailboxRun<'_, '_, '_> {
     fn put(
         &mut self,
         folder: &ContainerId,
-        meta: ItemMeta,
-        old: Option<ItemRow>,
+        meta: &ItemMeta,
+        old: Option<&ItemRow>,
         content: Content,
     ) -> Result<()> {
         let name = mail::item_name(&meta.id, meta.filed_at(), &meta.subject, meta.form);
         // The name is given once, as long as the form stays.
         let ending = |name: &str| name.rsplit('.').next().map(str::to_owned);
-        let kept = old.as_ref().map(|row| row.name.clone());
+        let kept = old.map(|row| row.name.clone());
         let name = kept.filter(|kept| ending(kept) == ending(&name)).unwrap_or(name);
         let mut state = self.shard.state();
-        if let Some(old) = &old {
+        if let Some(old) = old {
             state.pending.take_item(&self.paths.of(&old.container), old)?;
         }
-        let row = self.row(folder, &meta, name);
+        let row = self.row(folder, meta, name);
         let path = self.paths.of(folder);
-        state.pending.put_item(self.shard.writer, &path, row, content, &meta)?;
+        state.pending.put_item(self.shard.writer, &path, row, content, meta)?;
         drop(state);
         match old {
             Some(_) => self.counts.items_changed += 1,

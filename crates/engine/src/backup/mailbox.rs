@@ -367,11 +367,12 @@ impl MailboxRun<'_, '_, '_> {
     /// folder which had been read before is neither here nor there yet: it keeps its old place, and
     /// the folders in the answer have to tell of it again.
     async fn apply_removals(&mut self) -> Result<BTreeSet<ContainerId>> {
-        let mut candidates = Vec::new();
-        for (folder, id) in std::mem::take(&mut self.left) {
-            let row = self.lookup(&id).await?;
-            candidates.extend(row.filter(|row| row.container == folder));
-        }
+        let left = std::mem::take(&mut self.left);
+        let known = self.lookup(left.iter().map(|(_, id)| id)).await?;
+        let here = |(folder, id): (ContainerId, ItemId)| {
+            known.get(&id).filter(|row| row.container == folder).cloned()
+        };
+        let candidates: Vec<ItemRow> = left.into_iter().filter_map(here).collect();
         let ids: Vec<&ItemId> = candidates.iter().map(|row| &row.id).collect();
         let graph = self.shard.work.graph;
         let places = mail::places(graph, &self.resource.graph_id, &ids).await?;
