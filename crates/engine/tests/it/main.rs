@@ -7,6 +7,7 @@ mod bad;
 mod checkpoint;
 mod corpus;
 mod faults;
+mod item_faults;
 mod moves;
 mod rebuild;
 mod restore;
