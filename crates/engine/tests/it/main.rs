@@ -1,6 +1,7 @@
 //! Operations against the simulated tenant, judged by stock restic and by the tenant's own view.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::print_stdout, reason = "a test says what it could not prove")]
 
 mod backup;
 mod bad;
