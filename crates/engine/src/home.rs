@@ -127,11 +127,12 @@ impl Home {
     pub async fn vault(&self, name: Option<&str>) -> Result<Vault> {
         let row = self.vault_row(name).await?;
         let location = PathBuf::from(&row.location);
-        let secret = self.key.open(&row.id, &row.sealed_secret).ok_or(Error::InstanceKey {
+        let foreign = || Error::InstanceKey {
             path: self.key_path.clone(),
             problem: "does not belong to this home; give the right one with --instance-key FILE",
-        })?;
-        let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| Error::Thread)?;
+        };
+        let secret = self.key.open(&row.id, &row.sealed_secret).ok_or_else(foreign)?;
+        let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| foreign())?;
         let clock = self.clock.clone();
         blocking(move || Ok(Vault::open(&location, VaultSecret::from_bytes(bytes), clock)?)).await
     }

@@ -24,14 +24,6 @@ impl Purpose {
             Self::Restore => "restore",
         }
     }
-
-    /// The features whose permissions this registration needs.
-    pub fn feature(self) -> Feature {
-        match self {
-            Self::Backup => Feature::Backup,
-            Self::Restore => Feature::Restore,
-        }
-    }
 }
 
 /// How a registration proves who it is.
@@ -79,9 +71,10 @@ pub struct NewTenant {
 }
 
 /// Adds a tenant, or replaces the credentials of the one with the same name. Nothing is asked of
-/// Microsoft; [`test`] does that.
+/// Microsoft; [`test`](fn@test) does that.
 pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
-    let known = find(home, &new.name).await.ok();
+    let tenants = home.catalog.tenant_list().await?;
+    let known = tenants.into_iter().find(|tenant| tenant.name == new.name);
     let vault = home.vault(Some(&choose_vault(home, &new, known.as_ref()).await?)).await?;
     let seal = |purpose: Purpose, login: &Login| {
         home.key().seal(&label(&new.name, purpose), &stored(login))

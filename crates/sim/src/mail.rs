@@ -1,8 +1,8 @@
 //! What Exchange keeps of a message, and the way between that and MIME.
 //!
 //! Exchange stores no MIME: it takes a message apart on arrival ([`read`]) and puts MIME together
-//! again when it is asked for it ([`write`]). A message that arrived as MIME is kept here with its
-//! original bytes beside it, as Exchange Online does; [`write`] serves the messages that were
+//! again when it is asked for it ([`write()`]). A message that arrived as MIME is kept here with its
+//! original bytes beside it, as Exchange Online does; [`write()`] serves the messages that were
 //! created from JSON. The program under test reads MIME with another library, so that a
 //! misreading is not shared by both sides.
 
