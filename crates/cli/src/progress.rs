@@ -18,7 +18,7 @@ pub async fn watch<T>(progress: &Progress, work: impl Future<Output = T>) -> T {
         return work.await;
     }
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:30} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:20} {wide_msg}") {
         bar.set_style(style);
     }
     let mut tick = tokio::time::interval(REDRAW);
@@ -54,7 +54,7 @@ fn line(seen: &Seen, elapsed: Duration) -> String {
     let left = seen.items.saturating_sub(seen.items_done);
     if rate > 0.0 && left > 0 {
         let left = Duration::from_secs_f64((left as f64 / rate).min(1e9));
-        line.push_str(&format!(", {} left", HumanDuration(left)));
+        line.push_str(&format!(", {left:#} left", left = HumanDuration(left)));
     }
     if seen.resources > 1 {
         let (done, all) = (seen.resources_done, seen.resources);
@@ -78,7 +78,7 @@ mod tests {
         };
         assert_eq!(
             line(&seen, Duration::from_secs(10)),
-            "100 of 300 items, 10.00 MiB, 10/s, 1.00 MiB/s, 20 seconds left, 1 of 3 mailboxes"
+            "100 of 300 items, 10.00 MiB, 10/s, 1.00 MiB/s, 20s left, 1 of 3 mailboxes"
         );
         assert!(!line(&Seen::default(), Duration::ZERO).contains("left"));
     }

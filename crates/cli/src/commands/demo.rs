@@ -56,6 +56,23 @@ struct Report {
     restic: Option<Witness>,
 }
 
+impl Report {
+    /// Which part of the proof failed.
+    fn why_not(&self) -> String {
+        let Comparison { lost, found, surplus, differences, .. } = &self.comparison;
+        let restic = match &self.restic {
+            Some(witness) if !witness.ok => "restic finds fault with the vault",
+            _ => "restic is content or absent",
+        };
+        format!(
+            "the proof failed: of {lost} lost messages {} are whole in the vault, {found} came back, \
+             {surplus} too many, {} different; {restic}",
+            self.equal_in_vault,
+            differences.len(),
+        )
+    }
+}
+
 pub async fn run(args: &Demo, out: Output) -> Result<u8> {
     tokio::select! {
         done = play(args, out) => done,
@@ -72,7 +89,7 @@ async fn play(args: &Demo, out: Output) -> Result<u8> {
     out.show(&report, || script.ending(&report))?;
     match report.ok {
         true => Ok(0),
-        false => Err(Error::Proof("the demo's proof failed: see the differences above".into())),
+        false => Err(Error::Proof(report.why_not())),
     }
 }
 

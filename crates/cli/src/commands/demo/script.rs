@@ -246,7 +246,7 @@ impl Script {
                     .to_owned(),
                 clean_lines(&witness.snapshots),
                 "$ restic … check --read-data".to_owned(),
-                clean_lines(last_line(&witness.check)),
+                clean_lines(if witness.ok { last_line(&witness.check) } else { &witness.check }),
             ],
         };
         self.step(
