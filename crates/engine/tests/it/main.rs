@@ -6,6 +6,7 @@
 mod backup;
 mod bad;
 mod checkpoint;
+mod compare;
 mod corpus;
 mod faults;
 mod item_faults;
