@@ -7,6 +7,7 @@ use std::panic::catch_unwind;
 use bytes::Bytes;
 use holdfast_model::Timestamp;
 use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{
     Address, Encoding, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
@@ -108,7 +109,9 @@ fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
         None => (message.text_body.first().copied(), &message.text_body),
     };
     let body_id = body_id.or_else(|| unfinished_text(message));
-    let body = body_id.and_then(|id| message.part(id)).map_or_else(TextBody::default, body_of);
+    let body = body_id
+        .and_then(|id| message.part(id))
+        .map_or_else(TextBody::default, |part| body_of(message, part));
     let mut ids: Vec<u32> = shown.iter().copied().filter(|id| Some(*id) != body_id).collect();
     ids.extend(message.attachments.iter().copied().filter(|id| Some(*id) != body_id));
     ids.sort_unstable();
@@ -122,23 +125,72 @@ fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
     (body, attachments)
 }
 
-/// The text of a message that was cut off: without its last boundary the parser takes the first
-/// part for an attachment, where Exchange shows it.
+/// The text that the parser takes for an attachment and Exchange shows: of a message without its
+/// last boundary, and of a content type that is none (text by RFC 2045, 5.2).
 fn unfinished_text(message: &Message<'_>) -> Option<u32> {
     let first = *message.attachments.first()?;
     let part = message.part(first)?;
-    let is_text = matches!(part.body, PartType::Text(_) | PartType::Html(_));
     let is_file = part.attachment_name().is_some() || part.content_disposition().is_some();
-    (is_text && !is_file && part.content_type().is_none_or(|kind| kind.ctype() == "text"))
-        .then_some(first)
+    let is_text = match (&part.body, part.content_type()) {
+        (PartType::Text(_) | PartType::Html(_), None) => true,
+        (PartType::Text(_) | PartType::Html(_), Some(kind)) => kind.ctype() == "text",
+        (PartType::Binary(_), Some(kind)) => kind.subtype().is_none(),
+        _ => false,
+    };
+    (is_text && !is_file).then_some(first)
 }
 
-fn body_of(part: &MessagePart<'_>) -> TextBody {
+fn body_of(message: &Message<'_>, part: &MessagePart<'_>) -> TextBody {
     match &part.body {
-        PartType::Html(html) => TextBody::Html(without_nul(html)),
-        PartType::Text(text) => TextBody::Text(without_nul(text)),
+        PartType::Html(html) => TextBody::Html(without_nul(&text_of(message, part, html))),
+        PartType::Text(text) => TextBody::Text(without_nul(&text_of(message, part, text))),
+        PartType::Binary(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            TextBody::Text(without_nul(&text_of(message, part, &text)))
+        }
         _ => TextBody::default(),
     }
+}
+
+/// The text of a part as Exchange shows it where the parser gave up: damaged base64 is read as far
+/// as it goes (RFC 2045, 6.8), and bytes of an unknown charset are read as Western European.
+fn text_of<'t>(message: &Message<'_>, part: &MessagePart<'_>, text: &'t str) -> Cow<'t, str> {
+    let damaged = part.is_encoding_problem && is_base64(part);
+    if !damaged && !text.contains('\u{fffd}') {
+        return Cow::Borrowed(text);
+    }
+    let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
+    let known = charset.and_then(|name| charset_decoder(name.as_bytes()));
+    let bytes = content(message, part);
+    match (known, std::str::from_utf8(&bytes)) {
+        (Some(decode), _) => Cow::Owned(decode(&bytes)),
+        (None, Ok(text)) => Cow::Owned(text.to_owned()),
+        (None, Err(_)) if charset.is_some_and(|name| name.eq_ignore_ascii_case("utf-8")) => {
+            Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        (None, Err(_)) => charset_decoder(b"windows-1252")
+            .map_or(Cow::Borrowed(text), |decode| Cow::Owned(decode(&bytes))),
+    }
+}
+
+fn is_base64(part: &MessagePart<'_>) -> bool {
+    let encoding = part.content_transfer_encoding();
+    encoding.is_some_and(|name| name.trim().eq_ignore_ascii_case("base64"))
+}
+
+/// Base64 with foreign characters left out, as far as its last whole byte.
+fn lenient_base64(raw: &[u8]) -> Option<Vec<u8>> {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let mut digits: Vec<u8> = raw.iter().copied().filter(is_digit).collect();
+    match digits.len() % 4 {
+        1 => {
+            digits.pop();
+        }
+        2 => digits.extend(b"=="),
+        3 => digits.push(b'='),
+        _ => {}
+    }
+    base64_decode(&digits)
 }
 
 fn without_nul(text: &str) -> String {
@@ -198,6 +250,7 @@ fn content(message: &Message<'_>, part: &MessagePart<'_>) -> Vec<u8> {
     let decoded = match part.encoding {
         Encoding::Base64 => base64_decode(raw),
         Encoding::QuotedPrintable => quoted_printable_decode(raw),
+        Encoding::None if part.is_encoding_problem && is_base64(part) => lenient_base64(raw),
         Encoding::None => Some(raw.to_vec()),
     };
     decoded.unwrap_or_else(|| part.contents().to_vec())
@@ -238,6 +291,30 @@ mod tests {
         let fields = fields_of_mime(cut);
         assert_eq!(fields.body, TextBody::Text("Hello\r\n".to_owned()));
         assert_eq!(fields.attachments.len(), 0);
+    }
+
+    #[test]
+    fn a_content_type_that_is_none_means_text() {
+        let fields = fields_of_mime(b"Subject: x\r\nContent-Type: nonsense\r\n\r\nUryyb");
+        assert_eq!(fields.body, TextBody::Text("Uryyb".to_owned()));
+        assert_eq!(fields.attachments.len(), 0);
+    }
+
+    #[test]
+    fn damaged_base64_and_unknown_charsets_are_read_as_far_as_they_go() {
+        let body = |header: &str, content: &[u8]| {
+            let head = format!("Subject: x\r\nContent-Type: text/plain{header}\r\n\r\n");
+            match fields_of_mime(&[head.as_bytes(), content].concat()).body {
+                TextBody::Text(text) => text,
+                TextBody::Html(html) => panic!("{html}"),
+            }
+        };
+        let base64 = "\r\nContent-Transfer-Encoding: base64";
+        assert_eq!(body(base64, b"SGVsb G8*gd29ybG\r\n"), "Hello worl");
+        assert_eq!(body("; charset=x-unknown", b"\xe4\xf6\xfc"), "äöü");
+        assert_eq!(body("; charset=x-unknown", "äöü".as_bytes()), "äöü");
+        assert_eq!(body("; charset=utf-8", b"a\xe4b"), "a\u{fffd}b");
+        assert_eq!(body("; charset=iso-8859-2", b"\xbe"), "ž");
     }
 
     proptest! {
