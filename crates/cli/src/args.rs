@@ -127,6 +127,9 @@ pub struct Init {
     /// File that holds the passphrase of the vault; without it you are asked
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+    /// Recovery kit that opens an existing vault in place of the passphrase
+    #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
+    pub kit: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

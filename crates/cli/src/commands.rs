@@ -37,7 +37,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Cat(args) => browse::cat(&open(global).await?, args).await,
         Command::Restore(args) => restore::run(&open(global).await?, args, out).await,
         Command::Vault(command) => vault::run(&open(global).await?, command, out).await,
-        Command::Catalog(command) => catalog::run(&open(global).await?, command, out).await,
+        Command::Catalog(command) => catalog::run(global, command, out).await,
         Command::Doctor => doctor::run(&open(global).await?, out).await,
         Command::Sim(command) => sim::run(command, out).await,
         Command::Completions { shell } => completions::run(*shell),

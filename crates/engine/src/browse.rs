@@ -6,9 +6,11 @@
 use std::io::Write;
 
 use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
-use holdfast_model::{ResourceId, Timestamp};
+use holdfast_model::{ResourceId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind, Reader, TreeId};
 use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, Place};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, civil};
 use serde::Serialize;
 
 use crate::backup::tree_id;
@@ -30,18 +32,39 @@ pub enum At {
 impl std::str::FromStr for At {
     type Err = String;
 
-    /// A time (`2026-11-22T09:00:00Z`, with offset) or the beginning of a snapshot id.
+    /// A time (`2026-11-22T09:00:00Z`, `2026-11-22T09:00` in UTC, `2026-11-22` for the end of that
+    /// day in UTC) or the beginning of a snapshot id. A time without a fraction means the whole
+    /// second, as times are shown without one.
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(time) = text.parse() {
+        if let Some(time) = time(text) {
             return Ok(Self::Time(time));
         }
         let hex = text.len() >= 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
         match hex {
             true => Ok(Self::Snapshot(text.to_owned())),
             false => Err(format!(
-                "'{text}' is neither a time like 2026-11-22T09:00:00Z nor a snapshot id"
+                "'{text}' is neither a time like 2026-11-22T09:00:00Z, nor a day, nor a snapshot id"
             )),
         }
+    }
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    const LAST: SignedDuration = SignedDuration::from_millis(999);
+    if let Ok(day) = text.parse::<civil::Date>().and_then(|day| day.tomorrow())
+        && text.len() == "2026-11-22".len()
+    {
+        let midnight = day.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        return midnight.checked_sub(SignedDuration::from_millis(1)).ok();
+    }
+    let utc = |text: &str| {
+        let civil: civil::DateTime = text.contains(':').then(|| text.parse().ok())??;
+        Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    let time: Timestamp = text.parse().ok().or_else(|| utc(text))?;
+    match time.subsec_nanosecond() {
+        0 => time.checked_add(LAST).ok(),
+        _ => Some(time),
     }
 }
 
@@ -205,7 +228,11 @@ impl Located {
         let mut folders = Vec::new();
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         for (position, part) in parts.iter().enumerate() {
-            let missing = || Error::not_found("place", path);
+            let missing = || Error::NotFound {
+                what: "place",
+                name: path.to_owned(),
+                hint: " in this restore point; 'holdfast ls' lists it, --at chooses an earlier one",
+            };
             let last = position + 1 == parts.len();
             let Some(node) = self.step(tree.ok_or_else(missing)?, part)? else {
                 return Err(missing());
@@ -229,8 +256,21 @@ impl Located {
         }
         match mail::place_of_name(name) {
             Place::Item => Ok(self.reader.item(tree, &[], name, &MAIL_FANOUT)?),
-            _ => Ok(None),
+            _ => self.folder_by_title(tree, name),
         }
+    }
+
+    /// The one folder that a person calls so, in any case; directory names are made safe and may
+    /// differ.
+    fn folder_by_title(&self, tree: TreeId, title: &str) -> Result<Option<Node>> {
+        let mut found = Vec::new();
+        for node in self.reader.list(tree)? {
+            let is_folder = mail::place_of_name(&node.name) == Place::Folder && node.is_dir();
+            if is_folder && fold(&step_of(&node)?.meta.name) == fold(title) {
+                found.push(node);
+            }
+        }
+        Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     /// All messages at or below a path, folder by folder.

@@ -1,9 +1,12 @@
 //! `doctor`: does this installation have what it needs?
 
+use std::collections::{HashMap, HashSet};
+
 use holdfast_catalog::TenantRow;
+use holdfast_model::{Seq, ShardId};
 use serde::Serialize;
 
-use crate::{Home, Result, tenant};
+use crate::{Error, Home, Result, tenant};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -62,13 +65,23 @@ async fn catalog(home: &Home) -> Result<String> {
 
 async fn vault(home: &Home, id: &str) -> Result<String> {
     let vault = home.vault(Some(id)).await?;
+    let known: HashSet<String> =
+        home.catalog.snapshot_list(Some(id)).await?.into_iter().map(|row| row.id).collect();
+    let heads: HashMap<ShardId, Seq> =
+        home.catalog.shard_list(id).await?.into_iter().map(|r| (r.shard, r.head_seq)).collect();
     crate::home::blocking(move || {
         let records = vault.control()?.load()?.len();
         let mut snapshots = 0;
         for shard in vault.shard_ids()? {
-            snapshots += vault.shard(shard)?.snapshots()?.len();
+            let head = heads.get(&shard).copied().unwrap_or_default();
+            for snapshot in vault.shard(shard)?.snapshots()? {
+                snapshots += 1;
+                if snapshot.tags.seq > head && !known.contains(&snapshot.id) {
+                    return Err(Error::CatalogBehind(shard));
+                }
+            }
         }
-        Ok(format!("opens; {snapshots} snapshots, {records} records of intent"))
+        Ok(format!("opens; snapshots: {snapshots}, records of intent: {records}"))
     })
     .await
 }

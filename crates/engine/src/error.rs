@@ -24,6 +24,12 @@ pub enum Error {
     /// No installation lies in the home folder.
     #[error("{} is not a Holdfast home; run 'holdfast init' first", .0.display())]
     NotAHome(PathBuf),
+    /// The catalog of the home is gone.
+    #[error("the catalog {} is not there; 'holdfast catalog rebuild' makes it again from the vault", .0.display())]
+    NoCatalog(PathBuf),
+    /// No tenant has been added.
+    #[error("there is no tenant yet; add one with 'holdfast tenant add'")]
+    NoTenant,
     /// The home folder is taken.
     #[error("{} is a Holdfast home already", .0.display())]
     HomeExists(PathBuf),
@@ -136,7 +142,7 @@ impl Error {
                 catalog::Kind::LeaseHeld => Exit::Later,
                 _ => Exit::Error,
             },
-            Self::NotFound { .. } => Exit::NotFound,
+            Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) => Exit::NotFound,
             Self::RestoreRunning => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {

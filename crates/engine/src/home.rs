@@ -25,17 +25,39 @@ const FIRST_VAULT: &str = "default";
 pub struct InitOptions {
     /// Folder of the vault: empty or absent to make one, an existing vault to attach it.
     pub vault: PathBuf,
-    /// Passphrase of the vault.
-    pub passphrase: Secret,
+    /// What opens the vault.
+    pub unlock: Unlock,
     /// Where the instance key lies; default `~/.config/holdfast/<home id>.key`.
     pub instance_key: Option<PathBuf>,
 }
 
+/// What opens a vault.
+#[derive(Clone, Debug)]
+pub enum Unlock {
+    /// Its passphrase; a new vault is made with one.
+    Passphrase(Secret),
+    /// The folder of its recovery kit.
+    Kit(PathBuf),
+}
+
+/// What an installation knows of itself without its catalog.
 #[derive(Serialize, Deserialize)]
 struct HomeFile {
     v: u8,
     id: String,
     instance_key: PathBuf,
+    vaults: Vec<HomeVault>,
+}
+
+/// A vault as the home file keeps it, so that a lost catalog can be made again.
+#[derive(Serialize, Deserialize)]
+struct HomeVault {
+    id: String,
+    name: String,
+    location: String,
+    /// Hexadecimal; sealed under the instance key.
+    sealed_secret: String,
+    created_at: Timestamp,
 }
 
 /// An open installation.
@@ -83,9 +105,18 @@ impl Home {
             created_at: to_ms(clock.now()),
         };
         catalog.vault_add(&row).await?;
-        let home = HomeFile { v: 1, id, instance_key: key_path.clone() };
+        let vaults = vec![HomeVault {
+            id: row.id,
+            name: row.name,
+            location: row.location,
+            sealed_secret: hex::encode(&row.sealed_secret),
+            created_at: row.created_at,
+        }];
+        let home = HomeFile { v: 1, id, instance_key: key_path.clone(), vaults };
         let text = serde_json::to_string_pretty(&home).expect("plain fields serialise");
         fs::write(&file, text + "\n").map_err(io("write", &file))?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))
+            .map_err(io("protect", &file))?;
         Ok((
             Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() },
             made,
@@ -94,14 +125,34 @@ impl Home {
 
     /// Opens an installation. `instance_key` overrides where its key lies.
     pub async fn open(dir: &Path, instance_key: Option<&Path>, clock: Clock) -> Result<Self> {
-        let file = dir.join(HOME_FILE);
-        let text = fs::read_to_string(&file).map_err(|_| Error::NotAHome(dir.to_owned()))?;
-        let home: HomeFile =
-            serde_json::from_str(&text).map_err(|_| Error::NotAHome(dir.to_owned()))?;
+        let home = HomeFile::read(dir)?;
         let key_path = instance_key.map_or(home.instance_key, Path::to_path_buf);
         let key = InstanceKey::load(&key_path)?;
-        let catalog = Catalog::open(&dir.join(CATALOG_FILE), clock.clone()).await?;
+        let catalog = dir.join(CATALOG_FILE);
+        if !catalog.exists() {
+            return Err(Error::NoCatalog(catalog));
+        }
+        let catalog = Catalog::open(&catalog, clock.clone()).await?;
         Ok(Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() })
+    }
+
+    /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled
+    /// by [`crate::rebuild::rebuild`]. A damaged catalog is not touched: it is moved away first.
+    pub async fn open_to_rebuild(
+        dir: &Path,
+        instance_key: Option<&Path>,
+        clock: Clock,
+    ) -> Result<Self> {
+        let path = dir.join(CATALOG_FILE);
+        if !path.exists() {
+            let home = HomeFile::read(dir)?;
+            let catalog = Catalog::create(&path, clock.clone()).await?;
+            for vault in home.vaults {
+                catalog.vault_add(&vault.row()?).await?;
+            }
+            catalog.close().await;
+        }
+        Self::open(dir, instance_key, clock).await
     }
 
     /// The home folder.
@@ -148,15 +199,40 @@ impl Home {
     }
 }
 
+impl HomeFile {
+    fn read(dir: &Path) -> Result<Self> {
+        let not_a_home = || Error::NotAHome(dir.to_owned());
+        let text = fs::read_to_string(dir.join(HOME_FILE)).map_err(|_| not_a_home())?;
+        serde_json::from_str(&text).map_err(|_| not_a_home())
+    }
+}
+
+impl HomeVault {
+    fn row(self) -> Result<VaultRow> {
+        let sealed = hex::decode(&self.sealed_secret);
+        let damaged = |_| Error::Usage(format!("the secret of vault {} is damaged", self.name));
+        Ok(VaultRow {
+            sealed_secret: sealed.map_err(damaged)?,
+            id: self.id,
+            name: self.name,
+            location: self.location,
+            created_at: self.created_at,
+        })
+    }
+}
+
 async fn make_or_unlock(options: &InitOptions, clock: Clock) -> Result<(Vault, VaultSecret, bool)> {
-    let (dir, passphrase) = (options.vault.clone(), options.passphrase.clone());
+    let (dir, unlock) = (options.vault.clone(), options.unlock.clone());
     blocking(move || {
         let empty = fs::read_dir(&dir).map_or(true, |mut entries| entries.next().is_none());
-        if empty {
-            let (vault, secret) = Vault::create(&dir, &passphrase, clock)?;
-            return Ok((vault, secret, true));
-        }
-        let secret = Vault::unlock(&dir, &passphrase)?;
+        let secret = match unlock {
+            Unlock::Passphrase(passphrase) if empty => {
+                let (vault, secret) = Vault::create(&dir, &passphrase, clock)?;
+                return Ok((vault, secret, true));
+            }
+            Unlock::Passphrase(passphrase) => Vault::unlock(&dir, &passphrase)?,
+            Unlock::Kit(kit) => Vault::secret_from_kit(&kit)?,
+        };
         let vault = Vault::open(&dir, secret.clone(), clock)?;
         Ok((vault, secret, false))
     })

@@ -24,7 +24,7 @@ pub mod verify;
 mod walk;
 
 pub use error::{Error, Exit, Result};
-pub use home::{Home, InitOptions};
+pub use home::{Home, InitOptions, Unlock};
 pub use progress::{Progress, Seen};
 
 use holdfast_vault::Fanout;

@@ -30,6 +30,8 @@ pub struct RebuildReport {
     pub restore_points: usize,
     /// Current items.
     pub items: usize,
+    /// Restore points whose state file is damaged: `vault check --read-data` shows the extent.
+    pub damaged: usize,
 }
 
 /// Rebuilds the catalog from all vaults of the home. On an error the old catalog stays. A running
@@ -99,7 +101,8 @@ async fn of_shard(
     let reader = blocking(move || Ok(shard.reader()?)).await?;
     for resource in resources {
         let (reader, snapshots) = (reader.clone(), Arc::clone(&snapshots));
-        let part = blocking(move || of_resource(&reader, &snapshots, resource)).await?;
+        let (part, damaged) = blocking(move || of_resource(&reader, &snapshots, resource)).await?;
+        report.damaged += damaged;
         report.resources += part.resources.len();
         report.restore_points += part.restore_points.len();
         report.items += part.items.len();
@@ -142,8 +145,8 @@ fn of_resource(
     reader: &Reader,
     snapshots: &[Snapshot],
     mut resource: ResourceRow,
-) -> Result<Rebuilt> {
-    let mut part = Rebuilt::default();
+) -> Result<(Rebuilt, usize)> {
+    let (mut part, mut damaged) = (Rebuilt::default(), 0);
     let mut last: Option<TreeId> = None;
     let [workload, dir] =
         resource_path(resource.workload, resource.dir.as_deref().unwrap_or_default());
@@ -154,7 +157,8 @@ fn of_resource(
             continue;
         }
         last = Some(tree);
-        let state = walk::state_of(reader, &resource.id, tree)?;
+        let (state, is_damaged) = walk::state_or_none(reader, &resource.id, tree)?;
+        damaged += usize::from(is_damaged);
         let read_at = state.read_at.unwrap_or(snapshot.time);
         part.restore_points.push(RestorePointRow {
             resource: resource.id.clone(),
@@ -171,12 +175,12 @@ fn of_resource(
         resource.list_link = state.folders_link;
     }
     if let Some(tree) = last {
-        let state = walk::state_of(reader, &resource.id, tree)?;
+        let (state, _) = walk::state_or_none(reader, &resource.id, tree)?;
         let mut rows = Walk::compare(reader, &resource.id, None, Some(tree))?.new;
         walk::with_links(&mut rows, &state);
         part.containers = rows.containers.into_values().collect();
         part.items = rows.items.into_values().collect();
     }
     part.resources = vec![resource];
-    Ok(part)
+    Ok((part, damaged))
 }

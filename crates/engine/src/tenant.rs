@@ -70,11 +70,13 @@ pub struct NewTenant {
     pub ca_pem: Option<String>,
 }
 
-/// Adds a tenant, or replaces the credentials of the one with the same name. Nothing is asked of
-/// Microsoft; [`test`](fn@test) does that.
+/// Adds a tenant, or replaces the credentials of the one with the same name. What can be told
+/// without asking Microsoft is checked: name, addresses, certificate and key; [`test`](fn@test) does that.
 pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
     let tenants = home.catalog.tenant_list().await?;
     let known = tenants.into_iter().find(|tenant| tenant.name == new.name);
+    check_name(&new.name)?;
+    known.as_ref().map_or(Ok(()), |known| check_same(known, &new))?;
     let vault = home.vault(Some(&choose_vault(home, &new, known.as_ref()).await?)).await?;
     let seal = |purpose: Purpose, login: &Login| {
         home.key().seal(&label(&new.name, purpose), &stored(login))
@@ -92,9 +94,33 @@ pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
         ca_pem: new.ca_pem,
         client_id: new.client_id,
     };
+    graph(home, &row, Purpose::Backup)?;
+    graph(home, &row, Purpose::Restore)?;
     intent::save(&vault, vec![intent::tenant(&row)]).await?;
     home.catalog.tenant_put(&row).await?;
     Ok(row)
+}
+
+/// A name that paths, commands and hints can carry as it is.
+fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !name.is_empty() && name.chars().count() <= 64 && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::Usage(
+        "a tenant's name has 1 to 64 letters, digits, dots, dashes or underscores".to_owned(),
+    ))
+}
+
+/// New credentials are for the same company: another one's mail may not come into its vault.
+fn check_same(known: &TenantRow, new: &NewTenant) -> Result<()> {
+    if known.tenant_id.eq_ignore_ascii_case(&new.tenant_id) {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "'{}' is the tenant {}, not {}; a tenant of its own needs a name and a vault of its own",
+        known.name, known.tenant_id, new.tenant_id
+    )))
 }
 
 /// A vault belongs to one tenant.
@@ -144,14 +170,7 @@ pub async fn chosen(home: &Home, name: Option<&str>) -> Result<Vec<TenantRow>> {
         Some(name) => vec![find(home, name).await?],
         None => home.catalog.tenant_list().await?,
     };
-    if tenants.is_empty() {
-        return Err(Error::NotFound {
-            what: "tenant",
-            name: name.unwrap_or("*").to_owned(),
-            hint: "; add one with 'holdfast tenant add'",
-        });
-    }
-    Ok(tenants)
+    if tenants.is_empty() { Err(Error::NoTenant) } else { Ok(tenants) }
 }
 
 /// A client for a tenant. A restore uses the second registration where there is one.

@@ -10,7 +10,7 @@ use holdfast_model::{ContainerId, ItemId, ResourceId};
 use holdfast_vault::{Node, Reader, TreeId};
 use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, MailboxState, Place, STATE_FILE};
 
-use crate::Result;
+use crate::{Exit, Result};
 
 /// Rows of one side of a comparison: those in the parts that differ.
 #[derive(Debug, Default)]
@@ -147,6 +147,23 @@ pub(crate) fn state_of(
     };
     let text = String::from_utf8_lossy(&reader.bytes(&node)?).into_owned();
     Ok(MailboxState::from_json(&text)?)
+}
+
+/// The state of a mailbox for a rebuild, and whether its file is damaged: without it the messages
+/// are still there, only the next backup has to list everything again.
+pub(crate) fn state_or_none(
+    reader: &Reader,
+    resource: &ResourceId,
+    tree: TreeId,
+) -> Result<(MailboxState, bool)> {
+    match state_of(reader, resource, tree) {
+        Err(error) if error.exit() == Exit::Damaged => {
+            tracing::warn!(%resource, "the state file is damaged");
+            let state = MailboxState { complete: true, ..MailboxState::new(resource.as_str()) };
+            Ok((state, true))
+        }
+        state => Ok((state?, false)),
+    }
 }
 
 /// Gives rows the links that the state file remembers.

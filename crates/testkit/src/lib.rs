@@ -26,7 +26,7 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::{RestoreReport, RestoreRequest, restore};
 use holdfast_engine::tenant::{Login, NewTenant, add};
-use holdfast_engine::{Home, InitOptions, Progress};
+use holdfast_engine::{Home, InitOptions, Progress, Unlock};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_sim::{RunningSim, SimConfig, Tenant};
@@ -191,7 +191,7 @@ impl TestContext {
 fn init_options(dir: &Path) -> InitOptions {
     InitOptions {
         vault: dir.join("vault"),
-        passphrase: Secret::new(PASSPHRASE),
+        unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(dir.join("instance.key")),
     }
 }

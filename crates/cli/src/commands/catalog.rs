@@ -1,20 +1,24 @@
 //! `catalog rebuild`: the catalog made again from the vault alone.
 
-use holdfast_engine::Home;
 use holdfast_engine::rebuild::{self, RebuildReport};
+use holdfast_engine::{Exit, Home};
+use holdfast_model::Clock;
 
-use crate::args::Catalog;
+use super::home_dir;
+use crate::args::{Catalog, Global};
 use crate::error::Result;
 use crate::output::{Output, clean, of};
 
-pub async fn run(home: &Home, command: &Catalog, out: Output) -> Result<u8> {
+pub async fn run(global: &Global, command: &Catalog, out: Output) -> Result<u8> {
     let Catalog::Rebuild = command;
+    let (dir, key) = (home_dir(global)?, global.instance_key.as_deref());
+    let home = &Home::open_to_rebuild(&dir, key, Clock::system()).await?;
     let report = rebuild::rebuild(home).await?;
     let tenants = home.catalog.tenant_list().await?;
     let locked: Vec<String> =
         tenants.into_iter().filter(|t| t.sealed_credential.is_none()).map(|t| t.name).collect();
     out.show(&report, || human(&report, &locked))?;
-    Ok(0)
+    Ok(if report.damaged == 0 { 0 } else { Exit::Damaged as u8 })
 }
 
 fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
@@ -28,6 +32,13 @@ fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
         of(report.restore_points, "restore point"),
         of(report.items, "item"),
     );
+    if report.damaged > 0 {
+        let damaged = of(report.damaged, "restore point");
+        text.push_str(&format!(
+            "\nThe vault is damaged: {damaged} without a readable state. 'holdfast vault check \
+             --read-data' shows the extent."
+        ));
+    }
     if !without_credentials.is_empty() {
         text.push_str(&format!(
             "\nCredentials are never in the vault. Give them again with 'holdfast tenant add' under \

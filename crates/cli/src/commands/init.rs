@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::{Home, InitOptions};
+use holdfast_engine::{Home, InitOptions, Unlock};
 use holdfast_model::{Clock, Secret};
 use serde::Serialize;
 
@@ -30,11 +30,12 @@ pub async fn run(global: &Global, args: &Init, out: Output) -> Result<u8> {
             "a vault lies in a local folder; object stores come later".into(),
         ));
     }
-    let passphrase = match &args.passphrase_file {
-        Some(file) => secret_file(file)?,
-        None => ask(&vault)?,
+    let unlock = match (&args.kit, &args.passphrase_file) {
+        (Some(kit), _) => Unlock::Kit(kit.clone()),
+        (None, Some(file)) => Unlock::Passphrase(secret_file(file)?),
+        (None, None) => Unlock::Passphrase(ask(&vault)?),
     };
-    let options = InitOptions { vault, passphrase, instance_key: global.instance_key.clone() };
+    let options = InitOptions { vault, unlock, instance_key: global.instance_key.clone() };
     let (home, created) = Home::init(&dir, &options, Clock::system()).await?;
     let row = home.vault_row(None).await?;
     let report = Report {

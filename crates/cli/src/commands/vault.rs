@@ -9,7 +9,7 @@ use holdfast_model::ShardId;
 use serde::Serialize;
 
 use crate::args::Vault;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{Output, bytes, clean, count, of};
 
 pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
@@ -90,6 +90,12 @@ struct Kit {
 
 async fn kit(home: &Home, vault: Option<&str>, dir: &Path, out: Output) -> Result<u8> {
     let vault = home.vault(vault).await?;
+    let absolute = std::path::absolute(dir).map_err(Error::file("find", dir))?;
+    if absolute.starts_with(vault.dir()) {
+        return Err(Error::Usage(
+            "the kit opens the vault: it must not lie inside it; choose another folder".into(),
+        ));
+    }
     let files = vault.recovery_kit(dir)?;
     vault.verify_kit(dir)?;
     let kit = Kit { files };

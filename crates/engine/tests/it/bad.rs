@@ -10,7 +10,7 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::{At, cat, ls};
 use holdfast_engine::restore::restore;
 use holdfast_engine::tenant::{self, Login, NewTenant, add};
-use holdfast_engine::{Error, Exit, Home, InitOptions, Progress, rebuild, verify};
+use holdfast_engine::{Error, Exit, Home, InitOptions, Progress, Unlock, rebuild, verify};
 use holdfast_model::{Outcome, Secret, ShardId};
 use holdfast_testkit::{Options, PASSPHRASE, TENANT, TestContext, mailbox_view};
 use rand::{Rng, SeedableRng};
@@ -124,7 +124,7 @@ async fn a_folder_that_is_no_vault_is_left_alone() {
     fs::write(place.join("letter.txt"), "mine").unwrap();
     let init = InitOptions {
         vault: place.clone(),
-        passphrase: Secret::new(PASSPHRASE),
+        unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(t.scratch("other.key")),
     };
     let home = t.scratch("other");
@@ -135,7 +135,11 @@ async fn a_folder_that_is_no_vault_is_left_alone() {
     let error = Home::open(&place, None, t.home.clock.clone()).await.unwrap_err();
     assert_eq!(error.exit(), Exit::Usage);
     // A vault under another passphrase is not opened either.
-    let init = InitOptions { vault: t.vault_dir(), passphrase: Secret::new("guess"), ..init };
+    let init = InitOptions {
+        vault: t.vault_dir(),
+        unlock: Unlock::Passphrase(Secret::new("guess")),
+        ..init
+    };
     let error = Home::init(&home, &init, t.home.clock.clone()).await.unwrap_err();
     assert_eq!(error.exit(), Exit::Denied);
     assert!(!home.exists());

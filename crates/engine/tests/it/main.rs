@@ -15,3 +15,4 @@ mod rebuild;
 mod restore;
 mod resume;
 mod sequence;
+mod site;
