@@ -51,7 +51,7 @@ impl std::str::FromStr for At {
 
 fn time(text: &str) -> Option<Timestamp> {
     const LAST: SignedDuration = SignedDuration::from_millis(999);
-    if let Ok(day) = text.parse::<civil::Date>().and_then(|day| day.tomorrow())
+    if let Ok(day) = text.parse::<civil::Date>().and_then(civil::Date::tomorrow)
         && text.len() == "2026-11-22".len()
     {
         let midnight = day.to_zoned(TimeZone::UTC).ok()?.timestamp();
