@@ -126,14 +126,17 @@ fn parts(message: &Message<'_>) -> (TextBody, Vec<Attachment>) {
 }
 
 /// The text that the parser takes for an attachment and Exchange shows: of a message without its
-/// last boundary, and of a content type that is none (text by RFC 2045, 5.2).
+/// last boundary, of a multipart without a part, and of a content type that is none (text by
+/// RFC 2045, 5.2).
 fn unfinished_text(message: &Message<'_>) -> Option<u32> {
     let first = *message.attachments.first()?;
     let part = message.part(first)?;
     let is_file = part.attachment_name().is_some() || part.content_disposition().is_some();
     let is_text = match (&part.body, part.content_type()) {
         (PartType::Text(_) | PartType::Html(_), None) => true,
-        (PartType::Text(_) | PartType::Html(_), Some(kind)) => kind.ctype() == "text",
+        (PartType::Text(_) | PartType::Html(_), Some(kind)) => {
+            matches!(kind.ctype(), "text" | "multipart")
+        }
         (PartType::Binary(_), Some(kind)) => kind.subtype().is_none(),
         _ => false,
     };
@@ -315,6 +318,15 @@ mod tests {
         assert_eq!(body("; charset=x-unknown", "äöü".as_bytes()), "äöü");
         assert_eq!(body("; charset=utf-8", b"a\xe4b"), "a\u{fffd}b");
         assert_eq!(body("; charset=iso-8859-2", b"\xbe"), "ž");
+    }
+
+    #[test]
+    fn a_multipart_without_a_part_is_its_text() {
+        let fields = fields_of_mime(
+            b"From: a@contoso.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nno part\r\n",
+        );
+        assert_eq!(fields.body, TextBody::Text("no part\r\n".to_owned()));
+        assert_eq!(fields.attachments, []);
     }
 
     proptest! {
