@@ -125,8 +125,7 @@ pub async fn restore(
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
     let writer = MailWriter::new(&graph, &target.graph_id);
     let before = unfinished(home, request, &source, &target).await?;
-    let resumed = before.as_ref().map(|before| before.restore.as_str());
-    let plan = plan::plan(&source, request, &writer, resumed).await?;
+    let plan = plan::plan(&source, request, &writer, before.as_ref()).await?;
     progress.expect_items(plan.items.len());
     let mut report = new_report(request, &source, &target);
     if request.dry_run {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use holdfast_workloads::mail::{Existing, MailWriter};
 
 use super::folders::{self, Folders};
-use super::{OnConflict, RestoreRequest};
+use super::{Before, OnConflict, RestoreRequest};
 use crate::browse::{Found, Located};
 use crate::{Error, Result};
 
@@ -41,7 +41,7 @@ pub(super) async fn plan(
     source: &Located,
     request: &RestoreRequest,
     writer: &MailWriter<'_>,
-    resumed: Option<&str>,
+    resumed: Option<&Before>,
 ) -> Result<Plan> {
     let path = request.path.as_deref().unwrap_or_default();
     let found = tokio::task::block_in_place(|| source.messages(path))?;
@@ -61,16 +61,18 @@ pub(super) async fn plan(
             Some(id) if request.on_conflict != OnConflict::Copy => writer.list(&id).await?,
             _ => Vec::new(),
         };
-        existing.retain(|message| !is_of(message, resumed));
-        items.extend(actions(found, position, existing, request.on_conflict));
+        if let Some(before) = resumed {
+            existing.retain(|message| !is_of(message, &before.restore));
+        }
+        let is_done = |found: &Found| resumed.is_some_and(|b| b.is_done(&found.meta.item_id()));
+        items.extend(actions(found, position, existing, request.on_conflict, is_done));
     }
     Ok(Plan { folders, items })
 }
 
 /// True for a message that this restore created: marks are `<restore id> <short id>`.
-fn is_of(message: &Existing, restore: Option<&str>) -> bool {
-    let mark = message.mark.as_deref().and_then(|mark| mark.split(' ').next());
-    restore.is_some() && mark == restore
+fn is_of(message: &Existing, restore: &str) -> bool {
+    message.mark.as_deref().and_then(|mark| mark.split(' ').next()) == Some(restore)
 }
 
 fn actions(
@@ -78,8 +80,9 @@ fn actions(
     folder: usize,
     existing: Vec<Existing>,
     rule: OnConflict,
+    is_done: impl Fn(&Found) -> bool,
 ) -> impl Iterator<Item = Planned> {
-    let conflicts = conflicts(&found, existing);
+    let conflicts = conflicts(&found, existing, is_done);
     found.into_iter().zip(conflicts).map(move |(found, conflict)| {
         let action = match (conflict, rule) {
             (None, _) | (_, OnConflict::Copy) => Action::Create,
@@ -92,8 +95,13 @@ fn actions(
 
 /// For each stored message the one in the target that it collides with: the one with the same id,
 /// else one with the same subject, sender and time of receipt. Each is matched once, and ids first,
-/// so that of two messages that look alike each finds itself.
-fn conflicts(found: &[Found], existing: Vec<Existing>) -> Vec<Option<String>> {
+/// so that of two messages that look alike each finds itself. One that is done has replaced its own
+/// already and must not take that of another.
+fn conflicts(
+    found: &[Found],
+    existing: Vec<Existing>,
+    is_done: impl Fn(&Found) -> bool,
+) -> Vec<Option<String>> {
     let stored: HashSet<&str> = found.iter().map(|found| found.meta.id.as_str()).collect();
     let mut live = HashSet::new();
     let mut alike: HashMap<String, Vec<String>> = HashMap::new();
@@ -105,6 +113,9 @@ fn conflicts(found: &[Found], existing: Vec<Existing>) -> Vec<Option<String>> {
         }
     }
     let conflict = |found: &Found| {
+        if is_done(found) {
+            return None;
+        }
         let same = live.take(&found.meta.id);
         same.or_else(|| alike.get_mut(&Existing::fingerprint_of(&found.meta))?.pop())
     };

@@ -1,7 +1,8 @@
 //! Restores that are cut off and started again, among messages that look the same.
 
-use holdfast_engine::Progress;
+use holdfast_catalog::RestoreState;
 use holdfast_engine::restore::{OnConflict, RestoreRequest, restore};
+use holdfast_engine::{Progress, discover};
 use holdfast_model::Outcome;
 use holdfast_testkit::{Options, TestContext};
 
@@ -34,15 +35,35 @@ fn inbox(t: &TestContext) -> Vec<String> {
 /// Restores until the target's inbox holds so many messages that are new, and no further.
 async fn cut_off(t: &TestContext, request: &RestoreRequest, new: usize) {
     let before = inbox(t);
-    let (progress, reached) = (Progress::default(), async {
-        while inbox(t).iter().filter(|id| !before.contains(id)).count() < new {
+    cut_off_when(t, request, async || {
+        inbox(t).iter().filter(|id| !before.contains(id)).count() >= new
+    })
+    .await;
+}
+
+async fn cut_off_when(t: &TestContext, request: &RestoreRequest, reached: impl AsyncFn() -> bool) {
+    let progress = Progress::default();
+    let reached = async {
+        while !reached().await {
             tokio::task::yield_now().await;
         }
-    });
+    };
     tokio::select! {
         done = restore(&t.home, request, &progress) => panic!("not cut off: {done:?}"),
         () = reached => {}
     }
+}
+
+/// True when the catalog calls one message of an unfinished restore done.
+async fn one_is_done(t: &TestContext) -> bool {
+    let target = discover::find(&t.home, None, TARGET).await.unwrap();
+    for row in t.home.catalog.restore_unfinished(&target.id).await.unwrap() {
+        let items = t.home.catalog.restore_item_list(&row.id).await.unwrap();
+        if items.iter().any(|item| item.state == RestoreState::Done) {
+            return true;
+        }
+    }
+    false
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,4 +95,20 @@ async fn a_replacement_that_was_cut_off_leaves_no_replaced_message() {
         assert_eq!(after.len(), TWINS, "cut off after {new} more: {report:#?}");
         assert!(after.iter().all(|id| !before.contains(id)), "replaced messages stay");
     }
+}
+
+/// A message that is done has replaced its own: it must not take that of another, which would then
+/// stay beside the one that replaces it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_done_takes_no_other_in_its_place() {
+    let (t, request) = twins().await;
+    t.restore(request.clone()).await;
+    let before = inbox(&t);
+    let request = RestoreRequest { on_conflict: OnConflict::Replace, ..request };
+    cut_off_when(&t, &request, async || one_is_done(&t).await).await;
+    let report = t.restore(request).await;
+    assert!(report.items_skipped > 0, "the one that was done: {report:#?}");
+    let after = inbox(&t);
+    assert_eq!(after.len(), TWINS, "{report:#?}");
+    assert!(after.iter().all(|id| !before.contains(id)), "replaced messages stay");
 }
