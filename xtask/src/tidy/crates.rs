@@ -25,6 +25,9 @@ const MAY_USE_SIM: [&str; 2] = ["holdfast-cli", TESTKIT];
 const TESTKIT: &str = "holdfast-testkit";
 const XTASK: &str = "xtask";
 
+/// The fake object stores know none of ours and serve tests only.
+const LOCKSTORE: &str = "holdfast-lockstore";
+
 /// Lower crates that a crate must not know though its level would allow it.
 const MUST_NOT_KNOW: [(&str, &str); 5] = [
     ("holdfast-workloads", "holdfast-vault"),
@@ -71,7 +74,7 @@ pub(crate) fn packages(metadata: &Metadata) -> Vec<Package> {
 pub(crate) fn faults(packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     for package in packages {
-        if level(&package.name).is_none() && ![SIM, TESTKIT, XTASK].contains(&&*package.name) {
+        if level(&package.name).is_none() && ![SIM, TESTKIT, XTASK, LOCKSTORE].contains(&&*package.name) {
             faults.push(format!("{} is not in the table of levels (xtask)", package.name));
         }
         for dependency in &package.dependencies {
@@ -91,8 +94,12 @@ fn forbidden(user: &str, dependency: &Dependency) -> Option<&'static str> {
     if !is_ours(used) {
         return None;
     }
-    if user == SIM {
-        return Some("the simulated tenant knows none of ours");
+    if user == SIM || user == LOCKSTORE {
+        return Some("a simulated service knows none of ours");
+    }
+    if used == LOCKSTORE {
+        let allowed = dependency.for_tests || [TESTKIT, XTASK].contains(&user);
+        return (!allowed).then_some("lockstore is for tests");
     }
     if used == SIM {
         return (!MAY_USE_SIM.contains(&user)).then_some("only cli and testkit use sim");
@@ -141,6 +148,7 @@ mod tests {
             assert_eq!(reason(user, used, false), None, "{user} -> {used}");
         }
         assert_eq!(reason("holdfast-engine", "holdfast-testkit", true), None);
+        assert_eq!(reason("holdfast-vault", "holdfast-lockstore", true), None);
     }
 
     #[test]
@@ -159,6 +167,8 @@ mod tests {
             ("holdfast-cli", "sqlx"),
             ("holdfast-engine", "holdfast-testkit"),
             ("holdfast-graph", "xtask"),
+            ("holdfast-lockstore", "holdfast-model"),
+            ("holdfast-vault", "holdfast-lockstore"),
         ] {
             assert!(reason(user, used, false).is_some(), "{user} -> {used}");
         }

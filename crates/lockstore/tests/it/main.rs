@@ -1,0 +1,4 @@
+//! Tests of the fakes through their network interface.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
+
+mod serve;
