@@ -210,7 +210,7 @@ fn graph_exit(kind: graph::Kind) -> Exit {
 fn vault_exit(kind: vault::ErrorKind) -> Exit {
     match kind {
         vault::ErrorKind::Damaged => Exit::Damaged,
-        vault::ErrorKind::WrongKey => Exit::Denied,
+        vault::ErrorKind::WrongKey | vault::ErrorKind::Denied => Exit::Denied,
         vault::ErrorKind::NotFound => Exit::NotFound,
         _ => Exit::Error,
     }

@@ -1,6 +1,6 @@
 //! Stock `restic`, the independent judge of what the vault writes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use holdfast_model::ShardId;
@@ -8,7 +8,7 @@ use holdfast_vault::Vault;
 
 /// `restic` with the repository and the password of a shard.
 pub struct Restic {
-    repository: PathBuf,
+    repository: String,
     password: String,
 }
 

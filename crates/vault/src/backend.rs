@@ -1,12 +1,6 @@
-//! A repository in a local folder.
-//!
-//! Every file appears whole or not at all: temporary file, fsync, rename, fsync of the folder.
-//! The engine's own local backend writes in place, so a crash leaves a wrong file under its final
-//! name; hence this one. Temporary files lie in `tmp/`, which restic ignores.
+//! A repository in a store: which file is called what, and what its content must be.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rustic_core::{
@@ -16,6 +10,7 @@ use rustic_core::{
 
 use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
+use crate::store::{Creation, Guard, Store, Stored};
 
 /// Kind of a file of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +24,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kinds whose files are named by the SHA-256 of their content.
-    pub(crate) const NAMED: [Self; 5] =
-        [Self::Key, Self::Snapshot, Self::Index, Self::Pack, Self::Lock];
-
     pub(crate) fn dir(self) -> &'static str {
         match self {
             Self::Config => "config",
@@ -57,75 +48,71 @@ impl From<FileType> for Kind {
     }
 }
 
-/// A folder that holds a repository.
+/// A repository in a store.
 #[derive(Clone, Debug)]
-pub(crate) struct LocalBackend {
-    root: PathBuf,
-    /// What errors call the repository: its place inside the vault.
+pub(crate) struct Backend {
+    store: Arc<dyn Store>,
+    /// Place of the repository in the vault, also what errors call it.
     name: String,
 }
 
-impl LocalBackend {
-    pub(crate) fn new(root: PathBuf, name: String) -> Self {
-        Self { root, name }
+impl Backend {
+    pub(crate) fn new(store: Arc<dyn Store>, name: impl Into<String>) -> Self {
+        Self { store, name: name.into() }
     }
 
-    /// What errors call the repository.
+    /// What errors call the repository: its place in the vault.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Folder for temporary files.
-    pub(crate) fn tmp(&self) -> PathBuf {
-        self.root.join("tmp")
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
-    /// What errors call a file.
+    /// Claims the repository for the one writer of this machine; see [`Store::guard`].
+    pub(crate) fn guard(&self) -> Result<Option<Guard>> {
+        self.store.guard(&self.name)
+    }
+
+    /// Where a file lies in the store, also what errors call it.
     pub(crate) fn label(&self, kind: Kind, id: &FileId) -> String {
         match kind {
             Kind::Config => format!("{}/config", self.name),
+            Kind::Pack => {
+                format!("{}/data/{}/{id}", self.name, hex::encode(&id.as_bytes()[..1]))
+            }
             _ => format!("{}/{}/{id}", self.name, kind.dir()),
         }
     }
 
-    /// Makes the folders of an empty repository.
-    pub(crate) fn create_folders(&self) -> Result<()> {
-        for kind in Kind::NAMED {
-            create_dir(&self.root.join(kind.dir()))?;
-        }
-        for prefix in 0..=255_u8 {
-            create_dir(&self.root.join("data").join(hex::encode([prefix])))?;
-        }
-        create_dir(&self.tmp())?;
-        sync_dir(&self.root.join("data"))?;
-        sync_dir(&self.root)
-    }
-
     /// The files of a kind with their sizes; names that are no ids are passed over.
     pub(crate) fn files(&self, kind: Kind) -> Result<Vec<(FileId, u64)>> {
-        let dir = self.root.join(kind.dir());
-        let mut found = Vec::new();
-        match kind {
-            Kind::Config => {}
-            Kind::Pack => {
-                for (path, _) in entries(&dir)? {
-                    if path.is_dir() {
-                        collect_files(&path, &mut found)?;
-                    }
-                }
-            }
-            _ => collect_files(&dir, &mut found)?,
+        Ok(self.stored(kind)?.into_iter().map(|(id, file)| (id, file.size)).collect())
+    }
+
+    /// The files of a kind as the store lists them, by id.
+    pub(crate) fn stored(&self, kind: Kind) -> Result<Vec<(FileId, Stored)>> {
+        if kind == Kind::Config {
+            return Ok(Vec::new());
         }
+        let listed = self.store.list(&format!("{}/{}", self.name, kind.dir()))?;
+        let mut found: Vec<(FileId, Stored)> = listed
+            .into_iter()
+            .filter_map(|file| Some((file.key.rsplit('/').next()?.parse().ok()?, file)))
+            .filter(|(id, file)| self.label(kind, id) == file.key)
+            .collect();
         found.sort_unstable();
         Ok(found)
     }
 
     /// A whole file. Its content is compared with its name, so that no other file can stand in.
-    pub(crate) fn read_file(&self, kind: Kind, id: &FileId) -> Result<Vec<u8>> {
-        let path = self.path(kind, id);
-        let bytes = fs::read(&path).map_err(|err| self.read_error(kind, id, &path, err))?;
+    pub(crate) fn read_file(&self, kind: Kind, id: &FileId) -> Result<Bytes> {
+        let label = self.label(kind, id);
+        let bytes = self.store.get(&label)?;
+        let bytes = bytes.ok_or_else(|| Error::damaged(&label, "is missing"))?;
         if kind != Kind::Config && sha256(&bytes) != id.0 {
-            return Err(Error::damaged(self.label(kind, id), "content does not match its name"));
+            return Err(Error::damaged(label, "content does not match its name"));
         }
         Ok(bytes)
     }
@@ -137,133 +124,34 @@ impl LocalBackend {
         id: &FileId,
         offset: u64,
         length: usize,
-    ) -> Result<Vec<u8>> {
-        let path = self.path(kind, id);
-        let read = || {
-            let mut file = File::open(&path)?;
-            file.seek(SeekFrom::Start(offset))?;
-            let mut bytes = Vec::new();
-            file.take(length as u64).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|err| self.read_error(kind, id, &path, err))?;
+    ) -> Result<Bytes> {
+        let label = self.label(kind, id);
+        let bytes = self.store.get_range(&label, offset, length)?;
+        let bytes = bytes.ok_or_else(|| Error::damaged(&label, "is missing"))?;
         if bytes.len() < length {
-            return Err(Error::damaged(self.label(kind, id), "is too short"));
+            return Err(Error::damaged(label, "is too short"));
         }
         Ok(bytes)
     }
 
-    /// Writes a file so that it is durable and whole, or not there.
+    /// Writes a file so that it is durable and whole, or not there. Where a file of this name is
+    /// there already, it holds the same: it is named by its content.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryExists`] for a second `config`.
     pub(crate) fn write_file(&self, kind: Kind, id: &FileId, parts: &[Bytes]) -> Result<()> {
-        let path = self.path(kind, id);
-        let dir = path.parent().expect("every file lies in a folder");
-        if !dir.is_dir() {
-            create_dir(dir)?;
-            sync_dir(dir.parent().expect("the folders lie in the repository"))?;
-        }
-        write_atomically(&self.tmp(), &path, parts)
-    }
-
-    /// Removes a file; one that is gone already is no error.
-    pub(crate) fn remove_file(&self, kind: Kind, id: &FileId) -> Result<()> {
-        let path = self.path(kind, id);
-        match fs::remove_file(&path) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &path, err))
+        match self.store.create(&self.label(kind, id), parts)? {
+            Creation::Exists if kind == Kind::Config => {
+                Err(Error::RepositoryExists { repository: self.name.clone() })
             }
             _ => Ok(()),
         }
     }
 
-    fn path(&self, kind: Kind, id: &FileId) -> PathBuf {
-        let dir = self.root.join(kind.dir());
-        match kind {
-            Kind::Config => dir,
-            Kind::Pack => dir.join(hex::encode(&id.as_bytes()[..1])).join(id.to_string()),
-            _ => dir.join(id.to_string()),
-        }
+    /// Removes a file; one that is gone already is no error.
+    pub(crate) fn remove_file(&self, kind: Kind, id: &FileId) -> Result<()> {
+        self.store.remove(&self.label(kind, id))
     }
-
-    fn read_error(&self, kind: Kind, id: &FileId, path: &Path, err: io::Error) -> Error {
-        match err.kind() {
-            io::ErrorKind::NotFound => Error::damaged(self.label(kind, id), "is missing"),
-            _ => Error::io("read", path, err),
-        }
-    }
-}
-
-/// Writes `parts` to `path` by way of a temporary file in `tmp`, durably.
-pub(crate) fn write_atomically(tmp: &Path, path: &Path, parts: &[Bytes]) -> Result<()> {
-    create_dir(tmp)?;
-    let temporary = tmp.join(uuid::Uuid::new_v4().to_string());
-    let written = write_new(&temporary, parts)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|err| Error::io("write", path, err));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    sync_dir(path.parent().expect("every file lies in a folder"))
-}
-
-fn write_new(path: &Path, parts: &[Bytes]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = io::BufWriter::with_capacity(1 << 18, options.open(path)?);
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.into_inner()?.sync_all()
-}
-
-/// Makes a folder (0700) with its parents; one that is there already is no error.
-pub(crate) fn create_dir(path: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|err| Error::io("create the folder", path, err))
-}
-
-/// Makes the entries of a folder durable.
-pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|err| Error::io("flush the folder", path, err))
-}
-
-/// Entries of a folder with their UTF-8 names; a folder that is not there has none.
-pub(crate) fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>> {
-    let read = match fs::read_dir(dir) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(|err| Error::io("list", dir, err))?,
-    };
-    let mut found = Vec::new();
-    for entry in read {
-        let entry = entry.map_err(|err| Error::io("list", dir, err))?;
-        if let Ok(name) = entry.file_name().into_string() {
-            found.push((entry.path(), name));
-        }
-    }
-    Ok(found)
-}
-
-fn collect_files(dir: &Path, found: &mut Vec<(FileId, u64)>) -> Result<()> {
-    for (path, name) in entries(dir)? {
-        if let Ok(id) = name.parse() {
-            match fs::metadata(&path) {
-                Ok(meta) if meta.is_file() => found.push((id, meta.len())),
-                // Removed since it was listed: locks come and go.
-                Err(err) if err.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io("read the size of", &path, err));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 fn to_engine(err: Error) -> Box<RusticError> {
@@ -278,15 +166,15 @@ fn engine_id(id: &FileId) -> Id {
     Id::new(id.0)
 }
 
-impl ReadBackend for LocalBackend {
+impl ReadBackend for Backend {
     fn location(&self) -> String {
         self.name.clone()
     }
 
     fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
         if tpe == FileType::Config {
-            let exists = self.root.join("config").is_file();
-            return Ok(exists.then(|| (Id::default(), 0)).into_iter().collect());
+            let config = self.store.get(&format!("{}/config", self.name)).map_err(to_engine)?;
+            return Ok(config.map(|_| (Id::default(), 0)).into_iter().collect());
         }
         let files = self.files(tpe.into()).map_err(to_engine)?;
         let size = |size| u32::try_from(size).unwrap_or(u32::MAX);
@@ -294,7 +182,7 @@ impl ReadBackend for LocalBackend {
     }
 
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
-        self.read_file(tpe.into(), &file_id(id)).map(Bytes::from).map_err(to_engine)
+        self.read_file(tpe.into(), &file_id(id)).map_err(to_engine)
     }
 
     fn read_partial(
@@ -305,9 +193,7 @@ impl ReadBackend for LocalBackend {
         offset: u32,
         length: u32,
     ) -> RusticResult<Bytes> {
-        self.read_part(tpe.into(), &file_id(id), offset.into(), length as usize)
-            .map(Bytes::from)
-            .map_err(to_engine)
+        self.read_part(tpe.into(), &file_id(id), offset.into(), length as usize).map_err(to_engine)
     }
 
     fn warmup_path(&self, tpe: FileType, id: &Id) -> String {
@@ -315,9 +201,9 @@ impl ReadBackend for LocalBackend {
     }
 }
 
-impl WriteBackend for LocalBackend {
+impl WriteBackend for Backend {
     fn create(&self) -> RusticResult<()> {
-        self.create_folders().map_err(to_engine)
+        Ok(())
     }
 
     fn write_bytes(

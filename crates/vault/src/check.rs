@@ -99,7 +99,7 @@ fn check_keys(
     repository: &Repository,
     report: &mut CheckReport,
 ) -> Result<()> {
-    match report.note(keys::load(vault.dir(), vault.secret(), name))? {
+    match report.note(keys::load(&**vault.store(), vault.secret(), name))? {
         Some(Some(key)) if key.as_bytes() != repository.key.as_bytes() => {
             report.error(format!("keys/{name}.json: holds the key of another repository"));
         }

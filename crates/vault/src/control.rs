@@ -2,33 +2,44 @@
 //! its own beside the shards. It is what a new server starts from.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
 
 use holdfast_model::{Fence, RunId, Seq};
 
-use crate::backend::create_dir;
+use crate::backend::Kind;
 use crate::blobs::Blobs;
 use crate::check::{CheckReport, check};
 use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fanout::Fanout;
-use crate::id::TreeId;
+use crate::id::{FileId, TreeId};
 use crate::lock::RepositoryLock;
 use crate::node::Node;
 use crate::reader::Reader;
 use crate::repository::Repository;
 use crate::shard;
-use crate::snapshot::{Snapshot, SnapshotKind, Tags};
+use crate::snapshot::{Snapshot, SnapshotJson, SnapshotKind, Tags};
+use crate::store::Creation;
 use crate::vault::Vault;
 use crate::writer::Writer;
 
+/// Folder in the control repository whose files say which snapshot is the state number `seq`.
+const HEADS: &str = "control/heads";
+
+/// How often a save begins again because others save at the same time.
+const ATTEMPTS: usize = 100;
+
 /// The control repository of a vault. Clones are the same repository.
+///
+/// A save writes a snapshot and then its head file, which only one of several can make: the others
+/// begin again on the new state, so that no change is lost whatever machine it comes from.
 #[derive(Clone)]
 pub struct Control {
     vault: Vault,
     repository: Arc<Repository>,
-    /// Orders the saves of this process; those of others wait for a lock of the operating system.
+    /// Orders the saves of this process, so that they need not begin again.
     saving: Arc<Mutex<()>>,
 }
 
@@ -50,7 +61,17 @@ impl Control {
     /// Sets (`Some`) and removes (`None`) paths in one step, which is durable when this returns.
     /// Where nothing changes, nothing is written.
     pub fn save(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<()> {
-        let (_saving, _file) = self.exclusive()?;
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..ATTEMPTS {
+            if self.try_save(changes)? {
+                return Ok(());
+            }
+        }
+        Err(Error::WriterFailed { shard: HEADS.to_owned() })
+    }
+
+    /// One attempt; false where somebody else has saved in the meantime.
+    fn try_save(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<bool> {
         let head = self.head()?;
         let blobs = Blobs::load(Arc::clone(&self.repository))?;
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
@@ -58,17 +79,24 @@ impl Control {
         let writer = Writer::new(blobs, lock);
         let tree = apply(&writer, head.as_ref().map(|head| head.tree), changes)?;
         if head.as_ref().is_some_and(|head| head.tree == tree) {
-            return Ok(());
+            return Ok(true);
         }
         let now = self.vault.clock().now();
-        writer.snapshot(
-            tree,
-            &next_tags(head.as_ref()),
-            now,
-            &self.vault.lock_host(),
-            &["/".to_owned()],
-        )?;
-        Ok(())
+        let (host, paths) = (self.vault.lock_host(), ["/".to_owned()]);
+        let tags = next_tags(head.as_ref());
+        let snapshot = writer.snapshot(tree, &tags, now, &host, &paths)?;
+        let name = format!("{HEADS}/{:020}", tags.seq.0);
+        match self.vault.store().create(&name, &[Bytes::from(snapshot.id.clone())])? {
+            Creation::Made => Ok(true),
+            Creation::Exists => {
+                // Nobody's state; where it cannot be removed it is passed over.
+                let id: FileId = snapshot.id.parse()?;
+                if self.vault.store().can_remove() {
+                    self.repository.backend.remove_file(Kind::Snapshot, &id)?;
+                }
+                Ok(false)
+            }
+        }
     }
 
     /// Looks for damage, as [`crate::Shard::check`] does.
@@ -76,18 +104,18 @@ impl Control {
         check(&self.vault, "control", &self.repository, read_data)
     }
 
+    /// The present state: the snapshot that the newest head file names. Where there is no such
+    /// file, or it is damaged, the snapshot with the highest `seq`.
     fn head(&self) -> Result<Option<Snapshot>> {
+        let heads = self.vault.store().list(HEADS)?;
+        if let Some(newest) = heads.last()
+            && let Some(id) = self.vault.store().get(&newest.key)?
+            && let Some(id) = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok())
+        {
+            let file: SnapshotJson = self.repository.load(Kind::Snapshot, &id)?;
+            return Ok(file.into_snapshot(id));
+        }
         Ok(shard::snapshots(&self.repository)?.pop())
-    }
-
-    fn exclusive(&self) -> Result<(MutexGuard<'_, ()>, File)> {
-        let saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not in `tmp/`, which writers sweep.
-        let path = self.repository.backend.tmp().with_file_name("control.lock");
-        create_dir(&self.repository.backend.tmp())?;
-        let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
-        file.lock().map_err(|err| Error::io("lock", &path, err))?;
-        Ok((saving, file))
     }
 }
 

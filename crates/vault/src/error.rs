@@ -16,22 +16,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The passphrase does not open the vault.
-    #[error("the passphrase does not open the vault at {}", path.display())]
+    #[error("the passphrase does not open the vault at {location}")]
     WrongPassphrase {
-        /// Folder of the vault.
-        path: PathBuf,
+        /// Place of the vault.
+        location: String,
     },
     /// The vault secret belongs to another vault.
-    #[error("the vault secret does not belong to the vault at {}; use the recovery kit of this vault", path.display())]
+    #[error(
+        "the vault secret does not belong to the vault at {location}; use the recovery kit of this vault"
+    )]
     WrongSecret {
-        /// Folder of the vault.
-        path: PathBuf,
+        /// Place of the vault.
+        location: String,
     },
-    /// The folder holds no vault.
-    #[error("{} is not a vault: it has no vault.json", path.display())]
+    /// The place holds no vault.
+    #[error("{location} is not a vault: it has no vault.json")]
     NotAVault {
-        /// The folder that was given.
-        path: PathBuf,
+        /// The place that was given.
+        location: String,
     },
     /// The folder holds no recovery kit.
     #[error("{} is not a recovery kit: it has no readable vault secret", path.display())]
@@ -44,6 +46,30 @@ pub enum Error {
     Exists {
         /// What is in the way.
         path: PathBuf,
+    },
+    /// A repository is made where one is already: another process was faster.
+    #[error("the repository {repository} exists already")]
+    RepositoryExists {
+        /// Its place in the vault.
+        repository: String,
+    },
+    /// A lock keeps the file from being removed or changed.
+    #[error("{file} is locked and cannot be removed before its lock ends")]
+    Locked {
+        /// The file inside the vault.
+        file: String,
+    },
+    /// The storage refused the credentials, or they may not do this.
+    #[error(
+        "the storage does not allow to {action} {file}; check the credentials and their rights"
+    )]
+    Denied {
+        /// What was done.
+        action: &'static str,
+        /// To which file.
+        file: String,
+        /// Answer of the storage.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The vault has no such shard.
     #[error("the vault has no shard {id}")]
@@ -135,6 +161,8 @@ pub enum ErrorKind {
     Invalid,
     /// The storage is full.
     Full,
+    /// The storage does not allow it: credentials, or a lock.
+    Denied,
     /// The storage failed; a retry may help.
     Io,
 }
@@ -147,7 +175,8 @@ impl Error {
             Self::NotAVault { .. } | Self::NotAKit { .. } | Self::NoShard { .. } => {
                 ErrorKind::NotFound
             }
-            Self::Exists { .. } => ErrorKind::Exists,
+            Self::Exists { .. } | Self::RepositoryExists { .. } => ErrorKind::Exists,
+            Self::Locked { .. } | Self::Denied { .. } => ErrorKind::Denied,
             Self::Damaged { .. } => ErrorKind::Damaged,
             Self::MetaTooLarge { .. } | Self::InvalidName { .. } | Self::Invalid { .. } => {
                 ErrorKind::Invalid

@@ -4,16 +4,12 @@
 //! They are a shortcut: restic's own key file in the repository opens it as well, with the
 //! password that follows from the vault secret.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::write_atomically;
 use crate::crypto::{RepositoryKey, VaultSecret, seal, unseal};
 use crate::error::{Error, Result};
+use crate::store::Store;
 
 #[derive(Serialize, Deserialize)]
 struct SealedKey {
@@ -23,14 +19,9 @@ struct SealedKey {
     sealed: String,
 }
 
-/// Folder of the sealed keys of a vault.
-pub(crate) fn dir(vault: &Path) -> PathBuf {
-    vault.join("keys")
-}
-
 /// Seals the key of a repository and stores it.
 pub(crate) fn save(
-    vault: &Path,
+    store: &dyn Store,
     secret: &VaultSecret,
     repository: &str,
     key: &RepositoryKey,
@@ -39,8 +30,7 @@ pub(crate) fn save(
     let file =
         SealedKey { format: 1, repository: repository.to_owned(), sealed: hex::encode(sealed) };
     let json = serde_json::to_vec_pretty(&file).expect("a sealed key has only strings and numbers");
-    let dir = dir(vault);
-    write_atomically(&dir.join("tmp"), &path(vault, repository), &[Bytes::from(json)])
+    store.replace(&path(repository), &Bytes::from(json))
 }
 
 /// The key of a repository; `None` where there is no sealed one.
@@ -48,18 +38,14 @@ pub(crate) fn save(
 /// # Errors
 /// [`Error::Damaged`] where the file is not what was written under this secret.
 pub(crate) fn load(
-    vault: &Path,
+    store: &dyn Store,
     secret: &VaultSecret,
     repository: &str,
 ) -> Result<Option<RepositoryKey>> {
-    let path = path(vault, repository);
-    let bytes = match fs::read(&path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|err| Error::io("read", &path, err))?,
-    };
+    let path = path(repository);
+    let Some(bytes) = store.get(&path)? else { return Ok(None) };
     open(&bytes, secret, repository).map(Some).ok_or_else(|| {
-        let what = "is no key of this repository sealed under this vault's secret";
-        Error::damaged(format!("keys/{repository}.json"), what)
+        Error::damaged(path, "is no key of this repository sealed under this vault's secret")
     })
 }
 
@@ -73,8 +59,8 @@ fn open(bytes: &[u8], secret: &VaultSecret, repository: &str) -> Option<Reposito
     RepositoryKey::from_bytes(&key)
 }
 
-fn path(vault: &Path, repository: &str) -> PathBuf {
-    dir(vault).join(format!("{repository}.json"))
+fn path(repository: &str) -> String {
+    format!("keys/{repository}.json")
 }
 
 fn label(repository: &str) -> String {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::backend::{create_dir, sync_dir};
 use crate::crypto::VaultSecret;
 use crate::error::{Error, Result};
+use crate::store::{create_dir, sync_dir};
 use crate::vault::Vault;
 
 const README: &str = "README.txt";
@@ -65,7 +65,7 @@ impl Vault {
     pub fn verify_kit(&self, dir: &Path) -> Result<()> {
         match Self::secret_from_kit(dir)? == *self.secret() {
             true => Ok(()),
-            false => Err(Error::WrongSecret { path: self.dir().to_owned() }),
+            false => Err(Error::WrongSecret { location: self.location() }),
         }
     }
 }

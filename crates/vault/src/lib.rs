@@ -1,6 +1,6 @@
 //! Vaults: where backups are kept, in a form that stock `restic` reads.
 //!
-//! A [`Vault`] is a folder with a secret, numbered [`Shard`]s and a [`Control`] repository. Each
+//! A [`Vault`] is a [`Store`] (a folder, a bucket) with a secret, numbered [`Shard`]s and a [`Control`] repository. Each
 //! of these is a restic repository (format version 2). A [`Writer`] stores content and trees and
 //! ends with a [`Snapshot`]; an [`Edit`] changes a tree at a cost that follows the change; a
 //! [`Reader`] brings items back.
@@ -35,6 +35,7 @@ mod reader;
 mod repository;
 mod shard;
 mod snapshot;
+mod store;
 mod vault;
 mod writer;
 
@@ -50,5 +51,8 @@ pub use node::{Content, MAX_META_BYTES, META_XATTR, Node, NodeKind};
 pub use reader::Reader;
 pub use shard::Shard;
 pub use snapshot::{Snapshot, SnapshotKind, Tags};
+pub use store::{
+    Creation, Guard, LocalStore, LockMode, LockPolicy, Locks, MemoryStore, Store, Stored,
+};
 pub use vault::Vault;
 pub use writer::{Writer, WriterStats};

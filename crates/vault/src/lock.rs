@@ -3,31 +3,32 @@
 //! The lock is an ordinary non-exclusive one. Its host name belongs to the vault and is no
 //! machine's, so that restic on the same machine cannot take it for its own and drop it.
 
-use std::fs::{File, TryLockError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use holdfast_model::{Clock, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Kind, create_dir, entries};
+use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::repository::Repository;
+use crate::store::Guard;
 
 /// restic takes a lock for stale after 30 minutes and refreshes its own every 5.
 const REFRESH: Duration = Duration::from_secs(300);
 
-/// Name of the file in `tmp/` that the operating system locks for the one writer.
-const WRITER_FILE: &str = "writer.lock";
+/// Age at which restic takes a lock for one that was left behind.
+const STALE: SignedDuration = SignedDuration::from_mins(30);
 
 /// A lock on a repository, refreshed until it is dropped, which removes it.
 pub(crate) struct RepositoryLock {
     stop: Arc<Stop>,
     refresher: Option<JoinHandle<()>>,
     /// Held so that a second writer on this machine does not sweep what the first has in hand.
-    _writer: Option<File>,
+    _guard: Option<Guard>,
 }
 
 #[derive(Default)]
@@ -54,15 +55,17 @@ struct LockJson {
 
 impl RepositoryLock {
     /// Places the lock. If no other writer on this machine is at work, what a dead one left
-    /// behind goes first: its lock and its temporary files.
+    /// behind goes first: its lock and its temporary files. A store from which nothing can be
+    /// removed gets no lock: it would stay for ever, and nobody can prune there either.
     pub(crate) fn place(repository: Arc<Repository>, host: String, clock: Clock) -> Result<Self> {
-        let writer = writer_file(&repository)?;
-        if writer.is_some() {
-            sweep_locks(&repository, &host)?;
-            sweep_temporary(&repository)?;
-        }
-        let first = write(&repository, &host, &clock)?;
+        let guard = repository.backend.guard()?;
         let stop = Arc::new(Stop::default());
+        if !repository.backend.store().can_remove() {
+            return Ok(Self { stop, refresher: None, _guard: guard });
+        }
+        let alone = guard.as_ref().is_some_and(Guard::was_alone);
+        sweep_locks(&repository, &host, &clock, alone)?;
+        let first = write(&repository, &host, &clock)?;
         let refresher = thread::Builder::new().name("restic-lock".to_owned()).spawn({
             let stop = Arc::clone(&stop);
             move || keep(&repository, first, &stop, || write(&repository, &host, &clock))
@@ -71,7 +74,7 @@ impl RepositoryLock {
             action: "start a thread",
             source: Box::new(source),
         })?;
-        Ok(Self { stop, refresher: Some(refresher), _writer: writer })
+        Ok(Self { stop, refresher: Some(refresher), _guard: guard })
     }
 }
 
@@ -127,37 +130,15 @@ fn write(repository: &Repository, host: &str, clock: &Clock) -> Result<FileId> {
     repository.store(Kind::Lock, &lock)
 }
 
-/// The operating system's lock of the one writer; `None` while another one has it.
-fn writer_file(repository: &Repository) -> Result<Option<File>> {
-    let tmp = repository.backend.tmp();
-    create_dir(&tmp)?;
-    let path = tmp.join(WRITER_FILE);
-    let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(err)) => {
-            tracing::warn!(error = %err, "the storage knows no locks: leftovers are not swept");
-            Ok(None)
-        }
-    }
-}
-
-fn sweep_locks(repository: &Repository, host: &str) -> Result<()> {
+/// Removes the locks that dead writers of this vault left behind: all of them where nobody else
+/// on this machine writes, else those that restic would take for stale too.
+fn sweep_locks(repository: &Repository, host: &str, clock: &Clock, alone: bool) -> Result<()> {
+    let stale = |lock: &LockJson| clock.now().duration_since(lock.time) > STALE;
     for (id, _) in repository.backend.files(Kind::Lock)? {
         // Somebody else's lock may be unreadable or gone by now; neither is ours to judge.
         let lock: Result<LockJson> = repository.load(Kind::Lock, &id);
-        if lock.is_ok_and(|lock| lock.hostname == host) {
+        if lock.is_ok_and(|lock| lock.hostname == host && (alone || stale(&lock))) {
             repository.backend.remove_file(Kind::Lock, &id)?;
-        }
-    }
-    Ok(())
-}
-
-fn sweep_temporary(repository: &Repository) -> Result<()> {
-    for (path, name) in entries(&repository.backend.tmp())? {
-        if name != WRITER_FILE {
-            std::fs::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
         }
     }
     Ok(())

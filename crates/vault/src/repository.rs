@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use holdfast_model::Secret;
+use holdfast_model::{Clock, Secret};
 use rustic_cdc::Rabin64;
 use rustic_core::repofile::{ConfigFile, KeyFile};
 use rustic_core::{
@@ -14,11 +14,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zstd::bulk::{Compressor, Decompressor};
 
-use crate::backend::{Kind, LocalBackend};
+use crate::backend::{Backend, Kind};
 use crate::crypto::RepositoryKey;
 use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
 use crate::rabin;
+use crate::store::MemoryStore;
 
 /// zstd level of everything that is stored: restic's default. Level 1 would cost half the CPU
 /// and 1 % of space on mail.
@@ -29,7 +30,7 @@ const COMPRESSED: u8 = 2;
 
 /// An opened repository.
 pub(crate) struct Repository {
-    pub(crate) backend: LocalBackend,
+    pub(crate) backend: Backend,
     pub(crate) key: RepositoryKey,
     /// Table of the repository's polynomial, made once: making it costs more than cutting a
     /// small file.
@@ -40,7 +41,7 @@ pub(crate) struct Repository {
 
 impl Repository {
     /// Opens a repository whose key is known. [`Error::Damaged`] where the key does not fit.
-    pub(crate) fn open(backend: LocalBackend, key: RepositoryKey) -> Result<Self> {
+    pub(crate) fn open(backend: Backend, key: RepositoryKey) -> Result<Self> {
         let id = FileId([0; 32]);
         let damaged = |what: &str| Error::damaged(backend.label(Kind::Config, &id), what);
         let sealed = backend.read_file(Kind::Config, &id)?;
@@ -64,38 +65,56 @@ impl Repository {
         })
     }
 
-    /// Makes a new repository in the folder of `backend` and gives its key.
-    pub(crate) fn init(backend: &LocalBackend, password: &Secret) -> Result<RepositoryKey> {
-        let opened = engine(backend).and_then(|engine| {
+    /// Makes a new repository and gives its key. It is made in memory first; the `config`, which
+    /// makes it one, is stored last, and only one of several makers can.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryExists`] where another maker was faster.
+    pub(crate) fn init(backend: &Backend, password: &Secret) -> Result<RepositoryKey> {
+        let draft = Backend::new(Arc::new(MemoryStore::new(Clock::system())), backend.name());
+        let opened = engine(&draft).and_then(|engine| {
             engine.init(&credentials(password), &KeyOptions::default(), &ConfigOptions::default())
         });
         let engine =
             opened.map_err(|source| Error::Engine { action: "make a repository", source })?;
-        RepositoryKey::from_master(&engine.key())
-            .ok_or_else(|| Error::invalid("the engine made a key of unusual length"))
-    }
-
-    /// The key of a repository from its password, the slow way (scrypt: 0.3 s, 130 MB).
-    pub(crate) fn key_from_password(
-        backend: &LocalBackend,
-        password: &Secret,
-    ) -> Result<RepositoryKey> {
-        let damaged = |what: String| Error::damaged(format!("{}/keys", backend.name()), what);
-        // The engine panics on some parameters and takes any amount of memory for others.
-        for (id, _) in backend.files(Kind::Key)? {
-            let file: Option<KeyFile> =
-                serde_json::from_slice(&backend.read_file(Kind::Key, &id)?).ok();
-            if !file.is_some_and(|file| is_reasonable(&file)) {
-                return Err(Error::damaged(backend.label(Kind::Key, &id), "is no usable key file"));
+        let key = RepositoryKey::from_master(&engine.key())
+            .ok_or_else(|| Error::invalid("the engine made a key of unusual length"))?;
+        let files = draft.files(Kind::Key)?;
+        for (id, _) in &files {
+            let file = draft.read_file(Kind::Key, id)?;
+            backend.write_file(Kind::Key, id, &[file])?;
+        }
+        let config = FileId([0; 32]);
+        let made = draft
+            .read_file(Kind::Config, &config)
+            .and_then(|file| backend.write_file(Kind::Config, &config, &[file]));
+        if matches!(made, Err(Error::RepositoryExists { .. })) {
+            // The key file opens nothing, and restic might try it first.
+            for (id, _) in &files {
+                backend.remove_file(Kind::Key, id)?;
             }
         }
-        let opened = engine(backend).and_then(|engine| engine.open(&credentials(password)));
-        let engine = opened.map_err(|err| match err.is_incorrect_password() {
-            true => damaged("no key file opens with the password of the repository".to_owned()),
-            false => damaged(err.display_log()),
-        })?;
-        RepositoryKey::from_master(&engine.key())
-            .ok_or_else(|| damaged("a key of unusual length".to_owned()))
+        made.map(|()| key)
+    }
+
+    /// Opens a repository by its password, the slow way (scrypt: 0.3 s, 130 MB a key file). Of
+    /// several key files the one counts whose key fits the `config`: a maker that was cut off
+    /// leaves one that does not.
+    pub(crate) fn open_by_password(backend: &Backend, password: &Secret) -> Result<Self> {
+        let damaged =
+            |what: &str| Error::damaged(format!("{}/keys", backend.name()), what.to_owned());
+        let mut failure = damaged("no key file opens with the password of the repository");
+        for (id, _) in backend.files(Kind::Key)? {
+            match key_of_file(backend, &id, password) {
+                Ok(Some(key)) => match Self::open(backend.clone(), key) {
+                    Ok(repository) => return Ok(repository),
+                    Err(err) => failure = err,
+                },
+                Ok(None) => {}
+                Err(err) => failure = err,
+            }
+        }
+        Err(failure)
     }
 
     /// The repository as the engine sees it.
@@ -145,6 +164,26 @@ impl Repository {
     }
 }
 
+/// The key that a key file gives with a password; `None` where it is another password's.
+fn key_of_file(backend: &Backend, id: &FileId, password: &Secret) -> Result<Option<RepositoryKey>> {
+    let damaged = || Error::damaged(backend.label(Kind::Key, id), "is no usable key file");
+    let bytes = backend.read_file(Kind::Key, id)?;
+    let file: KeyFile = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
+    // The engine panics on some parameters and takes any amount of memory for others.
+    if !is_reasonable(&file) {
+        return Err(damaged());
+    }
+    let alone = Backend::new(Arc::new(MemoryStore::new(Clock::system())), backend.name());
+    alone.write_file(Kind::Key, id, &[bytes])?;
+    let config = FileId([0; 32]);
+    alone.write_file(Kind::Config, &config, &[backend.read_file(Kind::Config, &config)?])?;
+    match engine(&alone).and_then(|engine| engine.open(&credentials(password))) {
+        Ok(engine) => Ok(RepositoryKey::from_master(&engine.key())),
+        Err(err) if err.is_incorrect_password() => Ok(None),
+        Err(err) => Err(Error::damaged(backend.label(Kind::Key, id), err.display_log())),
+    }
+}
+
 /// Parameters of scrypt that ask for at most 1 GiB.
 fn is_reasonable(key: &KeyFile) -> bool {
     key.n.is_power_of_two()
@@ -169,7 +208,7 @@ fn unpack(plain: Vec<u8>) -> Option<Vec<u8>> {
     }
 }
 
-fn engine(backend: &LocalBackend) -> RusticResult<Engine<()>> {
+fn engine(backend: &Backend) -> RusticResult<Engine<()>> {
     let backends = RepositoryBackends::new(Arc::new(backend.clone()), None);
     Engine::new(&RepositoryOptions::default().no_cache(true), &backends)
 }

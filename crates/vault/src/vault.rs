@@ -1,22 +1,21 @@
-//! A vault: a folder with the secret behind a passphrase, the shards, and the control repository.
+//! A vault: a store with the secret behind a passphrase, the shards, and the control repository.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_model::{Clock, Secret, ShardId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{LocalBackend, create_dir, entries, sync_dir, write_atomically};
+use crate::backend::Backend;
 use crate::control::Control;
-use crate::crypto::{RepositoryKey, VaultSecret, fill_random, seal, stretch, unseal};
+use crate::crypto::{VaultSecret, fill_random, seal, stretch, unseal};
 use crate::error::{Error, Result};
 use crate::id::sha256;
 use crate::keys;
 use crate::repository::Repository;
 use crate::shard::Shard;
+use crate::store::{Creation, LocalStore, Store};
 
 /// Name of the file that makes a folder a vault.
 const VAULT_FILE: &str = "vault.json";
@@ -34,7 +33,7 @@ const SCRYPT_MAX: (u8, u32, u32) = (20, 8, 4);
 pub struct Vault(Arc<Opened>);
 
 struct Opened {
-    dir: PathBuf,
+    store: Arc<dyn Store>,
     id: String,
     secret: VaultSecret,
     clock: Clock,
@@ -66,47 +65,61 @@ struct Kdf {
 }
 
 impl Vault {
-    /// Makes a vault in an empty or missing folder. The secret is random; the passphrase only
-    /// opens it.
+    /// Makes a vault in an empty or missing folder; see [`Vault::create_in`].
+    pub fn create(dir: &Path, passphrase: &Secret, clock: Clock) -> Result<(Self, VaultSecret)> {
+        Self::create_in(Arc::new(LocalStore::new(dir)), passphrase, clock)
+    }
+
+    /// Makes a vault in an empty store. The secret is random; the passphrase only opens it.
     ///
     /// # Errors
-    /// [`Error::Exists`] where the folder holds anything, [`Error::Io`] where it cannot be
+    /// [`Error::Exists`] where the store holds anything, [`Error::Io`] where it cannot be
     /// written.
-    pub fn create(dir: &Path, passphrase: &Secret, clock: Clock) -> Result<(Self, VaultSecret)> {
-        create_dir(dir)?;
-        if !entries(dir)?.is_empty() {
-            return Err(Error::Exists { path: dir.to_owned() });
+    pub fn create_in(
+        store: Arc<dyn Store>,
+        passphrase: &Secret,
+        clock: Clock,
+    ) -> Result<(Self, VaultSecret)> {
+        if !store.list("")?.is_empty() {
+            return Err(Error::Exists { path: store.location().into() });
         }
         let secret = VaultSecret::random();
         let file = VaultFile::new(&secret, passphrase, clock.now())?;
-        let (dir, id) = (dir.to_owned(), file.id.clone());
-        let vault = Self(Arc::new(Opened { dir, id, secret: secret.clone(), clock }));
-        create_dir(&vault.dir().join("shards"))?;
-        vault.create_repository(CONTROL, &vault.control_location())?;
-        // Last, so that a folder with this file is a whole vault.
-        let tmp = keys::dir(vault.dir()).join("tmp");
-        write_atomically(&tmp, &vault.dir().join(VAULT_FILE), &[Bytes::from(file.to_json())])?;
-        if let Some(parent) = vault.dir().parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_dir(parent)?;
+        let id = file.id.clone();
+        let vault = Self(Arc::new(Opened { store, id, secret: secret.clone(), clock }));
+        vault.create_repository(CONTROL)?;
+        // Last, so that a store with this file is a whole vault.
+        match vault.store().create(VAULT_FILE, &[Bytes::from(file.to_json())])? {
+            Creation::Made => Ok((vault, secret)),
+            Creation::Exists => Err(Error::Exists { path: vault.location().into() }),
         }
-        Ok((vault, secret))
+    }
+
+    /// The secret of a vault in a folder from its passphrase; see [`Vault::unlock_in`].
+    pub fn unlock(dir: &Path, passphrase: &Secret) -> Result<VaultSecret> {
+        Self::unlock_in(&LocalStore::new(dir), passphrase)
     }
 
     /// The secret of a vault from its passphrase.
     ///
     /// # Errors
     /// [`Error::WrongPassphrase`], [`Error::NotAVault`], [`Error::Damaged`].
-    pub fn unlock(dir: &Path, passphrase: &Secret) -> Result<VaultSecret> {
-        let file = VaultFile::read(dir)?;
+    pub fn unlock_in(store: &dyn Store, passphrase: &Secret) -> Result<VaultSecret> {
+        let file = VaultFile::read(store)?;
         let damaged = || Error::damaged(VAULT_FILE, "holds values that make no sense");
         let (salt, sealed) = hex::decode(&file.kdf.salt)
             .and_then(|salt| Ok((salt, hex::decode(&file.sealed_secret)?)))
             .map_err(|_| damaged())?;
         let key = stretch(passphrase, &salt, (file.kdf.log_n, file.kdf.r, file.kdf.p))?;
         let secret = unseal(&key, &secret_label(&file.id), &sealed)
-            .ok_or_else(|| Error::WrongPassphrase { path: dir.to_owned() })?;
+            .ok_or_else(|| Error::WrongPassphrase { location: store.location() })?;
         let bytes = secret.as_slice().try_into().map_err(|_| damaged())?;
         Ok(VaultSecret::from_bytes(bytes))
+    }
+
+    /// Opens a vault in a folder; see [`Vault::open_in`].
+    pub fn open(dir: &Path, secret: VaultSecret, clock: Clock) -> Result<Self> {
+        Self::open_in(Arc::new(LocalStore::new(dir)), secret, clock)
     }
 
     /// Opens a vault.
@@ -114,12 +127,21 @@ impl Vault {
     /// # Errors
     /// [`Error::WrongSecret`] where the secret is another vault's, [`Error::NotAVault`],
     /// [`Error::Damaged`].
-    pub fn open(dir: &Path, secret: VaultSecret, clock: Clock) -> Result<Self> {
-        let file = VaultFile::read(dir)?;
+    pub fn open_in(store: Arc<dyn Store>, secret: VaultSecret, clock: Clock) -> Result<Self> {
+        let file = VaultFile::read(&*store)?;
         if hex::encode(*secret.derive(&verifier_label(&file.id))) != file.verifier {
-            return Err(Error::WrongSecret { path: dir.to_owned() });
+            return Err(Error::WrongSecret { location: store.location() });
         }
-        Ok(Self(Arc::new(Opened { dir: dir.to_owned(), id: file.id, secret, clock })))
+        Ok(Self(Arc::new(Opened { store, id: file.id, secret, clock })))
+    }
+
+    /// Puts the secret behind another passphrase. The secret, and with it every password that
+    /// follows from it, stays: this helps when a passphrase is leaked or leaves with a person, not
+    /// when the secret or a recovery kit is leaked.
+    pub fn set_passphrase(&self, passphrase: &Secret) -> Result<()> {
+        let old = VaultFile::read(&**self.store())?;
+        let file = VaultFile::wrap(&self.0.secret, passphrase, old.created, old.id)?;
+        self.store().replace(VAULT_FILE, &Bytes::from(file.to_json()))
     }
 
     /// The vault's id, a UUID. It never changes.
@@ -127,22 +149,27 @@ impl Vault {
         &self.0.id
     }
 
-    /// The vault's folder.
-    pub fn dir(&self) -> &Path {
-        &self.0.dir
+    /// Where the vault lies, for people.
+    pub fn location(&self) -> String {
+        self.0.store.location()
+    }
+
+    /// Where the files of the vault lie.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
     }
 
     /// The shards that exist, in order.
     pub fn shard_ids(&self) -> Result<Vec<ShardId>> {
-        let shards = entries(&self.dir().join("shards"))?;
-        let mut ids: Vec<ShardId> = shards
-            .into_iter()
-            .filter(|(path, _)| path.join("config").is_file())
-            .filter_map(|(_, name)| {
-                Some(name.parse().ok()?).filter(|n: &u32| n.to_string() == name)
-            })
-            .map(ShardId)
-            .collect();
+        let mut ids = Vec::new();
+        for name in self.store().list_folders("shards")? {
+            let number = name.parse().ok().filter(|n: &u32| n.to_string() == name);
+            if let Some(number) = number.filter(|n| *n > 0)
+                && self.exists(&repository_name(&name))?
+            {
+                ids.push(ShardId(number));
+            }
+        }
         ids.sort_unstable();
         Ok(ids)
     }
@@ -152,7 +179,7 @@ impl Vault {
         if id.0 == 0 {
             return Err(Error::invalid("shards are numbered from 1"));
         }
-        self.create_repository(&id.to_string(), &self.shard_location(id))
+        self.create_repository(&id.to_string())
     }
 
     /// Opens a shard.
@@ -160,17 +187,17 @@ impl Vault {
     /// # Errors
     /// [`Error::NoShard`], [`Error::Damaged`].
     pub fn shard(&self, id: ShardId) -> Result<Shard> {
-        let location = self.shard_location(id);
-        if !location.is_dir() {
+        let name = id.to_string();
+        if self.store().list_folders(&repository_name(&name))?.is_empty() {
             return Err(Error::NoShard { id });
         }
-        let repository = self.open_repository(&id.to_string(), &location)?;
+        let repository = self.open_repository(&name)?;
         Ok(Shard::new(self.clone(), id, Arc::new(repository)))
     }
 
-    /// The folder of a shard: what restic's `-r` takes.
-    pub fn shard_location(&self, id: ShardId) -> PathBuf {
-        self.dir().join("shards").join(id.to_string())
+    /// What restic's `-r` takes for a shard: its folder, or a URL.
+    pub fn shard_location(&self, id: ShardId) -> String {
+        self.store().restic_repository(&repository_name(&id.to_string()))
     }
 
     /// The restic password of a shard: lower-case hexadecimal HMAC-SHA256 of
@@ -179,9 +206,9 @@ impl Vault {
         self.0.secret.password(&id.to_string())
     }
 
-    /// The folder of the control repository, which is one of restic's too.
-    pub fn control_location(&self) -> PathBuf {
-        self.dir().join(CONTROL)
+    /// What restic's `-r` takes for the control repository.
+    pub fn control_location(&self) -> String {
+        self.store().restic_repository(CONTROL)
     }
 
     /// The restic password of the control repository.
@@ -191,7 +218,7 @@ impl Vault {
 
     /// Opens the control repository.
     pub fn control(&self) -> Result<Control> {
-        let repository = self.open_repository(CONTROL, &self.control_location())?;
+        let repository = self.open_repository(CONTROL)?;
         Ok(Control::new(self.clone(), Arc::new(repository)))
     }
 
@@ -208,36 +235,31 @@ impl Vault {
         format!("holdfast-{}", self.id())
     }
 
-    /// Makes a repository beside its final place and moves it there when it is whole.
-    fn create_repository(&self, name: &str, location: &Path) -> Result<()> {
-        if location.join("config").is_file() {
+    fn exists(&self, repository: &str) -> Result<bool> {
+        Ok(self.store().get(&format!("{repository}/config"))?.is_some())
+    }
+
+    /// Makes a repository; one that exists is left as it is.
+    fn create_repository(&self, name: &str) -> Result<()> {
+        let place = repository_name(name);
+        if self.exists(&place)? {
             return Ok(());
         }
-        let parent = location.parent().expect("repositories lie in the vault");
-        let draft = parent.join(format!(".new-{}", uuid::Uuid::new_v4()));
-        let backend = LocalBackend::new(draft.clone(), repository_name(name));
-        create_dir(&draft)?;
-        let made = Repository::init(&backend, &self.0.secret.password(name)).and_then(|key| {
-            fs::rename(&draft, location).map_err(|err| Error::io("create", location, err))?;
-            sync_dir(parent)?;
-            keys::save(self.dir(), &self.0.secret, name, &key)
-        });
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&draft);
-        }
-        match made {
+        let backend = Backend::new(Arc::clone(self.store()), place);
+        match Repository::init(&backend, &self.0.secret.password(name)) {
+            Ok(key) => keys::save(&**self.store(), &self.0.secret, name, &key),
             // Somebody else was faster.
-            Err(Error::Io { .. }) if location.join("config").is_file() => Ok(()),
-            made => made,
+            Err(Error::RepositoryExists { .. }) => Ok(()),
+            Err(err) => Err(err),
         }
     }
 
     /// Opens a repository by its sealed key; where that is missing or damaged, by its password.
-    fn open_repository(&self, name: &str, location: &Path) -> Result<Repository> {
-        let backend = LocalBackend::new(location.to_owned(), repository_name(name));
-        let opened = match keys::load(self.dir(), &self.0.secret, name) {
+    fn open_repository(&self, name: &str) -> Result<Repository> {
+        let backend = Backend::new(Arc::clone(self.store()), repository_name(name));
+        let opened = match keys::load(&**self.store(), &self.0.secret, name) {
             Ok(Some(key)) => Repository::open(backend.clone(), key),
-            Ok(None) => self.open_by_password(name, &backend),
+            Ok(None) => return self.open_by_password(name, &backend),
             Err(err) => Err(err),
         };
         match opened {
@@ -249,16 +271,14 @@ impl Vault {
         }
     }
 
-    fn open_by_password(&self, name: &str, backend: &LocalBackend) -> Result<Repository> {
-        let key: RepositoryKey =
-            Repository::key_from_password(backend, &self.0.secret.password(name))?;
-        Repository::open(backend.clone(), key)
+    fn open_by_password(&self, name: &str, backend: &Backend) -> Result<Repository> {
+        Repository::open_by_password(backend, &self.0.secret.password(name))
     }
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").field("dir", &self.dir()).field("id", &self.id()).finish()
+        f.debug_struct("Vault").field("location", &self.location()).field("id", &self.id()).finish()
     }
 }
 
@@ -277,7 +297,16 @@ fn verifier_label(id: &str) -> String {
 
 impl VaultFile {
     fn new(secret: &VaultSecret, passphrase: &Secret, created: Timestamp) -> Result<Self> {
-        let id = uuid::Uuid::new_v4().to_string();
+        Self::wrap(secret, passphrase, created, uuid::Uuid::new_v4().to_string())
+    }
+
+    /// Puts a secret behind a passphrase.
+    fn wrap(
+        secret: &VaultSecret,
+        passphrase: &Secret,
+        created: Timestamp,
+        id: String,
+    ) -> Result<Self> {
         let mut salt = [0; 32];
         fill_random(&mut salt);
         let key = stretch(passphrase, &salt, SCRYPT)?;
@@ -299,14 +328,9 @@ impl VaultFile {
         serde_json::to_vec_pretty(self).expect("vault.json has only strings and numbers")
     }
 
-    fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join(VAULT_FILE);
-        let bytes = fs::read(&path).map_err(|err| match err.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Error::NotAVault { path: dir.to_owned() }
-            }
-            _ => Error::io("read", &path, err),
-        })?;
+    fn read(store: &dyn Store) -> Result<Self> {
+        let not_a_vault = || Error::NotAVault { location: store.location() };
+        let bytes = store.get(VAULT_FILE)?.ok_or_else(not_a_vault)?;
         let damaged = |what: &str| Error::damaged(VAULT_FILE, what);
         let mut file: Self =
             serde_json::from_slice(&bytes).map_err(|_| damaged("is not a vault description"))?;

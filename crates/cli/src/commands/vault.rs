@@ -65,7 +65,7 @@ fn human(report: &VaultCheck) -> String {
 /// What stock restic needs to open a shard.
 #[derive(Serialize)]
 struct Password {
-    repository: PathBuf,
+    repository: String,
     password: String,
 }
 
@@ -91,7 +91,7 @@ struct Kit {
 async fn kit(home: &Home, vault: Option<&str>, dir: &Path, out: Output) -> Result<u8> {
     let vault = home.vault(vault).await?;
     let absolute = std::path::absolute(dir).map_err(Error::file("find", dir))?;
-    if absolute.starts_with(vault.dir()) {
+    if vault.store().folder().is_some_and(|folder| absolute.starts_with(folder)) {
         return Err(Error::Usage(
             "the kit opens the vault: it must not lie inside it; choose another folder".into(),
         ));

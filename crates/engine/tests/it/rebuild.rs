@@ -253,7 +253,10 @@ async fn a_checkpoint_is_adopted_and_the_run_goes_on_behind_it() {
     let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
     assert_eq!(kinds, ["checkpoint", "final"]);
     let known_whole = known(&t.home).await;
-    remove_snapshot(&t.home.vault(None).await.unwrap().shard_location(SHARD), &rows[1].id);
+    remove_snapshot(
+        Path::new(&t.home.vault(None).await.unwrap().shard_location(SHARD)),
+        &rows[1].id,
+    );
 
     crash(&mut t, &before).await;
     let report = t.backup().await;

@@ -13,7 +13,7 @@ fn set(path: &str, text: &str) -> (String, Option<Vec<u8>>) {
 }
 
 fn snapshots(fixture: &Fixture) -> usize {
-    std::fs::read_dir(fixture.vault.control_location().join("snapshots")).unwrap().count()
+    std::fs::read_dir(fixture.path().join("control/snapshots")).unwrap().count()
 }
 
 #[test]

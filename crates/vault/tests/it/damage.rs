@@ -180,7 +180,7 @@ fn a_damaged_sealed_key_does_not_lock_anybody_out() {
 fn a_forged_key_file_is_refused_before_the_engine_sees_it() {
     let fixture = Fixture::new();
     fs::remove_file(fixture.path().join("keys/1.json")).unwrap();
-    let keys = fixture.vault.shard_location(SHARD).join("keys");
+    let keys = fixture.shard_path().join("keys");
     let path = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
     let sound: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     fs::remove_file(&path).unwrap();

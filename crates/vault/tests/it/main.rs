@@ -10,7 +10,7 @@ mod restic;
 mod store;
 mod vaults;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use holdfast_model::{Clock, Fence, Secret, Seq, ShardId, Timestamp};
 use holdfast_vault::{Shard, SnapshotKind, Tags, Vault, VaultSecret};
@@ -45,7 +45,11 @@ impl Fixture {
     }
 
     fn path(&self) -> &Path {
-        self.vault.dir()
+        self.vault.store().folder().unwrap()
+    }
+
+    fn shard_path(&self) -> PathBuf {
+        self.path().join("shards/1")
     }
 }
 

@@ -211,7 +211,7 @@ fn restic_respects_the_lock_and_finds_none_afterwards() {
     assert!(!restic(&fixture, &["prune"]).status.success(), "unlock took our lock away");
     ok(&restic(&fixture, &["check", "--no-lock"]));
     drop(writer);
-    assert_eq!(fs::read_dir(fixture.vault.shard_location(SHARD).join("locks")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(fixture.shard_path().join("locks")).unwrap().count(), 0);
     assert_clean(&fixture);
 }
 

@@ -99,7 +99,7 @@ fn snapshots_come_in_order_of_seq_and_fence() {
 fn an_interrupted_run_leaves_only_packs_that_disturb_nobody() {
     let fixture = Fixture::new();
     let shard = fixture.shard();
-    let location = fixture.vault.shard_location(SHARD);
+    let location = fixture.shard_path();
     {
         let writer = shard.writer().unwrap();
         // Two packs are full and written; no index, no snapshot follows.
@@ -132,7 +132,7 @@ fn an_interrupted_run_leaves_only_packs_that_disturb_nobody() {
 #[test]
 fn a_dead_writers_lock_goes_at_the_next_start() {
     let fixture = Fixture::new();
-    let locks = fixture.vault.shard_location(SHARD).join("locks");
+    let locks = fixture.shard_path().join("locks");
     let count = || fs::read_dir(&locks).unwrap().count();
     let writer = fixture.shard().writer().unwrap();
     assert_eq!(count(), 1);
@@ -142,7 +142,7 @@ fn a_dead_writers_lock_goes_at_the_next_start() {
     assert_eq!(count(), 2);
     drop(second);
     assert_eq!(count(), 1);
-    fs::remove_file(fixture.vault.shard_location(SHARD).join("tmp/writer.lock")).unwrap();
+    fs::remove_file(fixture.shard_path().join("tmp/writer.lock")).unwrap();
     let third = fixture.shard().writer().unwrap();
     assert_eq!(count(), 1);
     drop(third);
@@ -152,7 +152,7 @@ fn a_dead_writers_lock_goes_at_the_next_start() {
 #[test]
 fn a_writer_whose_storage_failed_takes_no_snapshot() {
     let fixture = Fixture::new();
-    let location = fixture.vault.shard_location(SHARD);
+    let location = fixture.shard_path();
     let writer = fixture.shard().writer().unwrap();
     let tree = writer.edit(None, Fanout::FLAT).save().unwrap();
     writer.snapshot(tree, &tags(1), time(0), "h", &[]).unwrap();

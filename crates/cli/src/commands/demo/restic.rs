@@ -31,7 +31,7 @@ pub struct Witness {
 }
 
 /// Asks restic, where it is installed.
-pub async fn ask(home: &Path, repository: &Path, shard: u32) -> Result<Option<Witness>> {
+pub async fn ask(home: &Path, repository: &str, shard: u32) -> Result<Option<Witness>> {
     let Ok(version) = Command::new("restic").arg("version").output().await else {
         return Ok(None);
     };

@@ -1,0 +1,173 @@
+//! Where the files of a vault lie: a folder, a bucket, a container.
+//!
+//! A [`Store`] knows nothing of repositories: it holds files under keys. Keys are relative paths
+//! with `/`, the same on every store (`vault.json`, `keys/1.json`, `shards/1/data/ab/<id>`), so
+//! that a vault can be copied file by file from one kind of store to another.
+
+mod local;
+mod memory;
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_model::Timestamp;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+pub use local::LocalStore;
+pub(crate) use local::{create_dir, sync_dir};
+pub use memory::MemoryStore;
+
+/// A file that a store lists.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When the store took it, by the store's own clock.
+    pub modified: Timestamp,
+}
+
+/// What came of [`Store::create`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The file is there now, whole and durable.
+    Made,
+    /// A file of this name was there; it is unchanged.
+    Exists,
+}
+
+/// Tells other writers on this machine that one is at work below a prefix; ends when dropped or
+/// when the process ends.
+#[derive(Debug)]
+pub struct Guard {
+    _file: File,
+    alone: bool,
+}
+
+impl Guard {
+    /// True where nobody else was at work when this one began: what lay around was left behind by
+    /// the dead.
+    pub fn was_alone(&self) -> bool {
+        self.alone
+    }
+}
+
+/// A place that holds the files of a vault. Calls block.
+///
+/// An implementation keeps these promises, which the conformance tests ask of each:
+/// a file appears whole or not at all, and is durable when [`Store::create`] returns; of two that
+/// create one key, one gets [`Creation::Exists`]; what was created is read back by everybody.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// The place for people: a path or URL without secrets.
+    fn location(&self) -> String;
+
+    /// What `restic -r` takes for the repository below a prefix.
+    fn restic_repository(&self, prefix: &str) -> String;
+
+    /// The folder, where the store is one on this machine.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
+    /// A whole file; `None` where there is none.
+    fn get(&self, key: &str) -> Result<Option<Bytes>>;
+
+    /// Part of a file, shorter where the file ends; `None` where there is no file.
+    fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Option<Bytes>>;
+
+    /// Everything below `prefix/`, at any depth, sorted by key. Temporary files are not listed.
+    fn list(&self, prefix: &str) -> Result<Vec<Stored>>;
+
+    /// The names of the folders right below `prefix/`, sorted.
+    fn list_folders(&self, prefix: &str) -> Result<Vec<String>>;
+
+    /// Writes a new file from its parts. An existing one is never replaced.
+    ///
+    /// # Errors
+    /// [`crate::Error::Full`], [`crate::Error::Io`], [`crate::Error::Denied`]. Then the file is
+    /// not there, or (where the answer was lost) whole.
+    fn create(&self, key: &str, parts: &[Bytes]) -> Result<Creation>;
+
+    /// Writes one of the few files that change (`vault.json`, sealed keys), atomically.
+    fn replace(&self, key: &str, content: &Bytes) -> Result<()>;
+
+    /// Removes a file; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`] while a lock holds it, [`crate::Error::Denied`] where the
+    /// credentials may not delete.
+    fn remove(&self, key: &str) -> Result<()>;
+
+    /// Whether files can be removed: not with writing credentials, in append-only mode, or where
+    /// everything is locked. restic's locks are placed only where they can be removed again.
+    fn can_remove(&self) -> bool {
+        true
+    }
+
+    /// Tells others on this machine that a writer is at work below a prefix; where nobody else is,
+    /// the temporary files of dead ones go first. `None` where the store knows no such locks.
+    fn guard(&self, prefix: &str) -> Result<Option<Guard>> {
+        let _ = prefix;
+        Ok(None)
+    }
+
+    /// Immutability, where the store locks what it creates.
+    fn locks(&self) -> Option<&dyn Locks> {
+        None
+    }
+}
+
+/// How strict a lock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// Credentials with a right of their own may lift it (S3 governance, Azure unlocked).
+    Governance,
+    /// Nobody may lift or shorten it (S3 compliance, Azure locked).
+    Compliance,
+}
+
+/// How long files are locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockPolicy {
+    /// How strictly.
+    pub mode: LockMode,
+    /// What a file that a living snapshot needs always has left, at least.
+    pub period: SignedDuration,
+}
+
+impl LockPolicy {
+    /// Locks are set for so much longer than the period, so that each file is prolonged at most
+    /// every ten days.
+    pub const SLACK: SignedDuration = SignedDuration::from_hours(10 * 24);
+
+    /// Until when a file is locked that is created or prolonged now.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        let length = self.period.checked_add(Self::SLACK).unwrap_or(SignedDuration::MAX);
+        now.saturating_add(length).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Immutability of a store: S3 Object Lock, Azure's version-level WORM.
+pub trait Locks: Send + Sync {
+    /// Mode and period with which files are locked when they are created.
+    fn policy(&self) -> LockPolicy;
+
+    /// Until when the current version of a file is locked; `None` where it is not locked or not
+    /// there.
+    fn locked_until(&self, key: &str) -> Result<Option<Timestamp>>;
+
+    /// Locks the current version of a file until then; a later end stays.
+    fn prolong(&self, key: &str, until: Timestamp) -> Result<()>;
+
+    /// The store as it was at a time: the newest versions that are not younger, whatever was
+    /// deleted or overwritten since. Reads only.
+    fn as_of(&self, time: Timestamp) -> Result<Arc<dyn Store>>;
+}
