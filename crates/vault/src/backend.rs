@@ -10,6 +10,7 @@ use rustic_core::{
 
 use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
+use crate::limits;
 use crate::store::{Creation, Guard, Store, Stored};
 
 /// Kind of a file of a repository.
@@ -32,6 +33,25 @@ impl Kind {
             Self::Index => "index",
             Self::Pack => "data",
             Self::Lock => "locks",
+        }
+    }
+}
+
+impl Kind {
+    /// Longest file of the kind that is read; see [`limits`].
+    fn limit(self) -> u64 {
+        match self {
+            Self::Pack => limits::PACK,
+            _ => self.json_limit() as u64,
+        }
+    }
+
+    /// Longest JSON in a file of the kind.
+    pub(crate) fn json_limit(self) -> usize {
+        match self {
+            Self::Index => limits::INDEX,
+            Self::Snapshot => limits::SNAPSHOT,
+            _ => limits::SMALL,
         }
     }
 }
@@ -109,7 +129,7 @@ impl Backend {
     /// A whole file. Its content is compared with its name, so that no other file can stand in.
     pub(crate) fn read_file(&self, kind: Kind, id: &FileId) -> Result<Bytes> {
         let label = self.label(kind, id);
-        let bytes = self.store.get(&label)?;
+        let bytes = self.store.get_within(&label, kind.limit())?;
         let bytes = bytes.ok_or_else(|| Error::damaged(&label, "is missing"))?;
         if kind != Kind::Config && sha256(&bytes) != id.0 {
             return Err(Error::damaged(label, "content does not match its name"));

@@ -9,6 +9,7 @@ use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
 use crate::index::{Index, Location};
+use crate::limits;
 use crate::pack::{BlobKind, PackInfo};
 use crate::repository::Repository;
 
@@ -117,6 +118,10 @@ impl Blobs {
 
     fn read_at(&self, id: &[u8; 32], at: &Location) -> Result<Vec<u8>> {
         let backend = &self.repository.backend;
+        if at.length > limits::SEALED_BLOB {
+            let what = format!("an index file gives blob {} {} bytes", FileId(*id), at.length);
+            return Err(Error::damaged(backend.label(Kind::Pack, &at.pack), what));
+        }
         let sealed =
             backend.read_part(Kind::Pack, &at.pack, at.offset.into(), at.length as usize)?;
         open(&self.repository, id, &sealed, at.size).ok_or_else(|| {

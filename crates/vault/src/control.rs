@@ -15,8 +15,9 @@ use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fanout::Fanout;
 use crate::id::{FileId, TreeId};
+use crate::limits;
 use crate::lock::RepositoryLock;
-use crate::node::Node;
+use crate::node::{Node, NodeKind};
 use crate::reader::Reader;
 use crate::repository::Repository;
 use crate::shard;
@@ -50,12 +51,9 @@ impl Control {
 
     /// The newest state: every path with its bytes. Paths look like `tenants/contoso.json`.
     pub fn load(&self) -> Result<BTreeMap<String, Vec<u8>>> {
-        let mut found = BTreeMap::new();
-        if let Some(head) = self.head()? {
-            let reader = Reader::new(Arc::new(Blobs::load(Arc::clone(&self.repository))?));
-            collect(&reader, head.tree, "", &mut found)?;
-        }
-        Ok(found)
+        let Some(head) = self.head()? else { return Ok(BTreeMap::new()) };
+        let reader = Reader::new(Arc::new(Blobs::load(Arc::clone(&self.repository))?));
+        collect(&reader, head.tree)
     }
 
     /// Sets (`Some`) and removes (`None`) paths in one step, which is durable when this returns.
@@ -109,7 +107,7 @@ impl Control {
     fn head(&self) -> Result<Option<Snapshot>> {
         let heads = self.vault.store().list(HEADS)?;
         if let Some(newest) = heads.last()
-            && let Some(id) = self.vault.store().get(&newest.key)?
+            && let Some(id) = self.vault.store().get_within(&newest.key, limits::SMALL as u64)?
             && let Some(id) = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok())
         {
             let file: SnapshotJson = self.repository.load(Kind::Snapshot, &id)?;
@@ -153,20 +151,31 @@ fn next_tags(head: Option<&Snapshot>) -> Tags {
     }
 }
 
-fn collect(
-    reader: &Reader,
-    tree: TreeId,
-    prefix: &str,
-    found: &mut BTreeMap<String, Vec<u8>>,
-) -> Result<()> {
-    for node in reader.list(tree)? {
-        let path = format!("{prefix}{}", node.name);
-        match node.tree() {
-            Some(tree) => collect(reader, tree, &format!("{path}/"), found)?,
-            None => {
-                found.insert(path, reader.bytes(&node)?);
+/// Every path below a tree with its bytes. What is no sane state (so many paths that a few trees
+/// must stand for them all, say) is damage.
+fn collect(reader: &Reader, tree: TreeId) -> Result<BTreeMap<String, Vec<u8>>> {
+    let damaged = || Error::damaged("control", "its tree is larger than any that is written");
+    let mut found = BTreeMap::new();
+    let mut directories = vec![(String::new(), tree)];
+    let (mut paths, mut bytes) = (0, 0);
+    while let Some((prefix, tree)) = directories.pop() {
+        for node in reader.list(tree)? {
+            let path = format!("{prefix}{}", node.name);
+            paths += 1;
+            if let NodeKind::File { size, .. } = node.kind {
+                bytes = size.saturating_add(bytes);
+            }
+            let sane = paths <= limits::CONTROL_PATHS && bytes <= limits::CONTROL_BYTES;
+            if !sane || path.len() > limits::CONTROL_PATH {
+                return Err(damaged());
+            }
+            match node.tree() {
+                Some(tree) => directories.push((format!("{path}/"), tree)),
+                None => {
+                    found.insert(path, reader.bytes(&node)?);
+                }
             }
         }
     }
-    Ok(())
+    Ok(found)
 }

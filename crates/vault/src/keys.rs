@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{RepositoryKey, VaultSecret, seal, unseal};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::store::Store;
 
 #[derive(Serialize, Deserialize)]
@@ -43,7 +44,7 @@ pub(crate) fn load(
     repository: &str,
 ) -> Result<Option<RepositoryKey>> {
     let path = path(repository);
-    let Some(bytes) = store.get(&path)? else { return Ok(None) };
+    let Some(bytes) = store.get_within(&path, limits::SMALL as u64)? else { return Ok(None) };
     open(&bytes, secret, repository).map(Some).ok_or_else(|| {
         Error::damaged(path, "is no key of this repository sealed under this vault's secret")
     })

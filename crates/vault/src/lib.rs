@@ -26,6 +26,7 @@ mod id;
 mod index;
 mod keys;
 mod kit;
+mod limits;
 mod lock;
 mod mime;
 mod node;
@@ -54,5 +55,7 @@ pub use snapshot::{Snapshot, SnapshotKind, Tags};
 pub use store::{
     Creation, Guard, LocalStore, LockMode, LockPolicy, Locks, MemoryStore, Store, Stored,
 };
+#[doc(hidden)]
+pub use store::{Disk, DiskFile};
 pub use vault::Vault;
 pub use writer::{Writer, WriterStats};

@@ -8,6 +8,7 @@ use crate::blobs::Blobs;
 use crate::error::{Error, Result};
 use crate::fanout::Fanout;
 use crate::id::TreeId;
+use crate::limits;
 use crate::node::{Node, NodeKind, parse_tree};
 use crate::pack::BlobKind;
 
@@ -86,18 +87,27 @@ impl Reader {
         let mut total = 0;
         for id in content {
             let blob = self.blobs.read(BlobKind::Data, &id.0)?;
-            out.write_all(&blob).map_err(Error::Output)?;
             total += blob.len() as u64;
+            if total > *size {
+                break;
+            }
+            out.write_all(&blob).map_err(Error::Output)?;
         }
         if total != *size {
-            let what = format!("its blobs have {total} bytes instead of {size}");
+            let what = format!("its blobs do not have the {size} bytes that it states");
             return Err(Error::damaged("a file node", what));
         }
         Ok(total)
     }
 
     /// The content of a file in memory.
+    ///
+    /// # Errors
+    /// As [`Reader::read`]; [`Error::Invalid`] above 1 GiB.
     pub fn bytes(&self, node: &Node) -> Result<Vec<u8>> {
+        if matches!(node.kind, NodeKind::File { size, .. } if size > limits::IN_MEMORY) {
+            return Err(Error::invalid("a file of more than 1 GiB is not read into memory"));
+        }
         let mut bytes = Vec::new();
         self.read(node, &mut bytes)?;
         Ok(bytes)

@@ -1,5 +1,6 @@
 //! An opened repository: its files, its key, its chunker.
 
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use crate::backend::{Backend, Kind};
 use crate::crypto::RepositoryKey;
 use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
+use crate::limits;
 use crate::rabin;
 use crate::store::MemoryStore;
 
@@ -48,9 +50,10 @@ impl Repository {
         let plain = key
             .decrypt(&sealed)
             .ok_or_else(|| damaged("cannot be decrypted with the key of the repository"))?;
-        let config: ConfigFile =
-            serde_json::from_slice(&unpack(plain).ok_or_else(|| damaged("bad compression"))?)
-                .map_err(|_| damaged("not a repository configuration"))?;
+        let config: ConfigFile = serde_json::from_slice(
+            &unpack(plain, limits::SMALL).ok_or_else(|| damaged("bad compression"))?,
+        )
+        .map_err(|_| damaged("not a repository configuration"))?;
         if config.version != 2 {
             return Err(damaged("not version 2 of the restic format"));
         }
@@ -127,13 +130,19 @@ impl Repository {
         let damaged = |what: &str| Error::damaged(self.backend.label(kind, id), what);
         let sealed = self.backend.read_file(kind, id)?;
         let plain = self.key.decrypt(&sealed).ok_or_else(|| damaged("cannot be decrypted"))?;
-        let json = unpack(plain).ok_or_else(|| damaged("bad compression"))?;
+        let json = unpack(plain, kind.json_limit()).ok_or_else(|| damaged("bad compression"))?;
         serde_json::from_slice(&json).map_err(|_| damaged("holds unexpected JSON"))
     }
 
     /// Writes an encrypted JSON file, durably.
     pub(crate) fn store<T: Serialize>(&self, kind: Kind, value: &T) -> Result<FileId> {
         let json = serde_json::to_vec(value).expect("our files have only strings and numbers");
+        if json.len() > kind.json_limit() {
+            return Err(Error::invalid(format!(
+                "a file of {}/ would be longer than is read again: split it",
+                kind.dir()
+            )));
+        }
         let plain = match kind {
             Kind::Lock => json,
             _ => [&[COMPRESSED][..], &self.compress(&json)?].concat(),
@@ -157,6 +166,9 @@ impl Repository {
 
     /// Reverse of [`Self::compress`]; `None` where the data is not `size` bytes of zstd.
     pub(crate) fn decompress(&self, data: &[u8], size: usize) -> Option<Vec<u8>> {
+        if size > limits::BLOB {
+            return None;
+        }
         let mut context = take(&self.decompressors).or_else(|| Decompressor::new().ok())?;
         let plain = context.decompress(data, size).ok()?;
         give_back(&self.decompressors, context);
@@ -200,10 +212,16 @@ fn give_back<T>(kept: &Mutex<Vec<T>>, context: T) {
     kept.lock().unwrap_or_else(PoisonError::into_inner).push(context);
 }
 
-fn unpack(plain: Vec<u8>) -> Option<Vec<u8>> {
+/// The JSON of a file; `None` where it is longer than `limit` or no zstd.
+pub(crate) fn unpack(plain: Vec<u8>, limit: usize) -> Option<Vec<u8>> {
     match plain.first()? {
         b'{' | b'[' => Some(plain),
-        &COMPRESSED => zstd::decode_all(&plain[1..]).ok(),
+        &COMPRESSED => {
+            let mut json = Vec::new();
+            let decoder = zstd::Decoder::with_buffer(&plain[1..]).ok()?;
+            decoder.take(limit as u64 + 1).read_to_end(&mut json).ok()?;
+            (json.len() <= limit).then_some(json)
+        }
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::{FileId, TreeId};
+use crate::limits;
 
 /// A snapshot that Holdfast wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Tags {
             tags.iter()
                 .find_map(|tag| tag.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')))
         };
-        let number = |key: &str| value(key)?.parse::<u64>().ok();
+        let number = |key: &str| value(key)?.parse::<u64>().ok().filter(|n| *n <= limits::COUNTER);
         Some(Self {
             seq: Seq(number("seq")?),
             prev: Some(number("prev")?).filter(|prev| *prev > 0).map(Seq),
@@ -169,7 +170,7 @@ mod tests {
             strings.remove(missing);
             assert_eq!(Tags::from_strings(&strings), None, "without tag {missing}");
         }
-        for bad in ["seq=x", "seq=-1", "kind=other", "rewrite=x"] {
+        for bad in ["seq=x", "seq=-1", "seq=18446744073709551615", "kind=other", "rewrite=x"] {
             let mut strings = tags().to_strings().unwrap();
             strings.insert(0, bad.to_owned());
             assert_eq!(Tags::from_strings(&strings), None, "{bad}");

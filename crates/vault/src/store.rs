@@ -4,6 +4,7 @@
 //! with `/`, the same on every store (`vault.json`, `keys/1.json`, `shards/1/data/ab/<id>`), so
 //! that a vault can be copied file by file from one kind of store to another.
 
+mod disk;
 mod local;
 mod memory;
 
@@ -17,8 +18,10 @@ use holdfast_model::Timestamp;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+#[doc(hidden)]
+pub use disk::{Disk, DiskFile};
 pub use local::LocalStore;
 pub(crate) use local::{create_dir, sync_dir};
 pub use memory::MemoryStore;
@@ -79,6 +82,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A whole file; `None` where there is none.
     fn get(&self, key: &str) -> Result<Option<Bytes>>;
 
+    /// A whole file of at most `limit` bytes, so that a file which is not what was written cannot
+    /// fill the memory; `None` where there is none. Where the size can be had before the content
+    /// (all but memory), it is looked at first.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for a longer one.
+    fn get_within(&self, key: &str, limit: u64) -> Result<Option<Bytes>> {
+        match self.get(key)? {
+            Some(bytes) if bytes.len() as u64 > limit => Err(too_large(key, limit)),
+            found => Ok(found),
+        }
+    }
+
     /// Part of a file, shorter where the file ends; `None` where there is no file.
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Option<Bytes>>;
 
@@ -122,6 +138,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn locks(&self) -> Option<&dyn Locks> {
         None
     }
+}
+
+/// What is said of a file that is longer than any that is written.
+fn too_large(key: &str, limit: u64) -> Error {
+    Error::damaged(key, format!("has more than {limit} bytes, which none is written with"))
 }
 
 /// How strict a lock is.

@@ -13,6 +13,7 @@ use crate::crypto::{VaultSecret, fill_random, seal, stretch, unseal};
 use crate::error::{Error, Result};
 use crate::id::sha256;
 use crate::keys;
+use crate::limits;
 use crate::repository::Repository;
 use crate::shard::Shard;
 use crate::store::{Creation, LocalStore, Store};
@@ -236,7 +237,7 @@ impl Vault {
     }
 
     fn exists(&self, repository: &str) -> Result<bool> {
-        Ok(self.store().get(&format!("{repository}/config"))?.is_some())
+        Ok(self.store().get_range(&format!("{repository}/config"), 0, 1)?.is_some())
     }
 
     /// Makes a repository; one that exists is left as it is.
@@ -330,7 +331,8 @@ impl VaultFile {
 
     fn read(store: &dyn Store) -> Result<Self> {
         let not_a_vault = || Error::NotAVault { location: store.location() };
-        let bytes = store.get(VAULT_FILE)?.ok_or_else(not_a_vault)?;
+        let bytes = store.get_within(VAULT_FILE, limits::SMALL as u64)?;
+        let bytes = bytes.ok_or_else(not_a_vault)?;
         let damaged = |what: &str| Error::damaged(VAULT_FILE, what);
         let mut file: Self =
             serde_json::from_slice(&bytes).map_err(|_| damaged("is not a vault description"))?;

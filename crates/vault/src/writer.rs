@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::fanout::Fanout;
 use crate::id::{BlobId, TreeId, sha256};
 use crate::index;
+use crate::limits;
 use crate::lock::RepositoryLock;
 use crate::node::Content;
 use crate::pack::{BlobKind, PackBuilder, PackInfo};
@@ -181,8 +182,10 @@ impl Writer {
     /// Compresses, encrypts and adds a claimed blob to the open pack; gives the pack if full.
     fn pack(&self, kind: BlobKind, id: [u8; 32], data: &[u8]) -> Result<Option<FullPack>> {
         let repository = &self.blobs.repository;
-        let size = u32::try_from(data.len())
-            .map_err(|_| Error::invalid("a tree of 4 GiB cannot be stored; use a fan-out"))?;
+        let size = u32::try_from(data.len()).ok().filter(|_| data.len() <= limits::BLOB);
+        let size = size.ok_or_else(|| {
+            Error::invalid("a tree of more than 256 MiB cannot be stored; use a fan-out")
+        })?;
         let sealed = Bytes::from(repository.key.encrypt(&repository.compress(data)?));
         let mut packing = self.packing();
         let full = match packing.open[kind as usize].fits(sealed.len()) {

@@ -4,14 +4,17 @@
 //! the folder. Temporary files lie in the `tmp/` of the repository they are for, which restic
 //! ignores and the next writer sweeps.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use holdfast_model::Timestamp;
 
-use super::{Creation, Guard, Store, Stored};
+use super::disk::{Disk, RealDisk};
+use super::{Creation, Guard, Store, Stored, too_large};
 use crate::error::{Error, Result};
 
 /// Name of the folder for temporary files, and in it that of the file that the operating system
@@ -23,12 +26,21 @@ const WRITER_FILE: &str = "writer.lock";
 #[derive(Clone, Debug)]
 pub struct LocalStore {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// Folders whose entries in the folders above are known to be durable.
+    durable: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl LocalStore {
     /// The store in a folder, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self::with_disk(root, Arc::new(RealDisk))
+    }
+
+    /// The same on a file system that a test controls.
+    #[doc(hidden)]
+    pub fn with_disk(root: impl Into<PathBuf>, disk: Arc<dyn Disk>) -> Self {
+        Self { root: root.into(), disk, durable: Arc::default() }
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -48,17 +60,68 @@ impl LocalStore {
 
     fn write_temporary(&self, key: &str, parts: &[Bytes]) -> Result<PathBuf> {
         let path = self.path(key);
-        make_dirs(&self.root, path.parent().expect("every file lies in a folder"))?;
+        self.make_dirs(parent(&path))?;
         let tmp = self.tmp(key);
-        make_dirs(&self.root, &tmp)?;
+        self.make_dirs(&tmp)?;
         let temporary = tmp.join(uuid::Uuid::new_v4().to_string());
-        match write_new(&temporary, parts) {
+        match self.write_new(&temporary, parts) {
             Ok(()) => Ok(temporary),
             Err(err) => {
-                let _ = fs::remove_file(&temporary);
+                let _ = self.disk.remove(&temporary);
                 Err(Error::io("write", &path, err))
             }
         }
+    }
+
+    fn write_new(&self, path: &Path, parts: &[Bytes]) -> io::Result<()> {
+        let mut file = io::BufWriter::with_capacity(1 << 18, self.disk.create_file(path)?);
+        for part in parts {
+            file.write_all(part)?;
+        }
+        file.into_inner()?.sync()
+    }
+
+    /// Gives a file its name unless that is taken.
+    fn link_new(&self, temporary: &Path, path: &Path) -> io::Result<()> {
+        match self.disk.link(temporary, path) {
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(err),
+            // File systems without links (FAT, some network shares).
+            Err(_) if path.exists() => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => self.disk.rename(temporary, path),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Makes a folder and those on the way to it, and their entries durable; also that of a folder
+    /// which is there, since whoever made it may have died before it was.
+    fn make_dirs(&self, dir: &Path) -> Result<()> {
+        let there = dir.is_dir();
+        if there && (!dir.starts_with(&self.root) || self.durable().contains(dir)) {
+            return Ok(());
+        }
+        let above = parent(dir);
+        if above != dir {
+            self.make_dirs(above)?;
+        }
+        match if there { Ok(()) } else { self.disk.create_dir(dir) } {
+            // Another thread was faster.
+            Err(_) if dir.is_dir() => {}
+            made => made.map_err(|err| Error::io("create the folder", dir, err))?,
+        }
+        // What lies above a vault that was there already is somebody else's.
+        if dir != self.root || !there {
+            self.sync_dir(above)?;
+        }
+        self.durable().insert(dir.to_owned());
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.disk.sync_dir(path).map_err(|err| Error::io("flush the folder", path, err))
+    }
+
+    fn durable(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,6 +141,24 @@ impl Store for LocalStore {
     fn get(&self, key: &str) -> Result<Option<Bytes>> {
         let path = self.path(key);
         present(fs::read(&path).map(Bytes::from), "read", &path)
+    }
+
+    fn get_within(&self, key: &str, limit: u64) -> Result<Option<Bytes>> {
+        let path = self.path(key);
+        let read = || {
+            let file = File::open(&path)?;
+            let size = file.metadata()?.len();
+            let mut bytes = Vec::new();
+            if size <= limit {
+                bytes.reserve(usize::try_from(size).unwrap_or_default());
+                file.take(limit).read_to_end(&mut bytes)?;
+            }
+            Ok((Bytes::from(bytes), size))
+        };
+        match present(read(), "read", &path)? {
+            Some((_, size)) if size > limit => Err(too_large(key, limit)),
+            read => Ok(read.map(|(bytes, _)| bytes)),
+        }
     }
 
     fn get_range(&self, key: &str, offset: u64, length: usize) -> Result<Option<Bytes>> {
@@ -113,35 +194,36 @@ impl Store for LocalStore {
     fn create(&self, key: &str, parts: &[Bytes]) -> Result<Creation> {
         let path = self.path(key);
         let temporary = self.write_temporary(key, parts)?;
-        let linked = link_new(&temporary, &path);
-        let _ = fs::remove_file(&temporary);
-        match linked {
-            Ok(()) => {}
-            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => return Ok(Creation::Exists),
+        let linked = self.link_new(&temporary, &path);
+        let _ = self.disk.remove(&temporary);
+        let creation = match linked {
+            Ok(()) => Creation::Made,
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Creation::Exists,
             Err(err) => return Err(Error::io("write", &path, err)),
-        }
-        sync_dir(path.parent().expect("every file lies in a folder"))?;
-        Ok(Creation::Made)
+        };
+        // An existing one as well: whoever made it may have died before its entry was durable.
+        self.sync_dir(parent(&path))?;
+        Ok(creation)
     }
 
     fn replace(&self, key: &str, content: &Bytes) -> Result<()> {
         let path = self.path(key);
         let temporary = self.write_temporary(key, std::slice::from_ref(content))?;
-        if let Err(err) = fs::rename(&temporary, &path) {
-            let _ = fs::remove_file(&temporary);
+        if let Err(err) = self.disk.rename(&temporary, &path) {
+            let _ = self.disk.remove(&temporary);
             return Err(Error::io("write", &path, err));
         }
-        sync_dir(path.parent().expect("every file lies in a folder"))
+        self.sync_dir(parent(&path))
     }
 
     fn remove(&self, key: &str) -> Result<()> {
         let path = self.path(key);
-        present(fs::remove_file(&path), "remove", &path).map(|_| ())
+        present(self.disk.remove(&path), "remove", &path).map(|_| ())
     }
 
     fn guard(&self, prefix: &str) -> Result<Option<Guard>> {
         let tmp = self.path(prefix).join(TMP);
-        make_dirs(&self.root, &tmp)?;
+        self.make_dirs(&tmp)?;
         let path = tmp.join(WRITER_FILE);
         let file = File::create(&path).map_err(|err| Error::io("create", &path, err))?;
         let alone = match file.try_lock() {
@@ -155,9 +237,10 @@ impl Store for LocalStore {
         if alone {
             for (path, name) in entries(&tmp)? {
                 if name != WRITER_FILE {
-                    fs::remove_file(&path).map_err(|err| Error::io("remove", &path, err))?;
+                    self.disk.remove(&path).map_err(|err| Error::io("remove", &path, err))?;
                 }
             }
+            self.sync_entries(prefix)?;
             file.unlock().map_err(|err| Error::io("unlock", &path, err))?;
         }
         // Shared from here on: others may write too, but nobody may sweep.
@@ -167,6 +250,18 @@ impl Store for LocalStore {
 }
 
 impl LocalStore {
+    /// Makes durable what a dead writer left visible in a repository, before anybody builds on it:
+    /// it may have died between giving a file its name and flushing the folder.
+    fn sync_entries(&self, prefix: &str) -> Result<()> {
+        let root = self.path(prefix);
+        for dir in [root.clone(), root.join("index"), root.join("snapshots")] {
+            if dir.is_dir() {
+                self.sync_dir(&dir)?;
+            }
+        }
+        Ok(())
+    }
+
     fn collect(&self, prefix: &str, found: &mut Vec<Stored>) -> Result<()> {
         for (path, name) in entries(&self.path(prefix))? {
             let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
@@ -187,42 +282,13 @@ impl LocalStore {
     }
 }
 
-/// Gives a file its name unless that is taken.
-fn link_new(temporary: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(temporary, path) {
-        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(err),
-        // File systems without links (FAT, some network shares).
-        Err(_) if path.exists() => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(_) => fs::rename(temporary, path),
-        Ok(()) => Ok(()),
+/// The folder that holds a file or folder; of a bare name the current one.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
     }
-}
-
-fn write_new(path: &Path, parts: &[Bytes]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = io::BufWriter::with_capacity(1 << 18, options.open(path)?);
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.into_inner()?.sync_all()
-}
-
-/// Makes the folders on the way to `dir` that are missing, and their entries durable.
-fn make_dirs(root: &Path, dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    create_dir(dir)?;
-    for made in dir.ancestors().skip(1) {
-        sync_dir(made)?;
-        if made == root {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Makes a folder (0700) with its parents; one that is there already is no error.
