@@ -335,6 +335,14 @@ pub enum Vault {
         /// Read all data too, and compare it with its hashes
         #[arg(long)]
         read_data: bool,
+        /// Read today's share: after so many daily checks all data was read
+        #[arg(
+            long,
+            value_name = "DAYS",
+            conflicts_with = "read_data",
+            value_parser = clap::value_parser!(u32).range(1..=366)
+        )]
+        read_share: Option<u32>,
         /// The vault by name or id; the first where absent
         #[arg(long, value_name = "NAME")]
         vault: Option<String>,

@@ -1,18 +1,39 @@
-//! `vault check`: is what the vault holds whole?
+//! `vault check`: is what the vault holds whole, and if not, whose messages are concerned?
 
-use holdfast_model::ShardId;
+use holdfast_catalog::ResourceRow;
+use holdfast_model::{ShardId, Timestamp};
+use holdfast_vault::{DamagedItem, ReadData, Vault};
+use holdfast_workloads::mail::{self, ItemMeta, Place};
 use serde::Serialize;
 
 use crate::home::blocking;
 use crate::{Home, Result};
+
+/// Seconds of a day: a share of the data is read each day.
+const DAY: i64 = 24 * 60 * 60;
+
+/// How much of the data a check reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// None: files, trees and references only.
+    #[default]
+    Structure,
+    /// All of it.
+    All,
+    /// Today's share of so many days: a check every day has read everything after that time.
+    Share(u32),
+}
 
 /// What the check of one vault found.
 #[derive(Clone, Debug, Serialize)]
 pub struct VaultCheck {
     /// Vault id.
     pub vault: String,
-    /// True when data was read and compared with its hashes too.
+    /// True when all data was read and compared with its hashes.
     pub read_data: bool,
+    /// Days in which all data is read, where today's share was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_days: Option<u32>,
     /// What is wrong with the control repository (tenants, resources), one line each.
     pub control_errors: Vec<String>,
     /// Per shard.
@@ -30,6 +51,8 @@ pub struct ShardCheck {
     pub snapshots: u64,
     /// Data and tree packs.
     pub packs: u64,
+    /// Packs that were read whole.
+    pub packs_read: u64,
     /// Blobs in the index.
     pub blobs: u64,
     /// Bytes in packs.
@@ -38,37 +61,135 @@ pub struct ShardCheck {
     pub orphan_packs: u64,
     /// What is wrong, one line each.
     pub errors: Vec<String>,
+    /// The messages and folders that cannot be restored whole because of it.
+    pub damaged: Vec<Damaged>,
+    /// Those beyond the first 10,000.
+    pub damaged_more: u64,
+}
+
+/// A message or folder that cannot be restored whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damaged {
+    /// Name of the mailbox; the directory in the vault where the catalog does not know it.
+    pub resource: String,
+    /// Folders above it, outermost first, with `/` between.
+    pub folder: String,
+    /// `message`, `folder` (its list of messages is lost) or `file` (our own state).
+    pub kind: &'static str,
+    /// Subject of a message (its beginning), else the name in the vault.
+    pub title: String,
+    /// When a message was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<Timestamp>,
+    /// Path inside the resource, as `ls` shows it.
+    pub path: String,
+    /// The snapshots in which it is damaged, by `seq`.
+    pub snapshots: Vec<u64>,
+    /// True where the newest snapshot of the shard is among them: it concerns what is current.
+    pub current: bool,
 }
 
 /// Checks the vault by name or id, or the only one.
-pub async fn check(home: &Home, vault: Option<&str>, read_data: bool) -> Result<VaultCheck> {
-    let vault = home.vault(vault).await?;
+pub async fn check(
+    home: &Home,
+    vault: Option<&str>,
+    scope: impl Into<Scope>,
+) -> Result<VaultCheck> {
+    let (vault, scope) = (home.vault(vault).await?, scope.into());
+    let read = scope.read_data(home.now());
+    let resources = home.catalog.resource_list(None).await?;
     let id = vault.id().to_owned();
     let (control_errors, shards) = blocking(move || {
-        let control = vault.control()?.check(read_data)?;
+        let control = vault.control()?.check(read)?;
         let ids = vault.shard_ids()?;
-        let shards = ids.into_iter().map(|id| check_shard(&vault, id, read_data));
+        let shards = ids.into_iter().map(|id| check_shard(&vault, id, read, &resources));
         Ok((control.errors, shards.collect::<Result<Vec<_>>>()?))
     })
     .await?;
     let in_shards: usize = shards.iter().map(|shard| shard.errors.len()).sum();
     let errors = control_errors.len() + in_shards;
-    Ok(VaultCheck { vault: id, read_data, control_errors, shards, errors })
+    let share_of_days = match scope {
+        Scope::Share(days) => Some(days),
+        _ => None,
+    };
+    let read_data = scope == Scope::All;
+    Ok(VaultCheck { vault: id, read_data, share_of_days, control_errors, shards, errors })
+}
+
+impl From<bool> for Scope {
+    fn from(all: bool) -> Self {
+        if all { Self::All } else { Self::Structure }
+    }
+}
+
+impl Scope {
+    fn read_data(self, now: Timestamp) -> ReadData {
+        match self {
+            Self::Structure => ReadData::No,
+            Self::All => ReadData::All,
+            Self::Share(days) => {
+                let day = u64::try_from(now.as_second() / DAY).unwrap_or_default();
+                ReadData::Share { days, day }
+            }
+        }
+    }
 }
 
 fn check_shard(
-    vault: &holdfast_vault::Vault,
-    shard: ShardId,
-    read_data: bool,
+    vault: &Vault,
+    id: ShardId,
+    read: ReadData,
+    resources: &[ResourceRow],
 ) -> Result<ShardCheck> {
-    let found = vault.shard(shard)?.check(read_data)?;
+    let shard = vault.shard(id)?;
+    let found = shard.check(read)?;
+    let newest = match found.damaged.is_empty() {
+        true => None,
+        // A damaged snapshot is among the errors already.
+        false => shard.snapshots().ok().and_then(|all| Some(all.last()?.tags.seq.0)),
+    };
+    let damaged = found.damaged.iter().map(|item| named(item, newest, resources)).collect();
     Ok(ShardCheck {
-        shard,
+        shard: id,
         snapshots: found.snapshots,
         packs: found.packs,
+        packs_read: found.packs_read,
         blobs: found.blobs,
         bytes: found.bytes,
         orphan_packs: found.orphan_packs,
         errors: found.errors,
+        damaged,
+        damaged_more: found.damaged_more,
     })
+}
+
+/// A damaged node by the names that people know: the first two are workload and resource, the
+/// spread over months and days is left out.
+fn named(item: &DamagedItem, newest: Option<u64>, resources: &[ResourceRow]) -> Damaged {
+    let mut names = item.path.iter().map(String::as_str);
+    let (workload, dir) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+    let known = resources
+        .iter()
+        .find(|row| row.dir.as_deref() == Some(dir) && row.workload.to_string() == workload);
+    let inner: Vec<&str> =
+        names.filter(|name| mail::place_of_name(name) != Place::Fanout).collect();
+    let (name, folders) = inner.split_last().map_or(("", &[][..]), |(name, rest)| (*name, rest));
+    let is_message = !item.is_folder && mail::place_of_name(name) == Place::Item;
+    let meta = item.meta.as_deref().filter(|_| is_message);
+    let meta = meta.and_then(|text| ItemMeta::from_json(name, text).ok());
+    let snapshots: Vec<u64> = item.snapshots.iter().map(|seq| seq.0).collect();
+    Damaged {
+        resource: known.map_or_else(|| dir.to_owned(), |row| row.name.clone()),
+        folder: folders.join("/"),
+        kind: match (item.is_folder, is_message) {
+            (true, _) => "folder",
+            (false, true) => "message",
+            (false, false) => "file",
+        },
+        title: meta.as_ref().map_or_else(|| name.to_owned(), |meta| meta.subject.clone()),
+        received: meta.and_then(|meta| meta.received),
+        path: inner.join("/"),
+        current: newest.is_some_and(|newest| snapshots.contains(&newest)),
+        snapshots,
+    }
 }

@@ -48,6 +48,12 @@ impl Blobs {
         Ok(Self { repository, known: Mutex::new(known), settled: Condvar::new() })
     }
 
+    /// The same from those index files that can be read.
+    pub(crate) fn load_readable(repository: Arc<Repository>) -> Result<Self> {
+        let known = Known { index: Index::load_readable(&repository)?, new: HashMap::new() };
+        Ok(Self { repository, known: Mutex::new(known), settled: Condvar::new() })
+    }
+
     /// True when the caller must store the blob; false when it is stored or on its way (then it
     /// lies in a pack by the time this returns).
     pub(crate) fn claim(&self, kind: BlobKind, id: [u8; 32]) -> bool {

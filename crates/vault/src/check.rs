@@ -4,6 +4,10 @@
 //! asked) and names each damaged file; then, where that found nothing, the engine's check of the
 //! structure, which was written by others. (The engine's check comes second and guarded, since it
 //! may panic on damaged trees.)
+//!
+//! Where damage was found, [`items`] follows every snapshot down to the items that it concerns.
+
+mod items;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,15 +20,56 @@ use rustic_core::CheckOptions;
 use crate::backend::Kind;
 use crate::blobs::{self, Blobs};
 use crate::error::{Error, Result};
-use crate::id::{FileId, TreeId};
+use crate::id::{FileId, TreeId, sha256};
 use crate::index;
 use crate::keys;
 use crate::node::{Node, NodeKind};
-use crate::pack::{BlobKind, PackInfo, parse_header};
+use crate::pack::{BlobKind, PackInfo, PackedBlob, parse_header};
 use crate::reader::Reader;
 use crate::repository::Repository;
 use crate::snapshot::SnapshotJson;
 use crate::vault::Vault;
+
+pub use items::DamagedItem;
+use items::{Blob, damaged_items};
+
+/// How much of the data a check reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadData {
+    /// None: the structure only.
+    No,
+    /// All of it.
+    All,
+    /// The share of one day: of `days` days in a row, each pack is read on one.
+    Share {
+        /// Days in which everything is read, at least 1.
+        days: u32,
+        /// Number of today, such as the days since 1970.
+        day: u64,
+    },
+}
+
+impl From<bool> for ReadData {
+    fn from(all: bool) -> Self {
+        if all { Self::All } else { Self::No }
+    }
+}
+
+impl ReadData {
+    /// Whether a pack is read. Names of packs are hashes, so the shares are of equal size, and a
+    /// pack keeps its day whatever comes and goes beside it.
+    fn includes(self, pack: &FileId) -> bool {
+        match self {
+            Self::No => false,
+            Self::All => true,
+            Self::Share { days, day } => {
+                let (number, _) = pack.as_bytes().split_first_chunk::<8>().expect("32 are more");
+                let days = u64::from(days.max(1));
+                u64::from_be_bytes(*number) % days == day % days
+            }
+        }
+    }
+}
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,8 +86,15 @@ pub struct CheckReport {
     pub orphan_packs: u64,
     /// Bytes of the packs in the index.
     pub bytes: u64,
+    /// Packs that were read whole and compared with their hashes.
+    pub packs_read: u64,
     /// What is wrong, one sentence for each file. Empty for a sound shard.
     pub errors: Vec<String>,
+    /// The items that cannot be restored whole because of it, by path; complete only where the
+    /// index could be read (the errors tell).
+    pub damaged: Vec<DamagedItem>,
+    /// Damaged items beyond the 10,000 that are listed.
+    pub damaged_more: u64,
 }
 
 impl CheckReport {
@@ -70,7 +122,7 @@ pub(crate) fn check(
     vault: &Vault,
     name: &str,
     repository: &Arc<Repository>,
-    read_data: bool,
+    read: ReadData,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     check_keys(vault, name, repository, &mut report)?;
@@ -78,17 +130,17 @@ pub(crate) fn check(
     let packs = check_index(repository, &mut report)?;
     // Without the whole index every tree in the missing part would be reported as well.
     let index_is_whole = report.errors.len() == errors_before;
-    check_pack_files(repository, &packs, &mut report)?;
-    if read_data {
-        let errors = check_pack_data(repository, &packs)?;
-        errors.into_iter().for_each(|text| report.error(text));
-    }
-    let trees = check_snapshots(repository, &mut report)?;
+    let mut bad = check_pack_files(repository, &packs, &mut report)?;
+    bad.extend(check_pack_data(repository, &packs, read, &mut report)?);
+    let snapshots = check_snapshots(repository, &mut report)?;
     if index_is_whole {
+        let trees = snapshots.iter().map(SnapshotJson::tree).collect();
         check_trees(repository, trees, &mut report)?;
     }
     if report.errors.is_empty() {
         second_opinion(repository, &mut report);
+    } else {
+        damaged_items(repository, &snapshots, &bad, &mut report)?;
     }
     Ok(report)
 }
@@ -113,8 +165,7 @@ fn check_keys(
         ));
     }
     for (id, _) in files {
-        let read = repository.backend.read_file(Kind::Key, &id);
-        report.note(read)?;
+        report.note(repository.backend.read_file(Kind::Key, &id))?;
     }
     Ok(())
 }
@@ -138,45 +189,66 @@ fn check_index(
     Ok(packs)
 }
 
-/// Compares the packs in the index with the files.
+/// Compares the packs in the index with the files; gives the blobs that are not there.
 fn check_pack_files(
     repository: &Repository,
     packs: &HashMap<FileId, Vec<PackInfo>>,
     report: &mut CheckReport,
-) -> Result<()> {
+) -> Result<HashSet<Blob>> {
     let files: HashMap<FileId, u64> = repository.backend.files(Kind::Pack)?.into_iter().collect();
     report.orphan_packs = files.keys().filter(|id| !packs.contains_key(id)).count() as u64;
+    let mut bad = HashSet::new();
     for (id, parts) in packs {
         let label = repository.backend.label(Kind::Pack, id);
-        let end = |pack: &PackInfo| {
-            pack.blobs.iter().map(|b| u64::from(b.offset) + u64::from(b.length)).max().unwrap_or(0)
+        let size = files.get(id).copied().unwrap_or_default();
+        let ends = |pack: &PackInfo| {
+            let end = |blob: &PackedBlob| u64::from(blob.offset) + u64::from(blob.length);
+            pack.blobs.iter().map(|blob| (blob.id, end(blob))).collect::<Vec<_>>()
         };
-        let needed = parts.iter().map(end).max().unwrap_or(0);
-        match files.get(id) {
-            None => report.error(format!("{label}: is missing")),
-            Some(size) if *size <= needed => report.error(format!("{label}: is too short")),
-            Some(size) => report.bytes += size,
+        let blobs: Vec<_> = parts
+            .iter()
+            .flat_map(|pack| ends(pack).into_iter().map(|(id, end)| ((pack.kind, id), end)))
+            .collect();
+        let needed = blobs.iter().map(|(_, end)| *end).max().unwrap_or(0);
+        if !files.contains_key(id) {
+            report.error(format!("{label}: is missing"));
+        } else if size <= needed {
+            report.error(format!("{label}: is too short"));
+        } else {
+            report.bytes += size;
         }
+        bad.extend(blobs.into_iter().filter(|(_, end)| *end > size).map(|(blob, _)| blob));
     }
-    Ok(())
+    Ok(bad)
 }
 
-/// Reads every pack and every blob in it, on all processors.
+/// What reading one pack showed.
+#[derive(Default)]
+struct PackDamage {
+    errors: Vec<String>,
+    bad: Vec<Blob>,
+}
+
+/// Reads packs and every blob in them, on all processors; gives the blobs that are damaged.
 fn check_pack_data(
     repository: &Repository,
     packs: &HashMap<FileId, Vec<PackInfo>>,
-) -> Result<Vec<String>> {
-    let packs: Vec<_> = packs.iter().collect();
+    read: ReadData,
+    report: &mut CheckReport,
+) -> Result<Vec<Blob>> {
+    let packs: Vec<_> = packs.iter().filter(|(id, _)| read.includes(id)).collect();
+    report.packs_read = packs.len() as u64;
     let next = AtomicUsize::new(0);
-    let outcome: Mutex<Result<Vec<String>>> = Mutex::new(Ok(Vec::new()));
+    let outcome: Mutex<Result<PackDamage>> = Mutex::new(Ok(PackDamage::default()));
     let work = || {
         while let Some((id, parts)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let found = check_pack(repository, id, parts);
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match (&mut *outcome, found) {
-                (_, Ok(())) | (Err(_), _) => {}
-                (Ok(errors), Err(Error::Damaged { file, what })) => {
-                    errors.push(format!("{file}: {what}"));
+                (Err(_), _) => return,
+                (Ok(all), Ok(found)) => {
+                    all.errors.extend(found.errors);
+                    all.bad.extend(found.bad);
                 }
                 (Ok(_), Err(err)) => *outcome = Err(err),
             }
@@ -187,39 +259,53 @@ fn check_pack_data(
             scope.spawn(work);
         }
     });
-    outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut found = outcome.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    found.errors.sort_unstable();
+    found.errors.into_iter().for_each(|text| report.error(text));
+    Ok(found.bad)
 }
 
-fn check_pack(repository: &Repository, id: &FileId, parts: &[PackInfo]) -> Result<()> {
-    let damaged = |what: String| Error::damaged(repository.backend.label(Kind::Pack, id), what);
-    let bytes = repository.backend.read_file(Kind::Pack, id)?;
-    let header = parse_header(&bytes, &repository.key)
-        .ok_or_else(|| damaged("its header cannot be read".to_owned()))?;
-    let in_header: HashSet<_> = header.iter().map(|(kind, b)| (*kind, b.id, b.offset)).collect();
+fn check_pack(repository: &Repository, id: &FileId, parts: &[PackInfo]) -> Result<PackDamage> {
+    let label = repository.backend.label(Kind::Pack, id);
+    let mut damage = PackDamage::default();
+    // A missing one was reported already.
+    let Some(bytes) = repository.backend.store().get(&label)? else { return Ok(damage) };
+    let header = parse_header(&bytes, &repository.key);
+    if header.is_none() {
+        damage.errors.push(format!("{label}: its header cannot be read"));
+    } else if sha256(&bytes) != *id.as_bytes() {
+        damage.errors.push(format!("{label}: content does not match its name"));
+    }
+    let in_header: Option<HashSet<_>> =
+        header.map(|blobs| blobs.iter().map(|(kind, b)| (*kind, b.id, b.offset)).collect());
     for part in parts {
         for blob in &part.blobs {
-            let range = blob.offset as usize..blob.offset as usize + blob.length as usize;
-            let sealed = bytes.get(range).unwrap_or_default();
-            let opened = blobs::open(repository, &blob.id, sealed, blob.size);
-            if opened.is_none() || !in_header.contains(&(part.kind, blob.id, blob.offset)) {
-                return Err(damaged(format!("blob {} in it has changed", FileId(blob.id))));
+            let start = blob.offset as usize;
+            let sealed = start.checked_add(blob.length as usize).and_then(|e| bytes.get(start..e));
+            let opened = blobs::open(repository, &blob.id, sealed.unwrap_or_default(), blob.size);
+            if opened.is_none() {
+                damage.errors.push(format!("{label}: blob {} has changed", FileId(blob.id)));
+                damage.bad.push((part.kind, blob.id));
+            } else if in_header
+                .as_ref()
+                .is_some_and(|known| !known.contains(&(part.kind, blob.id, blob.offset)))
+            {
+                damage.errors.push(format!("{label}: its header lacks blob {}", FileId(blob.id)));
             }
         }
     }
-    Ok(())
+    Ok(damage)
 }
 
-/// Reads every snapshot; gives their trees.
-fn check_snapshots(repository: &Repository, report: &mut CheckReport) -> Result<HashSet<TreeId>> {
-    let mut trees = HashSet::new();
+/// Reads every snapshot.
+fn check_snapshots(repository: &Repository, report: &mut CheckReport) -> Result<Vec<SnapshotJson>> {
+    let mut snapshots = Vec::new();
     for (id, _) in repository.backend.files(Kind::Snapshot)? {
         let file: Result<SnapshotJson> = repository.load(Kind::Snapshot, &id);
-        if let Some(file) = report.note(file)? {
-            report.snapshots += 1;
-            trees.insert(file.tree());
-        }
+        snapshots.extend(report.note(file)?);
     }
-    Ok(trees)
+    report.snapshots = snapshots.len() as u64;
+    Ok(snapshots)
 }
 
 /// Follows the trees to every tree below them and every reference to content.

@@ -10,7 +10,7 @@ use holdfast_model::{Fence, RunId, Seq};
 
 use crate::backend::Kind;
 use crate::blobs::Blobs;
-use crate::check::{CheckReport, check};
+use crate::check::{CheckReport, ReadData, check};
 use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fanout::Fanout;
@@ -98,8 +98,8 @@ impl Control {
     }
 
     /// Looks for damage, as [`crate::Shard::check`] does.
-    pub fn check(&self, read_data: bool) -> Result<CheckReport> {
-        check(&self.vault, "control", &self.repository, read_data)
+    pub fn check(&self, read: impl Into<ReadData>) -> Result<CheckReport> {
+        check(&self.vault, "control", &self.repository, read.into())
     }
 
     /// The present state: the snapshot that the newest head file names. Where there is no such

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::pack::{BlobKind, PackInfo, PackedBlob};
 use crate::repository::Repository;
@@ -41,10 +41,25 @@ struct Entry {
 impl Index {
     /// Reads all index files of a repository. Packs that are marked for deletion do not count.
     pub(crate) fn load(repository: &Repository) -> Result<Self> {
+        Self::load_with(repository, |id| read(repository, id))
+    }
+
+    /// The same, without the index files that are damaged.
+    pub(crate) fn load_readable(repository: &Repository) -> Result<Self> {
+        Self::load_with(repository, |id| match read(repository, id) {
+            Err(Error::Damaged { .. }) => Ok(Vec::new()),
+            read => read,
+        })
+    }
+
+    fn load_with(
+        repository: &Repository,
+        read: impl Fn(&FileId) -> Result<Vec<PackInfo>>,
+    ) -> Result<Self> {
         let mut index = Self::default();
         let mut runs = [Vec::new(), Vec::new()];
         for (id, _) in repository.backend.files(Kind::Index)? {
-            for pack in read(repository, &id)? {
+            for pack in read(&id)? {
                 index.push(&pack, &mut runs);
             }
         }

@@ -40,7 +40,7 @@ mod store;
 mod vault;
 mod writer;
 
-pub use check::CheckReport;
+pub use check::{CheckReport, DamagedItem, ReadData};
 pub use control::Control;
 pub use crypto::VaultSecret;
 pub use cut::{CUT_RULE, Cut};

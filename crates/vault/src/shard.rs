@@ -7,7 +7,7 @@ use holdfast_model::ShardId;
 
 use crate::backend::Kind;
 use crate::blobs::Blobs;
-use crate::check::{CheckReport, check};
+use crate::check::{CheckReport, ReadData, check};
 use crate::error::Result;
 use crate::lock::RepositoryLock;
 use crate::reader::Reader;
@@ -69,13 +69,13 @@ impl Shard {
         Ok(Writer::new(Blobs::load(Arc::clone(&self.repository))?, lock))
     }
 
-    /// Looks for damage: every file by its name, every tree, every reference; with `read_data`
-    /// also every blob. Damage is reported, not returned as an error.
+    /// Looks for damage: every file by its name, every tree, every reference; and so much of the
+    /// data as `read` says (`true` for all). Damage is reported, not returned as an error.
     ///
     /// # Errors
     /// [`crate::Error::Io`] where the storage fails.
-    pub fn check(&self, read_data: bool) -> Result<CheckReport> {
-        check(&self.vault, &self.id.to_string(), &self.repository, read_data)
+    pub fn check(&self, read: impl Into<ReadData>) -> Result<CheckReport> {
+        check(&self.vault, &self.id.to_string(), &self.repository, read.into())
     }
 }
 

@@ -128,9 +128,14 @@ impl SnapshotJson {
         self.tree
     }
 
+    /// Its place in the history of the shard; `None` where somebody else wrote it.
+    pub(crate) fn tags(&self) -> Option<Tags> {
+        Tags::from_strings(self.tags.as_deref().unwrap_or_default())
+    }
+
     /// `None` where somebody else wrote the snapshot.
     pub(crate) fn into_snapshot(self, id: FileId) -> Option<Snapshot> {
-        let tags = Tags::from_strings(self.tags.as_deref().unwrap_or_default())?;
+        let tags = self.tags()?;
         let Self { time, tree, paths, hostname, .. } = self;
         Some(Snapshot { id: id.to_string(), tree, time, tags, hostname, paths })
     }

@@ -74,7 +74,9 @@ pub(crate) fn packages(metadata: &Metadata) -> Vec<Package> {
 pub(crate) fn faults(packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     for package in packages {
-        if level(&package.name).is_none() && ![SIM, TESTKIT, XTASK, LOCKSTORE].contains(&&*package.name) {
+        if level(&package.name).is_none()
+            && ![SIM, TESTKIT, XTASK, LOCKSTORE].contains(&&*package.name)
+        {
             faults.push(format!("{} is not in the table of levels (xtask)", package.name));
         }
         for dependency in &package.dependencies {

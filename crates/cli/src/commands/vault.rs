@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::verify::{self, VaultCheck};
+use holdfast_engine::verify::{self, Damaged, Scope, ShardCheck, VaultCheck};
 use holdfast_engine::{Exit, Home};
 use holdfast_model::ShardId;
 use serde::Serialize;
@@ -14,14 +14,17 @@ use crate::output::{Output, bytes, clean, count, of};
 
 pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
     match command {
-        Vault::Check { read_data, vault } => check(home, vault.as_deref(), *read_data, out).await,
+        Vault::Check { read_data, read_share, vault } => {
+            let scope = read_share.map_or_else(|| (*read_data).into(), Scope::Share);
+            check(home, vault.as_deref(), scope, out).await
+        }
         Vault::Password { shard, vault } => password(home, vault.as_deref(), *shard, out).await,
         Vault::Kit { out: dir, vault } => kit(home, vault.as_deref(), dir, out).await,
     }
 }
 
-async fn check(home: &Home, vault: Option<&str>, read_data: bool, out: Output) -> Result<u8> {
-    let report = verify::check(home, vault, read_data).await?;
+async fn check(home: &Home, vault: Option<&str>, scope: Scope, out: Output) -> Result<u8> {
+    let report = verify::check(home, vault, scope).await?;
     out.show(&report, || human(&report))?;
     Ok(if report.errors == 0 { 0 } else { Exit::Damaged as u8 })
 }
@@ -33,26 +36,15 @@ fn human(report: &VaultCheck) -> String {
         let _ = writeln!(text, "Control repository damaged: {}", clean(error));
     }
     for shard in &report.shards {
-        let _ = writeln!(
-            text,
-            "Shard {}: {}, {} in {}, {}",
-            shard.shard,
-            of(shard.snapshots, "snapshot"),
-            of(shard.blobs, "blob"),
-            of(shard.packs, "pack"),
-            bytes(shard.bytes),
-        );
-        if shard.orphan_packs > 0 {
-            let packs = of(shard.orphan_packs, "pack");
-            let _ = writeln!(text, "  {packs} left by a run that was cut off: harmless");
-        }
-        for error in &shard.errors {
-            let _ = writeln!(text, "  damaged: {}", clean(error));
-        }
+        text.push_str(&of_shard(shard));
     }
-    let scope = match report.read_data {
-        true => "all data read and compared with its hashes",
-        false => "structure checked, data not read (--read-data does)",
+    let packs: u64 = report.shards.iter().map(|shard| shard.packs_read).sum();
+    let scope = match (report.read_data, report.share_of_days) {
+        (true, _) => "all data read and compared with its hashes".to_owned(),
+        (false, Some(days)) => {
+            format!("today's share of {days} days read, {}", of(packs, "pack"))
+        }
+        (false, None) => "structure checked, data not read (--read-data does)".to_owned(),
     };
     let found = match report.errors {
         0 => "No error found".to_owned(),
@@ -60,6 +52,44 @@ fn human(report: &VaultCheck) -> String {
     };
     let _ = writeln!(text, "{found}; {scope}.");
     text
+}
+
+fn of_shard(shard: &ShardCheck) -> String {
+    let mut text = format!(
+        "Shard {}: {}, {} in {}, {}\n",
+        shard.shard,
+        of(shard.snapshots, "snapshot"),
+        of(shard.blobs, "blob"),
+        of(shard.packs, "pack"),
+        bytes(shard.bytes),
+    );
+    if shard.orphan_packs > 0 {
+        let packs = of(shard.orphan_packs, "pack");
+        let _ = writeln!(text, "  {packs} left by a run that was cut off: harmless");
+    }
+    for error in &shard.errors {
+        let _ = writeln!(text, "  damaged: {}", clean(error));
+    }
+    for item in &shard.damaged {
+        let _ = writeln!(text, "  cannot be restored whole: {}", clean(&of_item(item)));
+    }
+    if shard.damaged_more > 0 {
+        let _ = writeln!(text, "  and {} more", count(shard.damaged_more));
+    }
+    text
+}
+
+fn of_item(item: &Damaged) -> String {
+    let place = match item.folder.as_str() {
+        "" => item.resource.clone(),
+        folder => format!("{}: {folder}", item.resource),
+    };
+    let when = item.received.map_or_else(String::new, |time| format!(" of {time:.0}"));
+    let where_in = match item.current {
+        true => "in the newest snapshot too",
+        false => "in earlier snapshots only",
+    };
+    format!("{} '{}'{when} in {place}, {where_in}", item.kind, item.title)
 }
 
 /// What stock restic needs to open a shard.

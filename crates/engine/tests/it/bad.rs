@@ -282,6 +282,18 @@ async fn one_damaged_message_does_not_keep_the_others_from_being_restored() {
     let home = opened_again(&t).await.unwrap();
     let refused = assert_never_wrong(&home, &upn, &known).await as u64;
     assert!((1..known.len() as u64).contains(&refused), "{refused} are damaged");
+    let check = verify::check(&home, None, true).await.unwrap();
+    let damaged = &check.shards[0].damaged;
+    assert_eq!(damaged.len() as u64, refused, "{damaged:#?}");
+    for item in damaged {
+        assert_eq!(
+            (item.resource.as_str(), item.kind, item.current),
+            (upn.as_str(), "message", true)
+        );
+        let live = mailbox_view(t.tenant(), &upn);
+        let named = live.iter().any(|m| item.title == m.subject && !m.subject.is_empty());
+        assert!(named && !item.folder.is_empty() && item.received.is_some(), "{item:#?}");
+    }
     let mut request = t.restore_of(&upn);
     request.to = Some(SPARE.to_owned());
     for dry_run in [true, false] {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use holdfast_vault::{Cut, ErrorKind, Fanout, Result, TreeId};
+use holdfast_vault::{Cut, ErrorKind, Fanout, ReadData, Result, TreeId};
 use rand::Rng;
 
 use super::*;
@@ -198,4 +198,60 @@ fn a_forged_key_file_is_refused_before_the_engine_sees_it() {
 
 fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
+}
+
+#[test]
+fn the_check_names_the_items_behind_the_damage() {
+    let stored = Stored::new();
+    let shard = stored.fixture.shard();
+    let mut packs = stored.files("shards/1/data");
+    packs.sort_by_key(|path| fs::metadata(path).unwrap().len());
+    // Two small packs of trees, two large ones of content, each of six messages.
+    for (path, folders) in [(&packs[3], false), (&packs[0], true)] {
+        let sound = fs::read(path).unwrap();
+        let mut flipped = sound.clone();
+        flipped[100] ^= 1;
+        fs::write(path, flipped).unwrap();
+        let report = shard.check(true).unwrap();
+        assert!(report.errors.len() >= 2, "{:?}", report.errors);
+        assert!(!report.damaged.is_empty() && report.damaged_more == 0);
+        if !folders {
+            let [item] = report.damaged.as_slice() else { panic!("{:?}", report.damaged) };
+            let [folder, name] = item.path.as_slice() else { panic!("{:?}", item.path) };
+            assert_eq!((folder.as_str(), item.meta.as_deref()), ("mail", Some("{}")));
+            let (half, n) = name.split_once('-').unwrap();
+            assert_eq!(n, "0", "the first message of its pack lies at byte 100");
+            // What came with the first snapshot is in both.
+            let seqs: Vec<u64> = item.snapshots.iter().map(|seq| seq.0).collect();
+            assert_eq!(seqs, if half == "1" { vec![1, 2] } else { vec![2] });
+        }
+        assert_eq!(report.damaged.iter().any(|item| item.is_folder), folders);
+        fs::write(path, sound).unwrap();
+    }
+    fs::remove_file(&packs[2]).unwrap();
+    let report = shard.check(false).unwrap();
+    assert_eq!(report.damaged.len(), 6, "{:?}", report.damaged);
+}
+
+#[test]
+fn daily_shares_read_every_pack_once() {
+    let fixture = Fixture::new();
+    let shard = fixture.shard();
+    let writer = shard.writer().unwrap();
+    for seq in 1..=20 {
+        let mut edit = writer.edit(None, Fanout::FLAT);
+        let content = writer.put(&random_bytes(seq, 100), Cut::Whole).unwrap();
+        edit.put(&[], file("f", content)).unwrap();
+        let tree = edit.save().unwrap();
+        writer.snapshot(tree, &tags(seq), time(0), "h", &[]).unwrap();
+    }
+    drop(writer);
+    let all = shard.check(true).unwrap();
+    assert_eq!((all.packs, all.packs_read), (40, 40));
+    assert_eq!(shard.check(false).unwrap().packs_read, 0);
+    let share = |day| shard.check(ReadData::Share { days: 7, day }).unwrap().packs_read;
+    let week: Vec<u64> = (100..107).map(share).collect();
+    assert_eq!(week.iter().sum::<u64>(), 40, "{week:?}");
+    assert!(week.iter().filter(|packs| **packs > 0).count() > 4, "{week:?}");
+    assert_eq!(share(107), week[0]);
 }
