@@ -66,7 +66,7 @@ impl Catalog {
     /// left without its container.
     pub async fn commit(&self, commit: Commit) -> Result<()> {
         let mut change = self.begin().await?;
-        guard(&mut change, &commit).await?;
+        guard(&mut change, &commit.vault_id, commit.shard, commit.fence).await?;
         if let Some(snapshot) = &commit.snapshot {
             advance(&mut change, snapshot).await?;
         }
@@ -78,14 +78,19 @@ impl Catalog {
 }
 
 /// Compares the fence inside the transaction and locks the shard's row until its end.
-async fn guard(change: &mut Transaction<'static, Any>, commit: &Commit) -> Result<()> {
+pub(crate) async fn guard(
+    change: &mut Transaction<'static, Any>,
+    vault_id: &str,
+    shard: ShardId,
+    fence: Fence,
+) -> Result<()> {
     let statement = sql("UPDATE shard SET fence = fence \
          WHERE vault_id = $1 AND shard = $2 AND fence = $3")
-    .text(&commit.vault_id)
-    .number(commit.shard.0.into())
-    .number(commit.fence.0);
+    .text(vault_id)
+    .number(shard.0.into())
+    .number(fence.0);
     match statement.execute(&mut **change).await?.rows_affected() {
-        0 => Err(Error::FenceLost { shard: commit.shard, fence: commit.fence }),
+        0 => Err(Error::FenceLost { shard, fence }),
         _ => Ok(()),
     }
 }

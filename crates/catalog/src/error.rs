@@ -45,6 +45,26 @@ pub enum Error {
         /// When the lease ends unless it is renewed.
         until: Timestamp,
     },
+    /// A deletion keeps readers away from the shard.
+    #[error("shard {shard} takes no readers while {owner} erases from it; try again in a minute")]
+    Closed {
+        /// The shard.
+        shard: ShardId,
+        /// Who holds the lease.
+        owner: String,
+        /// When the lease ends unless it is renewed.
+        until: Timestamp,
+    },
+    /// A deletion has to wait for readers of the shard.
+    #[error("shard {shard} is being read by {owner} since {since}; try again when that has ended")]
+    BeingRead {
+        /// The shard.
+        shard: ShardId,
+        /// Who has read for the longest, as given to [`reader_add`](crate::Catalog::reader_add).
+        owner: String,
+        /// Since when.
+        since: Timestamp,
+    },
     /// The lease went to another holder: whoever sees this must stop writing to the shard.
     #[error("the lease on shard {shard} with fence {fence} was lost to another writer; run again")]
     FenceLost {
@@ -89,7 +109,7 @@ pub enum Kind {
     NotFound,
     /// The change contradicts what is there; repeating it does not help.
     Conflict,
-    /// Another writer holds the shard; try later.
+    /// Another process works on the shard; try later.
     LeaseHeld,
     /// The caller lost the shard and must stop.
     FenceLost,
@@ -107,7 +127,9 @@ impl Error {
         match self {
             Self::NotFound { .. } | Self::Missing(_) => Kind::NotFound,
             Self::Exists { .. } | Self::Conflict(_) | Self::NotNewer { .. } => Kind::Conflict,
-            Self::LeaseHeld { .. } => Kind::LeaseHeld,
+            Self::LeaseHeld { .. } | Self::Closed { .. } | Self::BeingRead { .. } => {
+                Kind::LeaseHeld
+            }
             Self::FenceLost { .. } => Kind::FenceLost,
             Self::TooNew(_) => Kind::TooNew,
             Self::Damaged(_) => Kind::Damaged,

@@ -133,6 +133,6 @@ fn key(statement: Statement, vault_id: &str, shard: ShardId) -> Statement {
     statement.text(vault_id).number(shard.0.into())
 }
 
-fn end(now: Timestamp, ttl: Duration) -> Result<Timestamp> {
+pub(crate) fn end(now: Timestamp, ttl: Duration) -> Result<Timestamp> {
     now.checked_add(ttl).map_err(|_| Error::Conflict("the end of the lease is out of range"))
 }

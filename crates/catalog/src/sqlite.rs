@@ -31,6 +31,9 @@ const WAL: &str = "PRAGMA journal_mode = WAL";
 /// Reads the whole file and names what does not fit together.
 pub(crate) const CHECK: &str = "PRAGMA integrity_check";
 
+/// Leaves nothing of deleted rows in the file, and nothing in the file beside it.
+pub(crate) const PURGE: [&str; 2] = ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"];
+
 /// First bytes of every SQLite database (<https://sqlite.org/fileformat.html>, read 2026-11).
 const MAGIC: &[u8] = b"SQLite format 3\0";
 

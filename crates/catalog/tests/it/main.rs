@@ -6,6 +6,8 @@ mod commit;
 mod file;
 mod lease;
 mod list;
+mod maintain;
+mod reader;
 mod rebuild;
 mod rows;
 
