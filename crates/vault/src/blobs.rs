@@ -1,7 +1,7 @@
 //! The blobs of a repository: those in its index, and those that a writer has added since.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -10,15 +10,13 @@ use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
 use crate::index::{Index, Location};
 use crate::limits;
-use crate::pack::{BlobKind, PackInfo};
+use crate::pack::{BlobKind, PackInfo, PackedBlob};
 use crate::repository::Repository;
 
 /// The blobs of a repository.
 pub(crate) struct Blobs {
     pub(crate) repository: Arc<Repository>,
     known: Mutex<Known>,
-    /// Signals that a claim was fulfilled or given up.
-    settled: Condvar,
 }
 
 struct Known {
@@ -28,16 +26,17 @@ struct Known {
 }
 
 enum New {
-    /// Somebody is compressing it.
-    Claimed,
+    /// Waits for a worker, as it is.
+    Queued(Bytes),
     /// Encrypted, in a pack that is not yet written.
-    Pending { sealed: Bytes, size: u32 },
+    Sealed(Bytes, Option<u32>),
     /// In a pack that is written.
     Stored(Location),
 }
 
 enum Found {
-    Sealed(Bytes, u32),
+    Plain(Bytes),
+    Sealed(Bytes, Option<u32>),
     At(Location),
 }
 
@@ -45,38 +44,34 @@ impl Blobs {
     /// Loads the index of a repository.
     pub(crate) fn load(repository: Arc<Repository>) -> Result<Self> {
         let known = Known { index: Index::load(&repository)?, new: HashMap::new() };
-        Ok(Self { repository, known: Mutex::new(known), settled: Condvar::new() })
+        Ok(Self { repository, known: Mutex::new(known) })
     }
 
     /// The same from those index files that can be read.
     pub(crate) fn load_readable(repository: Arc<Repository>) -> Result<Self> {
         let known = Known { index: Index::load_readable(&repository)?, new: HashMap::new() };
-        Ok(Self { repository, known: Mutex::new(known), settled: Condvar::new() })
+        Ok(Self { repository, known: Mutex::new(known) })
     }
 
-    /// True when the caller must store the blob; false when it is stored or on its way (then it
-    /// lies in a pack by the time this returns).
-    pub(crate) fn claim(&self, kind: BlobKind, id: [u8; 32]) -> bool {
-        let claimed = |known: &mut Known| matches!(known.new.get(&(kind, id)), Some(New::Claimed));
-        let mut known =
-            self.settled.wait_while(self.known(), claimed).unwrap_or_else(PoisonError::into_inner);
-        if known.new.contains_key(&(kind, id)) || known.index.get(kind, &id).is_some() {
+    /// True when the blob is new and the caller must store it; false when it is stored or on its
+    /// way. Readers have it from here on.
+    pub(crate) fn claim(&self, kind: BlobKind, id: [u8; 32], plain: &Bytes) -> bool {
+        let mut known = self.known();
+        if known.contains(kind, &id) {
             return false;
         }
-        known.new.insert((kind, id), New::Claimed);
+        known.new.insert((kind, id), New::Queued(plain.clone()));
         true
     }
 
-    /// Gives up a claim, so that somebody else may try.
-    pub(crate) fn give_up(&self, kind: BlobKind, id: [u8; 32]) {
-        self.known().new.remove(&(kind, id));
-        self.settled.notify_all();
-    }
-
-    /// The claimed blob is in a pack that will be written.
-    pub(crate) fn pending(&self, kind: BlobKind, id: [u8; 32], sealed: Bytes, size: u32) {
-        self.known().new.insert((kind, id), New::Pending { sealed, size });
-        self.settled.notify_all();
+    /// Claimed blobs have been encrypted; they lie in `sealed` as their offsets tell.
+    pub(crate) fn sealed(&self, kind: BlobKind, sealed: &Bytes, blobs: &[PackedBlob]) {
+        let mut known = self.known();
+        for blob in blobs {
+            let start = blob.offset as usize;
+            let part = sealed.slice(start..start + blob.length as usize);
+            known.new.insert((kind, blob.id), New::Sealed(part, blob.size));
+        }
     }
 
     /// A pack has been written.
@@ -101,7 +96,7 @@ impl Blobs {
     }
 
     pub(crate) fn contains(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
-        self.find(kind, id).is_some()
+        self.known().contains(kind, id)
     }
 
     /// A blob's content; its hash is compared with its name.
@@ -114,10 +109,12 @@ impl Blobs {
             Error::damaged(format!("{name} {}", FileId(*id)), "is in no index file")
         })?;
         match found {
-            Found::Sealed(sealed, size) => open(&self.repository, id, &sealed, Some(size))
-                .ok_or_else(|| {
+            Found::Plain(plain) => Ok(plain.to_vec()),
+            Found::Sealed(sealed, size) => {
+                open(&self.repository, id, &sealed, size).ok_or_else(|| {
                     Error::damaged(format!("{name} {}", FileId(*id)), "changed in memory")
-                }),
+                })
+            }
             Found::At(at) => self.read_at(id, &at),
         }
     }
@@ -139,15 +136,21 @@ impl Blobs {
     fn find(&self, kind: BlobKind, id: &[u8; 32]) -> Option<Found> {
         let known = self.known();
         match known.new.get(&(kind, *id)) {
-            Some(New::Pending { sealed, size }) => Some(Found::Sealed(sealed.clone(), *size)),
+            Some(New::Queued(plain)) => Some(Found::Plain(plain.clone())),
+            Some(New::Sealed(sealed, size)) => Some(Found::Sealed(sealed.clone(), *size)),
             Some(New::Stored(location)) => Some(Found::At(*location)),
-            Some(New::Claimed) => None,
             None => known.index.get(kind, id).map(Found::At),
         }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn contains(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
+        self.new.contains_key(&(kind, *id)) || self.index.get(kind, id).is_some()
     }
 }
 

@@ -11,6 +11,7 @@ use holdfast_model::{Fence, RunId, Seq};
 use crate::backend::Kind;
 use crate::blobs::Blobs;
 use crate::check::{CheckReport, ReadData, check};
+use crate::compression::Compression;
 use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fanout::Fanout;
@@ -74,7 +75,7 @@ impl Control {
         let blobs = Blobs::load(Arc::clone(&self.repository))?;
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
         let lock = RepositoryLock::place(Arc::clone(&self.repository), host, clock)?;
-        let writer = Writer::new(blobs, lock);
+        let writer = Writer::new(blobs, lock, Compression::default())?;
         let tree = apply(&writer, head.as_ref().map(|head| head.tree), changes)?;
         if head.as_ref().is_some_and(|head| head.tree == tree) {
             return Ok(true);

@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 
 /// Bytes that encryption adds to a blob: nonce and authentication tag.
 pub(crate) const OVERHEAD: usize = NONCE + TAG;
-const NONCE: usize = 16;
+/// Bytes of the nonce, which comes first.
+pub(crate) const NONCE: usize = 16;
 const TAG: usize = 16;
 
 /// The secret of a vault: 32 random bytes from which the passwords of its shards follow.
@@ -94,17 +95,23 @@ impl RepositoryKey {
 
     /// Nonce, ciphertext, tag.
     pub(crate) fn encrypt(&self, plain: &[u8]) -> Vec<u8> {
-        let mut nonce = Nonce::default();
-        fill_random(&mut nonce);
         let mut out = Vec::with_capacity(plain.len() + OVERHEAD);
-        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&[0; NONCE]);
         out.extend_from_slice(plain);
+        self.encrypt_in_place(&mut out, 0);
+        out
+    }
+
+    /// Encrypts the end of a buffer, which begins at `start` with [`NONCE`] bytes of no meaning,
+    /// as [`Self::encrypt`] does.
+    pub(crate) fn encrypt_in_place(&self, buffer: &mut Vec<u8>, start: usize) {
+        let (nonce, text) = buffer[start..].split_at_mut(NONCE);
+        fill_random(nonce);
         let tag = self
             .cipher()
-            .encrypt_in_place_detached(&nonce, &[], &mut out[NONCE..])
+            .encrypt_in_place_detached(Nonce::from_slice(nonce), &[], text)
             .expect("a blob is shorter than the limit of the cipher");
-        out.extend_from_slice(&tag);
-        out
+        buffer.extend_from_slice(&tag);
     }
 
     /// The plain text, or `None` where the bytes were not written under this key or have changed.

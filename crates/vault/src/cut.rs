@@ -7,10 +7,8 @@
 
 use std::ops::Range;
 
-use rustic_cdc::Rabin64;
-
 use crate::mime;
-use crate::rabin::{MIN_CHUNK, first_chunk};
+use crate::rabin::{Chunker, MIN_CHUNK};
 
 /// Version of the rule, written down in `docs/format.md`. A new version stores what it cuts
 /// differently once more; old content stays readable.
@@ -30,13 +28,13 @@ pub enum Cut {
 }
 
 /// The pieces of `content`, in order and without gaps.
-pub(crate) fn pieces(content: &[u8], cut: Cut, table: &Rabin64) -> Vec<Range<usize>> {
+pub(crate) fn pieces(content: &[u8], cut: Cut, chunker: &Chunker) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = 0;
     for end in cuts(content, cut).into_iter().chain([content.len()]) {
         while start < end {
             let length = match end - start > MIN_CHUNK {
-                true => first_chunk(table, &content[start..end]),
+                true => chunker.first(&content[start..end]),
                 false => end - start,
             };
             pieces.push(start..start + length);
@@ -59,18 +57,17 @@ fn cuts(content: &[u8], cut: Cut) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};
 
     use super::*;
-    use crate::rabin;
 
     /// The polynomial of the examples in restic's chunker.
-    const POLYNOMIAL: u64 = 0x003D_A335_8B4D_C173;
+    pub(crate) const POLYNOMIAL: u64 = 0x003D_A335_8B4D_C173;
 
-    fn assert_whole(content: &[u8], cut: Cut, table: &Rabin64) -> usize {
-        let pieces = pieces(content, cut, table);
+    fn assert_whole(content: &[u8], cut: Cut, chunker: &Chunker) -> usize {
+        let pieces = pieces(content, cut, chunker);
         let joined: Vec<u8> = pieces.iter().flat_map(|p| &content[p.clone()]).copied().collect();
         assert!(joined == content, "the pieces are not the content");
         assert!(pieces.iter().all(|p| !p.is_empty() && p.len() <= 8 << 20));
@@ -98,33 +95,33 @@ mod tests {
         fn pieces_are_the_content_for_any_bytes(
             content in prop::collection::vec(any::<u8>(), 0..3_000)
         ) {
-            let table = rabin::table(POLYNOMIAL).unwrap();
-            assert_whole(&content, Cut::Mime, &table);
-            assert_whole(&content, Cut::Whole, &table);
+            let chunker = Chunker::new(POLYNOMIAL).unwrap();
+            assert_whole(&content, Cut::Mime, &chunker);
+            assert_whole(&content, Cut::Whole, &chunker);
         }
 
         #[test]
         fn pieces_are_the_content_for_anything_like_mail(
             lines in prop::collection::vec((line(), any::<bool>()), 0..60)
         ) {
-            let table = rabin::table(POLYNOMIAL).unwrap();
+            let chunker = Chunker::new(POLYNOMIAL).unwrap();
             let content: Vec<u8> = lines
                 .into_iter()
                 .flat_map(|(line, crlf)| [&line[..], if crlf { b"\r\n" } else { b"\n" }].concat())
                 .collect();
-            assert_whole(&content, Cut::Mime, &table);
+            assert_whole(&content, Cut::Mime, &chunker);
         }
     }
 
     #[test]
     fn bodies_are_cut_from_16_kib() {
-        let table = rabin::table(POLYNOMIAL).unwrap();
+        let chunker = Chunker::new(POLYNOMIAL).unwrap();
         for (length, count) in [(MIN_BODY - 1, 1), (MIN_BODY, 2), (MIN_BODY + 1, 2)] {
             let mail = format!("Subject: s\n\n{}", "x".repeat(length));
-            assert_eq!(assert_whole(mail.as_bytes(), Cut::Mime, &table), count, "{length}");
+            assert_eq!(assert_whole(mail.as_bytes(), Cut::Mime, &chunker), count, "{length}");
             let closed = format!("{mail}\r\n");
             assert_eq!(
-                assert_whole(closed.as_bytes(), Cut::Mime, &table),
+                assert_whole(closed.as_bytes(), Cut::Mime, &chunker),
                 count.max(2 * count - 1)
             );
         }
@@ -132,29 +129,21 @@ mod tests {
 
     #[test]
     fn large_content_is_cut_where_its_bytes_say_so() {
-        let table = rabin::table(POLYNOMIAL).unwrap();
+        let chunker = Chunker::new(POLYNOMIAL).unwrap();
         let mut content = vec![0; 10 << 20];
         rand_chacha::ChaCha8Rng::seed_from_u64(4).fill(content.as_mut_slice());
-        let before = pieces(&content, Cut::Whole, &table);
+        let before = pieces(&content, Cut::Whole, &chunker);
         assert!(
             before.len() > 4 && before[..before.len() - 1].iter().all(|p| p.len() >= MIN_CHUNK)
         );
         content.splice(1_000..1_000, [1, 2, 3]);
-        let after = pieces(&content, Cut::Whole, &table);
+        let after = pieces(&content, Cut::Whole, &chunker);
         let ends = |pieces: &[Range<usize>], shift| {
             pieces.iter().rev().take(3).map(|p| p.end - shift).collect::<Vec<_>>()
         };
         assert_eq!(ends(&before, 0), ends(&after, 3));
-        assert_eq!(assert_whole(&vec![0; 9 << 20], Cut::Whole, &table), 18);
-        assert_eq!(pieces(&content[..MIN_CHUNK], Cut::Whole, &table).len(), 1);
-        assert!(pieces(&[], Cut::Whole, &table).is_empty());
-    }
-
-    #[test]
-    fn only_polynomials_of_restics_degree_are_taken() {
-        assert!(rabin::table(POLYNOMIAL).is_some());
-        for polynomial in [0, 1, 0xff, u64::MAX, 1 << 54] {
-            assert!(rabin::table(polynomial).is_none(), "{polynomial:x}");
-        }
+        assert_eq!(assert_whole(&vec![0; 9 << 20], Cut::Whole, &chunker), 18);
+        assert_eq!(pieces(&content[..MIN_CHUNK], Cut::Whole, &chunker).len(), 1);
+        assert!(pieces(&[], Cut::Whole, &chunker).is_empty());
     }
 }

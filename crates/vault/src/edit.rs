@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::fanout::Fanout;
 use crate::id::TreeId;
 use crate::node::{Node, NodeKind, check_name, check_node, serialize_tree};
-use crate::pack::BlobKind;
 use crate::reader::{Reader, root_node};
 use crate::writer::Writer;
 
@@ -269,7 +268,7 @@ impl Dir {
     fn write(&mut self, writer: &Writer, reader: &Reader) -> Result<TreeId> {
         let nodes = self.open(reader)?.values().map(|child| &child.node);
         let (bytes, tree) = serialize_tree(nodes);
-        writer.store(BlobKind::Tree, &bytes)?;
+        writer.store_tree(tree, bytes)?;
         self.saved = Some(tree);
         self.changed = false;
         Ok(tree)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use holdfast_model::ShardId;
 
@@ -128,11 +129,17 @@ pub enum Error {
         source: io::Error,
     },
     /// A write of this writer failed before, so its snapshot would not be complete.
-    #[error("an earlier write to shard {shard} failed; start again with a new writer")]
+    #[error("a write to {shard} failed; start again with a new writer")]
     WriterFailed {
         /// The shard.
         shard: String,
+        /// What failed first. It decides about [`Error::kind`].
+        #[source]
+        cause: Arc<Error>,
     },
+    /// The caller's source of content failed.
+    #[error("cannot read the content that is to be stored")]
+    Input(#[source] io::Error),
     /// The caller's output refused bytes.
     #[error("cannot write the content that was read from the vault")]
     Output(#[source] io::Error),
@@ -182,7 +189,8 @@ impl Error {
                 ErrorKind::Invalid
             }
             Self::Full { .. } => ErrorKind::Full,
-            Self::Io { .. } | Self::WriterFailed { .. } | Self::Output(_) | Self::Engine { .. } => {
+            Self::WriterFailed { cause, .. } => cause.kind(),
+            Self::Io { .. } | Self::Input(_) | Self::Output(_) | Self::Engine { .. } => {
                 ErrorKind::Io
             }
         }

@@ -16,6 +16,7 @@
 mod backend;
 mod blobs;
 mod check;
+mod compression;
 mod control;
 mod crypto;
 mod cut;
@@ -41,6 +42,7 @@ mod vault;
 mod writer;
 
 pub use check::{CheckReport, DamagedItem, ReadData};
+pub use compression::Compression;
 pub use control::Control;
 pub use crypto::VaultSecret;
 pub use cut::{CUT_RULE, Cut};

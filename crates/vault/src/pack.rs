@@ -50,6 +50,9 @@ const ENTRY: usize = 1 + 4 + 4 + 32;
 /// The same of a blob that is not compressed: kind, length, id.
 const PLAIN_ENTRY: usize = 1 + 4 + 32;
 
+/// Added to the kind of a blob that is compressed: 0 and 2 are data, 1 and 3 trees.
+const COMPRESSED: u8 = 2;
+
 /// A pack under construction.
 pub(crate) struct PackBuilder {
     kind: BlobKind,
@@ -72,17 +75,17 @@ impl PackBuilder {
         u64::from(self.length) >= self.kind.target()
     }
 
-    /// True when a blob of `length` bytes would make offsets overflow (trees can be huge).
-    pub(crate) fn fits(&self, length: usize) -> bool {
-        self.length as usize + length <= (u32::MAX / 2) as usize
+    /// Bytes so far.
+    pub(crate) fn length(&self) -> usize {
+        self.length as usize
     }
 
-    /// Adds an encrypted blob of `size` bytes before compression.
-    pub(crate) fn add(&mut self, id: [u8; 32], size: u32, sealed: Bytes) {
-        let length = sealed.len() as u32;
-        self.blobs.push(PackedBlob { id, offset: self.length, length, size: Some(size) });
+    /// Adds encrypted blobs that lie one after the other in `sealed`, as their offsets tell.
+    pub(crate) fn add(&mut self, sealed: Bytes, blobs: &[PackedBlob]) {
+        let shifted = |blob: &PackedBlob| PackedBlob { offset: self.length + blob.offset, ..*blob };
+        self.blobs.extend(blobs.iter().map(shifted));
+        self.length += sealed.len() as u32;
         self.parts.push(sealed);
-        self.length += length;
     }
 
     /// Adds the header; gives the pack's bytes and its description.
@@ -101,15 +104,11 @@ impl PackBuilder {
     }
 
     fn header(&self) -> Vec<u8> {
-        let kind = match self.kind {
-            BlobKind::Data => 2,
-            BlobKind::Tree => 3,
-        };
         let mut header = Vec::with_capacity(self.blobs.len() * ENTRY);
         for blob in &self.blobs {
-            header.push(kind);
+            header.push(self.kind as u8 + if blob.size.is_some() { COMPRESSED } else { 0 });
             header.extend_from_slice(&blob.length.to_le_bytes());
-            header.extend_from_slice(&blob.size.unwrap_or_default().to_le_bytes());
+            header.extend(blob.size.iter().flat_map(|size| size.to_le_bytes()));
             header.extend_from_slice(&blob.id);
         }
         header

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use holdfast_model::{Clock, Secret};
-use rustic_cdc::Rabin64;
 use rustic_core::repofile::{ConfigFile, KeyFile};
 use rustic_core::{
     ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository as Engine, RepositoryBackends,
@@ -20,7 +19,7 @@ use crate::crypto::RepositoryKey;
 use crate::error::{Error, Result};
 use crate::id::{FileId, sha256};
 use crate::limits;
-use crate::rabin;
+use crate::rabin::Chunker;
 use crate::store::MemoryStore;
 
 /// zstd level of everything that is stored: restic's default. Level 1 would cost half the CPU
@@ -34,9 +33,8 @@ const COMPRESSED: u8 = 2;
 pub(crate) struct Repository {
     pub(crate) backend: Backend,
     pub(crate) key: RepositoryKey,
-    /// Table of the repository's polynomial, made once: making it costs more than cutting a
-    /// small file.
-    pub(crate) rabin: Rabin64,
+    /// Cuts large content by the repository's polynomial.
+    pub(crate) chunker: Chunker,
     compressors: Mutex<Vec<Compressor<'static>>>,
     decompressors: Mutex<Vec<Decompressor<'static>>>,
 }
@@ -58,11 +56,11 @@ impl Repository {
             return Err(damaged("not version 2 of the restic format"));
         }
         let polynomial = config.poly().map_err(|_| damaged("bad chunker polynomial"))?;
-        let rabin = rabin::table(polynomial).ok_or_else(|| damaged("bad chunker polynomial"))?;
+        let chunker = Chunker::new(polynomial).ok_or_else(|| damaged("bad chunker polynomial"))?;
         Ok(Self {
             backend,
             key,
-            rabin,
+            chunker,
             compressors: Mutex::default(),
             decompressors: Mutex::default(),
         })

@@ -8,6 +8,7 @@ use holdfast_model::ShardId;
 use crate::backend::Kind;
 use crate::blobs::Blobs;
 use crate::check::{CheckReport, ReadData, check};
+use crate::compression::Compression;
 use crate::error::Result;
 use crate::lock::RepositoryLock;
 use crate::reader::Reader;
@@ -63,10 +64,18 @@ impl Shard {
     /// That there is one writer per shard is the caller's affair (lease); two do not damage
     /// anything.
     pub fn writer(&self) -> Result<Writer> {
+        self.writer_with(Compression::default())
+    }
+
+    /// As [`Shard::writer`], with content compressed in another way.
+    ///
+    /// # Errors
+    /// As [`Shard::writer`]; [`crate::Error::Invalid`] for a level that zstd does not have.
+    pub fn writer_with(&self, compression: Compression) -> Result<Writer> {
         let repository = Arc::clone(&self.repository);
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
         let lock = RepositoryLock::place(repository, host, clock)?;
-        Ok(Writer::new(Blobs::load(Arc::clone(&self.repository))?, lock))
+        Writer::new(Blobs::load(Arc::clone(&self.repository))?, lock, compression)
     }
 
     /// Looks for damage: every file by its name, every tree, every reference; and so much of the

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use holdfast_vault::{Cut, Error, ErrorKind, Fanout, Node, NodeKind, SnapshotKind};
+use holdfast_vault::{Compression, Cut, Error, ErrorKind, Fanout, Node, NodeKind, SnapshotKind};
 
 use super::*;
 
@@ -21,6 +21,78 @@ fn content_comes_back_and_is_stored_once() {
         assert_eq!(writer.reader().bytes(&file("x", first)).unwrap(), bytes);
     }
     assert_eq!(writer.stats().bytes_in, 2 * 3_100_001);
+}
+
+#[test]
+fn a_stream_is_stored_as_the_same_content_in_memory() {
+    let fixture = Fixture::new();
+    let writer = fixture.shard().writer().unwrap();
+    for (seed, length) in [(1, 0), (2, 1), (3, 512 << 10), (4, (512 << 10) + 1), (5, 30_000_001)] {
+        let mut bytes = random_bytes(seed, length);
+        // A long stretch without a boundary: its chunks have the largest size.
+        bytes[length / 3..length / 3 * 2].fill(b'x');
+        let streamed = writer.put_reader(&mut bytes.as_slice()).unwrap();
+        let new = writer.stats().blobs_new;
+        assert_eq!(streamed, writer.put(&bytes, Cut::Whole).unwrap());
+        assert_eq!(writer.stats().blobs_new, new, "seed {seed}");
+        assert!(writer.reader().bytes(&file("x", streamed)).unwrap() == bytes, "seed {seed}");
+    }
+    assert_eq!(writer.stats().bytes_in, 2 * (1 + (1 << 20) + 1 + 30_000_001));
+}
+
+#[test]
+fn a_stream_that_fails_is_told_from_a_storage_that_fails() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("gone"))
+        }
+    }
+    let fixture = Fixture::new();
+    let writer = fixture.shard().writer().unwrap();
+    let bytes = random_bytes(1, 3 << 20);
+    let mut content = std::io::Read::chain(bytes.as_slice(), Broken);
+    let err = writer.put_reader(&mut content).unwrap_err();
+    assert!(matches!(err, Error::Input(_)), "{err}");
+    assert_eq!(writer.put(b"more", Cut::Whole).unwrap().size, 4);
+}
+
+#[test]
+fn content_is_compressed_as_wanted_and_noise_never() {
+    let text = "The same words again and again. ".repeat(4_000).into_bytes();
+    let noise = random_bytes(1, 100_000);
+    let small_noise = random_bytes(2, 1_000);
+    let mut stored = Vec::new();
+    for compression in [Compression::Off, Compression::Level(1), Compression::Level(19)] {
+        let fixture = Fixture::new();
+        let shard = fixture.shard();
+        let writer = shard.writer_with(compression).unwrap();
+        let mut edit = writer.edit(None, Fanout::FLAT);
+        for (name, bytes) in [("text", &text), ("noise", &noise), ("small", &small_noise)] {
+            edit.put(&[], file(name, writer.put(bytes, Cut::Whole).unwrap())).unwrap();
+        }
+        let tree = edit.save().unwrap();
+        writer.snapshot(tree, &tags(1), time(0), "h", &[]).unwrap();
+        stored.push(writer.stats().bytes_stored);
+        drop(writer);
+        let reader = shard.reader().unwrap();
+        for (name, bytes) in [("text", &text), ("noise", &noise), ("small", &small_noise)] {
+            let node = reader.node(tree, &[name]).unwrap().unwrap();
+            assert!(reader.bytes(&node).unwrap() == *bytes, "{name}");
+        }
+        assert_eq!(shard.check(true).unwrap().errors.len(), 0);
+        if restic::is_installed() {
+            restic::assert_clean(&fixture);
+        }
+    }
+    // Noise needs its length and 32 bytes of encryption; trees are some hundred bytes.
+    let plain = (text.len() + noise.len() + small_noise.len() + 3 * 32) as u64;
+    assert!((plain..plain + 1_000).contains(&stored[0]), "{stored:?}");
+    let raw = (noise.len() + small_noise.len() + 2 * 32) as u64;
+    assert!((raw..raw + 2_000).contains(&stored[1]), "{stored:?}");
+    assert!((raw..raw + 2_000).contains(&stored[2]), "{stored:?}");
+    let wrong = Fixture::new().shard().writer_with(Compression::Level(20));
+    assert_eq!(wrong.err().unwrap().kind(), ErrorKind::Invalid);
 }
 
 #[test]
@@ -106,7 +178,9 @@ fn an_interrupted_run_leaves_only_packs_that_disturb_nobody() {
         for seed in 0..5 {
             writer.put(&random_bytes(seed, 16 << 20), Cut::Whole).unwrap();
         }
-        assert_eq!(writer.stats().packs, 2);
+        while writer.stats().packs < 2 {
+            std::thread::yield_now();
+        }
         fs::write(location.join("tmp/left-behind"), "half a pack").unwrap();
     }
     let report = shard.check(true).unwrap();
@@ -169,6 +243,9 @@ fn a_writer_whose_storage_failed_takes_no_snapshot() {
     fs::rename(location.join("tmp.away"), location.join("tmp")).unwrap();
     let err = writer.snapshot(changed, &tags(2), time(0), "h", &[]).unwrap_err();
     assert!(matches!(err, Error::WriterFailed { .. }), "{err}");
+    let err = writer.put(b"later", Cut::Whole).unwrap_err();
+    assert!(matches!(err, Error::WriterFailed { .. }), "{err}");
+    assert!(std::error::Error::source(&err).unwrap().to_string().contains("tmp"), "{err:?}");
     drop(writer);
     assert_eq!(fixture.shard().snapshots().unwrap().len(), 1);
     assert_eq!(fixture.shard().check(true).unwrap().errors, Vec::<String>::new());
