@@ -2,6 +2,7 @@
 //! its own beside the shards. It is what a new server starts from.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -66,7 +67,8 @@ impl Control {
                 return Ok(());
             }
         }
-        Err(Error::WriterFailed { shard: HEADS.to_owned() })
+        let busy = std::io::Error::other("somebody else saved each time");
+        Err(Error::io("save intent in", Path::new(HEADS), busy))
     }
 
     /// One attempt; false where somebody else has saved in the meantime.
