@@ -186,7 +186,9 @@ impl Writer {
     /// Stores a tree unless it is known.
     pub(crate) fn store_tree(&self, tree: TreeId, json: Vec<u8>) -> Result<()> {
         if json.len() > limits::BLOB {
-            return Err(Error::invalid("a directory is too large for one tree; use a fan-out"));
+            return Err(Error::invalid(
+                "a tree of more than 256 MiB cannot be stored; use a fan-out",
+            ));
         }
         self.store(BlobKind::Tree, tree.0, json.into()).map(|_| ())
     }
