@@ -84,6 +84,8 @@ pub struct CheckReport {
     pub packs: u64,
     /// Packs that are in no index file: left by a run that was interrupted, harmless.
     pub orphan_packs: u64,
+    /// Packs that no snapshot needs and that wait for their removal by a prune.
+    pub marked_packs: u64,
     /// Bytes of the packs in the index.
     pub bytes: u64,
     /// Packs that were read whole and compared with their hashes.
@@ -127,10 +129,10 @@ pub(crate) fn check(
     let mut report = CheckReport::default();
     check_keys(vault, name, repository, &mut report)?;
     let errors_before = report.errors.len();
-    let packs = check_index(repository, &mut report)?;
+    let (packs, marked) = check_index(repository, &mut report)?;
     // Without the whole index every tree in the missing part would be reported as well.
     let index_is_whole = report.errors.len() == errors_before;
-    let mut bad = check_pack_files(repository, &packs, &mut report)?;
+    let mut bad = check_pack_files(repository, &packs, &marked, &mut report)?;
     bad.extend(check_pack_data(repository, &packs, read, &mut report)?);
     let snapshots = check_snapshots(repository, &mut report)?;
     if index_is_whole {
@@ -170,14 +172,20 @@ fn check_keys(
     Ok(())
 }
 
-/// Reads all index files.
+/// Packs in use, each with one description for each kind of blob in it.
+type Packs = HashMap<FileId, Vec<PackInfo>>;
+
+/// Reads all index files; gives the packs in use and those that wait for their removal.
 fn check_index(
     repository: &Repository,
     report: &mut CheckReport,
-) -> Result<HashMap<FileId, Vec<PackInfo>>> {
-    let mut packs: HashMap<FileId, Vec<PackInfo>> = HashMap::new();
+) -> Result<(Packs, HashSet<FileId>)> {
+    let mut packs = Packs::new();
+    let mut marked = HashSet::new();
     for (id, _) in repository.backend.files(Kind::Index)? {
-        for pack in report.note(index::read(repository, &id))?.unwrap_or_default() {
+        let file = report.note(index::read_all(repository, &id))?.unwrap_or_default();
+        marked.extend(file.marked.iter().map(|(pack, _)| pack.id));
+        for pack in file.packs {
             let known = packs.entry(pack.id).or_default();
             if !known.iter().any(|other| other.kind == pack.kind) {
                 report.blobs += pack.blobs.len() as u64;
@@ -186,17 +194,21 @@ fn check_index(
         }
     }
     report.packs = packs.len() as u64;
-    Ok(packs)
+    marked.retain(|id| !packs.contains_key(id));
+    report.marked_packs = marked.len() as u64;
+    Ok((packs, marked))
 }
 
 /// Compares the packs in the index with the files; gives the blobs that are not there.
 fn check_pack_files(
     repository: &Repository,
-    packs: &HashMap<FileId, Vec<PackInfo>>,
+    packs: &Packs,
+    marked: &HashSet<FileId>,
     report: &mut CheckReport,
 ) -> Result<HashSet<Blob>> {
     let files: HashMap<FileId, u64> = repository.backend.files(Kind::Pack)?.into_iter().collect();
-    report.orphan_packs = files.keys().filter(|id| !packs.contains_key(id)).count() as u64;
+    report.orphan_packs =
+        (files.keys()).filter(|id| !packs.contains_key(id) && !marked.contains(id)).count() as u64;
     let mut bad = HashSet::new();
     for (id, parts) in packs {
         let label = repository.backend.label(Kind::Pack, id);
@@ -232,7 +244,7 @@ struct PackDamage {
 /// Reads packs and every blob in them, on all processors; gives the blobs that are damaged.
 fn check_pack_data(
     repository: &Repository,
-    packs: &HashMap<FileId, Vec<PackInfo>>,
+    packs: &Packs,
     read: ReadData,
     report: &mut CheckReport,
 ) -> Result<Vec<Blob>> {

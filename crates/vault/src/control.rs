@@ -51,6 +51,14 @@ impl Control {
         Self { vault, repository, saving: Arc::default() }
     }
 
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn repository(&self) -> &Arc<Repository> {
+        &self.repository
+    }
+
     /// The newest state: every path with its bytes. Paths look like `tenants/contoso.json`.
     pub fn load(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         let Some(head) = self.head()? else { return Ok(BTreeMap::new()) };
@@ -74,9 +82,10 @@ impl Control {
     /// One attempt; false where somebody else has saved in the meantime.
     fn try_save(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<bool> {
         let head = self.head()?;
-        let blobs = Blobs::load(Arc::clone(&self.repository))?;
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
+        // Before the index is read: what it names stays while the lock is there.
         let lock = RepositoryLock::place(Arc::clone(&self.repository), host, clock)?;
+        let blobs = Blobs::load(Arc::clone(&self.repository))?;
         let writer = Writer::new(blobs, lock, Compression::default())?;
         let tree = apply(&writer, head.as_ref().map(|head| head.tree), changes)?;
         if head.as_ref().is_some_and(|head| head.tree == tree) {

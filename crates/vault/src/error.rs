@@ -72,6 +72,16 @@ pub enum Error {
         /// Answer of the storage.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody else is at work in the repository, and the two must not work at once.
+    #[error(
+        "{repository} is in use by {by}; wait until it ends, or run `restic unlock` if it is dead"
+    )]
+    Busy {
+        /// Its place in the vault.
+        repository: String,
+        /// Who holds it.
+        by: String,
+    },
     /// The vault has no such shard.
     #[error("the vault has no shard {id}")]
     NoShard {
@@ -190,9 +200,11 @@ impl Error {
             }
             Self::Full { .. } => ErrorKind::Full,
             Self::WriterFailed { cause, .. } => cause.kind(),
-            Self::Io { .. } | Self::Input(_) | Self::Output(_) | Self::Engine { .. } => {
-                ErrorKind::Io
-            }
+            Self::Io { .. }
+            | Self::Busy { .. }
+            | Self::Input(_)
+            | Self::Output(_)
+            | Self::Engine { .. } => ErrorKind::Io,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which blob lies where: the index files, and their compact form in memory.
 
+use holdfast_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
@@ -120,25 +121,63 @@ impl Index {
 
 /// The packs of one index file.
 pub(crate) fn read(repository: &Repository, id: &FileId) -> Result<Vec<PackInfo>> {
+    Ok(read_all(repository, id)?.packs)
+}
+
+/// What one index file names.
+#[derive(Debug, Default)]
+pub(crate) struct IndexFile {
+    /// Packs in use.
+    pub(crate) packs: Vec<PackInfo>,
+    /// Packs that wait for their removal, and since when. Writers do not count on their blobs.
+    pub(crate) marked: Vec<(PackInfo, Option<Timestamp>)>,
+}
+
+/// One index file with the packs that are marked for deletion.
+pub(crate) fn read_all(repository: &Repository, id: &FileId) -> Result<IndexFile> {
     let file: IndexJson = repository.load(Kind::Index, id)?;
-    Ok(file.packs.into_iter().flat_map(PackJson::into_packs).collect())
+    let marked = |pack: PackJson| {
+        let since = pack.time;
+        pack.into_packs().into_iter().map(move |pack| (pack, since))
+    };
+    Ok(IndexFile {
+        packs: file.packs.into_iter().flat_map(PackJson::into_packs).collect(),
+        marked: file.packs_to_delete.into_iter().flat_map(marked).collect(),
+    })
+}
+
+/// Writes an index file with packs that are marked for deletion.
+pub(crate) fn write_all(repository: &Repository, file: &IndexFile) -> Result<FileId> {
+    let marked = |(pack, since): &(PackInfo, Option<Timestamp>)| PackJson {
+        time: *since,
+        ..PackJson::from_pack(pack)
+    };
+    let packs = file.packs.iter().map(PackJson::from_pack).collect();
+    let packs_to_delete = file.marked.iter().map(marked).collect();
+    repository.store(Kind::Index, &IndexJson { packs, packs_to_delete })
 }
 
 /// Writes an index file.
 pub(crate) fn write(repository: &Repository, packs: &[PackInfo]) -> Result<FileId> {
     let packs = packs.iter().map(PackJson::from_pack).collect();
-    repository.store(Kind::Index, &IndexJson { packs })
+    repository.store(Kind::Index, &IndexJson { packs, packs_to_delete: Vec::new() })
 }
 
 #[derive(Serialize, Deserialize)]
 struct IndexJson {
     #[serde(default)]
     packs: Vec<PackJson>,
+    /// Packs that are marked for deletion; a field of rustic's, which restic passes over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    packs_to_delete: Vec<PackJson>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct PackJson {
     id: FileId,
+    /// When the pack was marked for deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<Timestamp>,
     blobs: Vec<BlobJson>,
 }
 
@@ -162,7 +201,7 @@ impl PackJson {
             length: blob.length,
             uncompressed_length: blob.size,
         };
-        Self { id: pack.id, blobs: pack.blobs.iter().map(blob).collect() }
+        Self { id: pack.id, time: None, blobs: pack.blobs.iter().map(blob).collect() }
     }
 
     /// One description for each kind of blob; packs of one kind, as all are today, give one.

@@ -29,6 +29,7 @@ mod keys;
 mod kit;
 mod limits;
 mod lock;
+mod maintain;
 mod mime;
 mod node;
 mod pack;
@@ -50,6 +51,10 @@ pub use edit::Edit;
 pub use error::{Error, ErrorKind, Result};
 pub use fanout::Fanout;
 pub use id::{BlobId, TreeId};
+pub use maintain::{
+    CopyReport, EraseReport, ErasedItems, ForgetReport, LinkedVersions, MendReport, PruneOptions,
+    PruneReport, RepairIndexReport, RepairSnapshotsReport, ThinReport,
+};
 pub use node::{Content, MAX_META_BYTES, META_XATTR, Node, NodeKind};
 pub use reader::Reader;
 pub use shard::Shard;

@@ -23,6 +23,11 @@ const REFRESH: Duration = Duration::from_secs(300);
 /// Age at which restic takes a lock for one that was left behind.
 const STALE: SignedDuration = SignedDuration::from_mins(30);
 
+/// The same for our own locks, of which more is known: three refreshes were missed. It is how long
+/// a crash of ours keeps maintenance, or a crash of maintenance our writers, from a store that does
+/// not tell the locks of the dead from those of the living.
+const OWN_STALE: SignedDuration = SignedDuration::from_mins(15);
+
 /// A lock on a repository, refreshed until it is dropped, which removes it.
 pub(crate) struct RepositoryLock {
     stop: Arc<Stop>,
@@ -57,18 +62,54 @@ impl RepositoryLock {
     /// Places the lock. If no other writer on this machine is at work, what a dead one left
     /// behind goes first: its lock and its temporary files. A store from which nothing can be
     /// removed gets no lock: it would stay for ever, and nobody can prune there either.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while somebody holds an exclusive lock: restic or ourselves, pruning.
     pub(crate) fn place(repository: Arc<Repository>, host: String, clock: Clock) -> Result<Self> {
+        Self::place_as(repository, host, clock, false)
+    }
+
+    /// Places an exclusive lock, for maintenance that deletes.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while somebody else holds any lock, or writes on this machine.
+    pub(crate) fn place_exclusive(
+        repository: Arc<Repository>,
+        host: String,
+        clock: Clock,
+    ) -> Result<Self> {
+        Self::place_as(repository, host, clock, true)
+    }
+
+    fn place_as(
+        repository: Arc<Repository>,
+        host: String,
+        clock: Clock,
+        exclusive: bool,
+    ) -> Result<Self> {
         let guard = repository.backend.guard()?;
+        if exclusive && guard.as_ref().is_some_and(|guard| !guard.was_alone()) {
+            let by = "a writer on this machine".to_owned();
+            return Err(Error::Busy { repository: repository.backend.name().to_owned(), by });
+        }
         let stop = Arc::new(Stop::default());
         if !repository.backend.store().can_remove() {
             return Ok(Self { stop, refresher: None, _guard: guard });
         }
         let alone = guard.as_ref().is_some_and(Guard::was_alone);
         sweep_locks(&repository, &host, &clock, alone)?;
-        let first = write(&repository, &host, &clock)?;
+        let first = write(&repository, &host, &clock, exclusive)?;
+        // Of two that place their locks at the same time, at least one sees the other here.
+        if let Err(err) = refuse_others(&repository, &first, &host, &clock, exclusive) {
+            repository.backend.remove_file(Kind::Lock, &first)?;
+            return Err(err);
+        }
         let refresher = thread::Builder::new().name("restic-lock".to_owned()).spawn({
             let stop = Arc::clone(&stop);
-            move || keep(&repository, first, &stop, || write(&repository, &host, &clock))
+            move || {
+                let renew = || write(&repository, &host, &clock, exclusive);
+                keep(&repository, first, &stop, renew);
+            }
         });
         let refresher = refresher.map_err(|source| Error::Engine {
             action: "start a thread",
@@ -117,10 +158,10 @@ fn keep(
     }
 }
 
-fn write(repository: &Repository, host: &str, clock: &Clock) -> Result<FileId> {
+fn write(repository: &Repository, host: &str, clock: &Clock, exclusive: bool) -> Result<FileId> {
     let lock = LockJson {
         time: clock.now(),
-        exclusive: false,
+        exclusive,
         hostname: host.to_owned(),
         username: "holdfast".to_owned(),
         pid: std::process::id(),
@@ -128,6 +169,28 @@ fn write(repository: &Repository, host: &str, clock: &Clock) -> Result<FileId> {
         gid: 0,
     };
     repository.store(Kind::Lock, &lock)
+}
+
+/// Refuses where a lock other than `own` forbids to work here: an exclusive one forbids everything,
+/// any other one only exclusive work. Locks that were left behind do not count.
+fn refuse_others(
+    repository: &Repository,
+    own: &FileId,
+    host: &str,
+    clock: &Clock,
+    exclusive: bool,
+) -> Result<()> {
+    for (id, _) in repository.backend.files(Kind::Lock)? {
+        // One that cannot be read may be gone by now.
+        let Ok(lock) = repository.load::<LockJson>(Kind::Lock, &id) else { continue };
+        let stale = if lock.hostname == host { OWN_STALE } else { STALE };
+        let is_live = clock.now().duration_since(lock.time) <= stale;
+        if id != *own && is_live && (exclusive || lock.exclusive) {
+            let by = format!("{} of {} since {}", lock.username, lock.hostname, lock.time);
+            return Err(Error::Busy { repository: repository.backend.name().to_owned(), by });
+        }
+    }
+    Ok(())
 }
 
 /// Removes the locks that dead writers of this vault left behind: all of them where nobody else

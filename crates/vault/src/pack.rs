@@ -19,7 +19,7 @@ impl BlobKind {
     pub(crate) const ALL: [Self; 2] = [Self::Data, Self::Tree];
 
     /// Size at which a pack is closed: 32 MiB for data; less for trees, which are read one by one.
-    fn target(self) -> u64 {
+    pub(crate) fn target(self) -> u64 {
         match self {
             Self::Data => 32 << 20,
             Self::Tree => 8 << 20,
@@ -120,7 +120,16 @@ pub(crate) fn parse_header(
     pack: &[u8],
     key: &RepositoryKey,
 ) -> Option<Vec<(BlobKind, PackedBlob)>> {
-    let (rest, length) = pack.split_at_checked(pack.len().checked_sub(4)?)?;
+    parse_tail(pack, pack.len() as u64, key)
+}
+
+/// The same from the last bytes of a pack of `size` bytes.
+pub(crate) fn parse_tail(
+    tail: &[u8],
+    size: u64,
+    key: &RepositoryKey,
+) -> Option<Vec<(BlobKind, PackedBlob)>> {
+    let (rest, length) = tail.split_at_checked(tail.len().checked_sub(4)?)?;
     let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
     let (_, header) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
     let header = key.decrypt(header)?;
@@ -132,7 +141,8 @@ pub(crate) fn parse_header(
         offset = offset.checked_add(blob.length)?;
         blobs.push((kind, blob));
     }
-    (offset as usize + header_size(&blobs) + OVERHEAD + 4 == pack.len()).then_some(blobs)
+    let rest = (header_size(&blobs) + OVERHEAD + 4) as u64;
+    (u64::from(offset) + rest == size).then_some(blobs)
 }
 
 fn header_size(blobs: &[(BlobKind, PackedBlob)]) -> usize {

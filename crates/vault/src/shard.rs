@@ -35,6 +35,14 @@ impl Shard {
         self.id
     }
 
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn repository(&self) -> &Arc<Repository> {
+        &self.repository
+    }
+
     /// The snapshots that Holdfast wrote, by `seq` and then `fence`.
     ///
     /// # Errors

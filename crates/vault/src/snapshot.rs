@@ -124,6 +124,11 @@ impl SnapshotJson {
         })
     }
 
+    /// Adds a tag that readers of tags pass over.
+    pub(crate) fn add_tag(&mut self, tag: &str) {
+        self.tags.get_or_insert_default().push(tag.to_owned());
+    }
+
     pub(crate) fn tree(&self) -> TreeId {
         self.tree
     }

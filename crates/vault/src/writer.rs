@@ -183,6 +183,16 @@ impl Writer {
         file.into_snapshot(id).ok_or_else(|| Error::invalid("the tags cannot be read back"))
     }
 
+    /// True for a blob that is stored or on its way.
+    pub(crate) fn knows(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
+        self.blobs().contains(kind, id)
+    }
+
+    /// Stores a blob as it is cut already, unless it is known.
+    pub(crate) fn store_blob(&self, kind: BlobKind, id: [u8; 32], plain: Vec<u8>) -> Result<()> {
+        self.store(kind, id, plain.into()).map(drop)
+    }
+
     /// Stores a tree unless it is known.
     pub(crate) fn store_tree(&self, tree: TreeId, json: Vec<u8>) -> Result<()> {
         if json.len() > limits::BLOB {

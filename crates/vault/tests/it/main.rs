@@ -3,9 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
 mod control;
+mod copies;
 mod corpus;
 mod damage;
 mod edits;
+mod erase;
+mod faulty;
+mod history;
+mod maintain;
+mod prune;
+mod repair;
 mod restic;
 mod store;
 mod vaults;
