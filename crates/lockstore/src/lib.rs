@@ -8,6 +8,7 @@
 //!
 //! The crate knows none of ours, so that a misreading of a service is not shared.
 
+pub mod azure;
 pub mod clock;
 pub mod fault;
 pub mod serve;
