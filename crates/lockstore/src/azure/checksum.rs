@@ -4,13 +4,11 @@
 //! out), sent as base64 of its eight bytes, lowest first (azure-sdk-for-go, azblob, 2023).
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use crc::{CRC_64_NVME, Crc};
+use crc_fast::CrcAlgorithm;
 use http::HeaderMap;
 use md5::{Digest as _, Md5};
 
 use super::error::{self, Refusal};
-
-static CRC64: Crc<u64> = Crc::<u64>::new(&CRC_64_NVME);
 
 /// The MD5 of `data` in base64.
 pub(crate) fn md5(data: &[u8]) -> String {
@@ -19,7 +17,11 @@ pub(crate) fn md5(data: &[u8]) -> String {
 
 /// The CRC-64 of `data` in base64.
 pub(crate) fn crc64(data: &[u8]) -> String {
-    BASE64_STANDARD.encode(CRC64.checksum(data).to_le_bytes())
+    BASE64_STANDARD.encode(crc_of(data).to_le_bytes())
+}
+
+fn crc_of(data: &[u8]) -> u64 {
+    crc_fast::checksum(CrcAlgorithm::Crc64Nvme, data)
 }
 
 /// Compares the body with the checksums in the headers; at most one of the two may be there.
@@ -35,7 +37,7 @@ pub(crate) fn verify_body(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusa
     if let Some(sent) = crc {
         let sent = decode::<8>(sent.as_bytes())
             .ok_or_else(|| error::INVALID_HEADER.about("x-ms-content-crc64"))?;
-        if u64::from_le_bytes(sent) != CRC64.checksum(body) {
+        if u64::from_le_bytes(sent) != crc_of(body) {
             return Err(error::CRC64_MISMATCH.into());
         }
     }

@@ -1,4 +1,5 @@
 //! Tests of the fakes through their network interface.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
+mod azure;
 mod serve;
