@@ -257,3 +257,120 @@ pub(crate) fn delete_by_id(is_current: bool) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Mode::{Locked, Unlocked};
+    use super::*;
+
+    const NOW: i64 = 1_000_000;
+    const POLICY: &str = "BlobImmutableDueToPolicy";
+    const HOLD: &str = "BlobImmutableDueToLegalHold";
+    const HEADER: &str = "InvalidHeaderValue";
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// A policy that ends so many seconds from now.
+    fn policy(seconds: i64, mode: Mode) -> Policy {
+        Policy { until: at(NOW + seconds), mode }
+    }
+
+    fn code<T>(result: Result<T, Refusal>) -> Option<&'static str> {
+        result.err().map(|refusal| refusal.code.name)
+    }
+
+    #[test]
+    fn changes_of_a_policy() {
+        let longest = 146_000 * 86_400;
+        for (has, wanted, refused) in [
+            (None, policy(1, Unlocked), None),
+            (None, policy(1, Locked), None),
+            (None, policy(0, Unlocked), Some(HEADER)),
+            (None, policy(-1, Locked), Some(HEADER)),
+            (None, policy(longest, Locked), None),
+            (None, policy(longest + 1, Locked), Some(HEADER)),
+            (Some(policy(9, Unlocked)), policy(10, Unlocked), None),
+            (Some(policy(9, Unlocked)), policy(8, Unlocked), None),
+            (Some(policy(9, Unlocked)), policy(8, Locked), None),
+            (Some(policy(9, Locked)), policy(10, Locked), None),
+            (Some(policy(9, Locked)), policy(9, Locked), None),
+            (Some(policy(9, Locked)), policy(8, Locked), Some(POLICY)),
+            (Some(policy(9, Locked)), policy(10, Unlocked), Some(POLICY)),
+            (Some(policy(9, Locked)), policy(0, Locked), Some(HEADER)),
+            // Ended, a locked policy can begin again, but not become unlocked.
+            (Some(policy(-9, Locked)), policy(1, Locked), None),
+            (Some(policy(-9, Locked)), policy(1, Unlocked), Some(POLICY)),
+        ] {
+            let result = set_policy(at(NOW), has, wanted);
+            assert_eq!(code(result.clone()), refused, "{has:?} to {wanted:?}");
+            assert!(refused.is_some() || result == Ok(wanted), "{has:?} to {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn deletions_of_a_policy() {
+        assert_eq!(code(delete_policy(None)), None);
+        assert_eq!(code(delete_policy(Some(policy(9, Unlocked)))), None);
+        assert_eq!(code(delete_policy(Some(policy(9, Locked)))), Some(POLICY));
+        assert_eq!(code(delete_policy(Some(policy(-9, Locked)))), Some(POLICY));
+    }
+
+    #[test]
+    fn what_protects_a_new_version() {
+        let day = 86_400;
+        let default = |mode| Some(DefaultPolicy { days: 2, mode });
+        for (asked, default, expected) in [
+            (None, None, None),
+            (None, default(Locked), Some(policy(2 * day, Locked))),
+            (None, default(Unlocked), Some(policy(2 * day, Unlocked))),
+            (Some(policy(1, Unlocked)), default(Locked), Some(policy(1, Unlocked))),
+            (Some(policy(1, Locked)), None, Some(policy(1, Locked))),
+        ] {
+            for hold in [false, true] {
+                let result = on_write(at(NOW), Protection { policy: asked, hold }, default);
+                assert_eq!(result, Ok(Protection { policy: expected, hold }), "{asked:?}");
+            }
+        }
+        let past = Protection { policy: Some(policy(0, Unlocked)), hold: false };
+        assert_eq!(code(on_write(at(NOW), past, None)), Some(HEADER));
+    }
+
+    #[test]
+    fn what_a_protected_version_refuses() {
+        for (policy, hold, removal, metadata) in [
+            (None, false, None, None),
+            (Some(policy(1, Unlocked)), false, Some(POLICY), Some(POLICY)),
+            (Some(policy(1, Locked)), false, Some(POLICY), Some(POLICY)),
+            (Some(policy(0, Locked)), false, None, Some(POLICY)),
+            (Some(policy(-1, Unlocked)), false, None, Some(POLICY)),
+            (None, true, Some(HOLD), Some(HOLD)),
+            (Some(policy(-1, Locked)), true, Some(HOLD), Some(HOLD)),
+            (Some(policy(1, Locked)), true, Some(HOLD), Some(HOLD)),
+        ] {
+            let protection = Protection { policy, hold };
+            assert_eq!(code(remove(at(NOW), protection)), removal, "{protection:?}");
+            assert_eq!(code(write_metadata(protection)), metadata, "{protection:?}");
+        }
+    }
+
+    #[test]
+    fn containers_and_current_versions() {
+        for (version_level, versions, refused) in
+            [(true, 0, false), (true, 1, true), (false, 0, false), (false, 1, false)]
+        {
+            assert_eq!(delete_container(version_level, versions).is_err(), refused);
+        }
+        assert_eq!(code(delete_by_id(true)), Some("OperationNotAllowedOnRootBlob"));
+        assert_eq!(code(delete_by_id(false)), None);
+    }
+
+    #[test]
+    fn every_rule_has_a_sentence_and_a_source() {
+        for rule in RULES {
+            assert!(rule.text.ends_with('.') && rule.text.len() > 20, "{}", rule.name);
+            assert!(!rule.source.is_empty(), "{}", rule.name);
+        }
+    }
+}
