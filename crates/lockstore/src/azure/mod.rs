@@ -19,6 +19,7 @@ mod call;
 mod checksum;
 mod conditions;
 mod container;
+mod inspect;
 mod list;
 mod read;
 mod remove;
@@ -29,4 +30,5 @@ mod worm;
 mod write;
 mod xml;
 
-pub use running::{ContainerOptions, Options, Running, VersionView, start};
+pub use inspect::VersionView;
+pub use running::{ContainerOptions, Options, Running, start};

@@ -3,16 +3,15 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::auth::Owner;
 use super::call::is_container_name;
-use super::rules::{DefaultPolicy, Policy};
+use super::rules::DefaultPolicy;
 use super::service::Service;
-use super::state::{Account, Container, Version};
+use super::state::{Account, Container};
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::serve::Server;
@@ -73,6 +72,9 @@ impl ContainerOptions {
 }
 
 /// An account whose server runs. Dropping it stops the server; what it holds is gone.
+///
+/// `object_store` reaches it by `MicrosoftAzureBuilder` with `with_endpoint(running.endpoint)`,
+/// `with_allow_http(true)`, `with_account`, and the account key or a SAS of [`Running::writer`].
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens, the account included: `http://127.0.0.1:PORT/ACCOUNT`. Requests may also
@@ -82,25 +84,8 @@ pub struct Running {
     pub account: String,
     /// The account key (base64), with which everything is allowed that the rules allow.
     pub key: String,
-    service: Arc<Service>,
+    pub(super) service: Arc<Service>,
     _server: Server,
-}
-
-/// A version of a blob as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VersionView {
-    /// The version id.
-    pub id: String,
-    /// The bytes.
-    pub data: Bytes,
-    /// Whether it is the current version.
-    pub current: bool,
-    /// Its policy, which may have ended.
-    pub policy: Option<Policy>,
-    /// Whether a legal hold is set.
-    pub hold: bool,
-    /// When it was written.
-    pub modified: Timestamp,
 }
 
 /// Starts an account; needs no runtime and may be called from one.
@@ -245,49 +230,5 @@ impl Running {
         let mut account = self.service.account();
         let container = account.containers.get_mut(container).filter(|c| c.version_level);
         container.map(|container| container.default_policy = policy).is_some()
-    }
-
-    /// The names of the blobs that exist, in order.
-    pub fn blobs(&self, container: &str) -> Vec<String> {
-        let account = self.service.account();
-        let blobs = account.containers.get(container).into_iter().flat_map(|c| &c.blobs);
-        blobs.filter(|(_, blob)| blob.current().is_some()).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// All names that have a version, in order.
-    pub fn names(&self, container: &str) -> Vec<String> {
-        let account = self.service.account();
-        let blobs = account.containers.get(container).into_iter().flat_map(|c| &c.blobs);
-        blobs.filter(|(_, blob)| !blob.versions.is_empty()).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// The versions of a blob, the oldest first.
-    pub fn versions(&self, container: &str, blob: &str) -> Vec<VersionView> {
-        let account = self.service.account();
-        let versions = account.blob(container, blob).into_iter().flat_map(|blob| &blob.versions);
-        versions.map(view).collect()
-    }
-
-    /// Flips the lowest bit of a byte of the current version, without a new version or etag. False
-    /// when there is no such byte.
-    pub fn flip_bit(&self, container: &str, blob: &str, offset: usize) -> bool {
-        let mut account = self.service.account();
-        let version = account.blob_mut(container, blob).and_then(|blob| blob.version_mut(None));
-        let Some(version) = version.filter(|version| offset < version.size) else { return false };
-        let mut data = version.data.to_vec();
-        data[offset] ^= 1;
-        version.data = data.into();
-        true
-    }
-}
-
-fn view(version: &Version) -> VersionView {
-    VersionView {
-        id: version.id.clone(),
-        data: version.data.clone(),
-        current: version.is_current(),
-        policy: version.policy(),
-        hold: version.protection.hold,
-        modified: version.modified,
     }
 }

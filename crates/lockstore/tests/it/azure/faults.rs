@@ -153,12 +153,19 @@ fn a_flipped_bit_changes_neither_etag_nor_version() {
     let (running, client) = started();
     assert_eq!(put(&client, "a", b"data"), 201);
     let before = client.send("GET", "vault/a", &[], b"");
-    assert!(running.flip_bit("vault", "a", 1));
-    assert!(!running.flip_bit("vault", "a", 4));
+    assert!(running.flip_bit("vault", "a", 8));
+    assert!(!running.flip_bit("vault", "a", 32));
     let after = client.send("GET", "vault/a", &[], b"");
     assert_eq!(after.body, "d`ta");
     assert_eq!(before.header("etag"), after.header("etag"));
     assert_eq!(before.header("content-md5"), after.header("content-md5"));
+    assert!(
+        running
+            .tamper("vault", "a", Some(before.header("x-ms-version-id")), |data| data.truncate(2))
+    );
+    assert_eq!(running.blob("vault", "a").unwrap(), "d`");
+    assert!(running.lose("vault", "a") && !running.lose("vault", "a"));
+    client.send("HEAD", "vault/a", &[], b"").is(404);
 }
 
 #[test]

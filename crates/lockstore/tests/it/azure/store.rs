@@ -66,7 +66,8 @@ async fn objects_are_written_once_read_in_ranges_and_listed_in_pages() {
     }
     // Twice written and twice deleted: all versions are still there.
     assert_eq!(running.names("vault").len(), 10);
-    assert_eq!(running.versions("vault", "data/04/ä b").len(), 2);
+    let name = Path::from("data/04/ä b");
+    assert_eq!(running.versions("vault", name.as_ref()).len(), 2);
 }
 
 /// `delete_stream` wants a boxed stream.
