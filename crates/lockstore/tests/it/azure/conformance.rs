@@ -203,7 +203,7 @@ fn failures(rows: &[&Row], target: impl Fn(&Row) -> Target) -> Vec<&'static str>
     for row in rows {
         let target = target(row);
         if catch_unwind(AssertUnwindSafe(|| (row.run)(&target))).is_err() {
-            println!("FAILED: {}", row.rule);
+            println!("FAILED: {} {}", row.rule, row.limit());
             failed.push(row.rule);
         }
     }

@@ -1,7 +1,7 @@
 //! Who may do what.
 
 use super::super::client::{Client, Identity};
-use super::super::conformance::{Target, date};
+use super::super::conformance::date;
 use super::Where::{FakeOnly, NotAzurite};
 use super::{Row, row};
 use jiff::SignedDuration;

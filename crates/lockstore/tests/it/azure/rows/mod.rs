@@ -28,6 +28,16 @@ pub enum Where {
     FakeOnly(&'static str),
 }
 
+impl Row {
+    /// Why it is not run everywhere; empty when it is.
+    pub fn limit(&self) -> &'static str {
+        match self.at {
+            Where::Anywhere => "",
+            Where::NotAzurite(why) | Where::FakeOnly(why) => why,
+        }
+    }
+}
+
 const fn row(rule: &'static str, at: Where, run: fn(&Target)) -> Row {
     Row { rule, at, run }
 }

@@ -1,7 +1,6 @@
 //! Versions and deletion.
 
-use super::Where::NotAzurite;
-use super::Where::{Anywhere, FakeOnly};
+use super::Where::{Anywhere, FakeOnly, NotAzurite};
 use super::{Row, row};
 
 const NO_VERSIONS: &str = "knows no versions";
