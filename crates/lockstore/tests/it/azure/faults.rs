@@ -91,7 +91,7 @@ fn what_hangs_is_released_without_effect() {
 fn the_store_lies() {
     let (running, client) = started();
     let strike = |fault, operation: &str| {
-        running.faults().add(Rule::new(fault).operation(operation).times(1))
+        running.faults().add(Rule::new(fault).operation(operation).times(1));
     };
     strike(Fault::LieNothing, "Put Blob");
     assert_eq!(put(&client, "a", b"data"), 201);
