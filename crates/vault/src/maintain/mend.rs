@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::backend::Kind;
 use crate::blobs::{self, Blobs};
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::{FileId, TreeId};
 use crate::node::{NodeKind, parse_tree};
@@ -17,6 +18,7 @@ use crate::pack::BlobKind;
 use crate::repository::Repository;
 use crate::shard::Shard;
 use crate::snapshot::SnapshotJson;
+use crate::vault::Vault;
 
 use super::alone;
 use super::census::{Census, Row};
@@ -56,7 +58,7 @@ impl Shard {
     /// # Errors
     /// [`Error::Damaged`] where an index file cannot be read; [`Error::Busy`]; [`Error::Io`].
     pub fn repair_packs(&self) -> Result<MendReport> {
-        mend(self, None)
+        mend(self.vault(), self.repository(), None)
     }
 
     /// As [`Shard::repair_packs`]; and what a snapshot needs and is damaged or missing here is
@@ -66,19 +68,34 @@ impl Shard {
     /// # Errors
     /// As [`Shard::repair_packs`].
     pub fn repair_from(&self, other: &Self) -> Result<MendReport> {
-        mend(self, Some(other))
+        mend(self.vault(), self.repository(), Some(other.repository()))
     }
 }
 
-fn mend(shard: &Shard, other: Option<&Shard>) -> Result<MendReport> {
-    let _lock = alone(shard.vault(), shard.repository())?;
-    let repository = shard.repository().as_ref();
+impl Control {
+    /// As [`Shard::repair_packs`], for the control repository. The caller keeps intent from being
+    /// saved meanwhile.
+    ///
+    /// # Errors
+    /// As [`Shard::repair_packs`].
+    pub fn repair_packs(&self) -> Result<MendReport> {
+        mend(self.vault(), self.repository(), None)
+    }
+}
+
+fn mend(
+    vault: &Vault,
+    repository: &Arc<Repository>,
+    other: Option<&Arc<Repository>>,
+) -> Result<MendReport> {
+    let _lock = alone(vault, repository)?;
+    let repository = repository.as_ref();
     let mut report = MendReport::default();
-    let now = shard.vault().clock().now();
+    let now = vault.clock().now();
     let packs = repository.backend.files(Kind::Pack)?;
     let mut census = Census::load(repository, packs, now)?;
     let damaged = verify(repository, &mut census, &mut report)?;
-    let other = other.map(|other| Blobs::load(Arc::clone(other.repository()))).transpose()?;
+    let other = other.map(|other| Blobs::load(Arc::clone(other))).transpose()?;
     let mut mending = Mending {
         repository,
         other,

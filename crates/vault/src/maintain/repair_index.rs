@@ -1,15 +1,18 @@
 //! Making the index anew from what the packs say of themselves.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::backend::Kind;
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::pack::{BlobKind, PackInfo};
 use crate::repository::Repository;
 use crate::shard::Shard;
+use crate::vault::Vault;
 
 use super::census::{Census, Row};
 use super::header::pack_blobs;
@@ -48,48 +51,63 @@ impl Shard {
     /// # Errors
     /// [`Error::Busy`] while somebody else is at work in the shard; [`Error::Io`].
     pub fn repair_index(&self) -> Result<RepairIndexReport> {
-        let _lock = alone(self.vault(), self.repository())?;
-        let repository = self.repository().as_ref();
-        let stored = repository.backend.files(Kind::Pack)?;
-        let now = self.vault().clock().now();
-        let (mut census, damaged) = Census::load_readable(repository, stored.iter().copied(), now)?;
-        let label = |id: &FileId| repository.backend.label(Kind::Pack, id);
-        let mut report = RepairIndexReport {
-            files_damaged: (damaged.iter())
-                .map(|id| repository.backend.label(Kind::Index, id))
-                .collect(),
-            ..RepairIndexReport::default()
-        };
-        let mut new = Vec::new();
-        let known = census.pack_ids();
-        for (id, size) in stored.iter().filter(|(id, _)| !known.contains(id)) {
-            match read_pack(repository, id, *size)? {
-                Some(packs) => {
-                    new.extend(packs);
-                    report.packs_added.push(label(id));
-                }
-                None => report.packs_unreadable.push(label(id)),
-            }
-        }
-        let mut bad = HashSet::new();
-        for (number, row) in census.rows.iter().map(|row| (row.pack, row)) {
-            let pack = &census.packs[number as usize];
-            if !fits(&census, row) && bad.insert(number) {
-                let list = match pack.size {
-                    None => &mut report.packs_missing,
-                    Some(_) => &mut report.packs_cut,
-                };
-                list.push(label(&pack.id));
-            }
-        }
-        census.retain(fits);
-        census.sort_by_pack();
-        rewrite_index(repository, &census, new, &bad, |_| None)?;
-        for id in &damaged {
-            removed(repository, Kind::Index, id)?;
-        }
-        Ok(report)
+        repair(self.vault(), self.repository())
     }
+}
+
+impl Control {
+    /// As [`Shard::repair_index`], for the control repository. The caller keeps intent from being
+    /// saved meanwhile.
+    ///
+    /// # Errors
+    /// As [`Shard::repair_index`].
+    pub fn repair_index(&self) -> Result<RepairIndexReport> {
+        repair(self.vault(), self.repository())
+    }
+}
+
+fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexReport> {
+    let _lock = alone(vault, repository)?;
+    let repository = repository.as_ref();
+    let stored = repository.backend.files(Kind::Pack)?;
+    let now = vault.clock().now();
+    let (mut census, damaged) = Census::load_readable(repository, stored.iter().copied(), now)?;
+    let label = |id: &FileId| repository.backend.label(Kind::Pack, id);
+    let mut report = RepairIndexReport {
+        files_damaged: (damaged.iter())
+            .map(|id| repository.backend.label(Kind::Index, id))
+            .collect(),
+        ..RepairIndexReport::default()
+    };
+    let mut new = Vec::new();
+    let known = census.pack_ids();
+    for (id, size) in stored.iter().filter(|(id, _)| !known.contains(id)) {
+        match read_pack(repository, id, *size)? {
+            Some(packs) => {
+                new.extend(packs);
+                report.packs_added.push(label(id));
+            }
+            None => report.packs_unreadable.push(label(id)),
+        }
+    }
+    let mut bad = HashSet::new();
+    for (number, row) in census.rows.iter().map(|row| (row.pack, row)) {
+        let pack = &census.packs[number as usize];
+        if !fits(&census, row) && bad.insert(number) {
+            let list = match pack.size {
+                None => &mut report.packs_missing,
+                Some(_) => &mut report.packs_cut,
+            };
+            list.push(label(&pack.id));
+        }
+    }
+    census.retain(fits);
+    census.sort_by_pack();
+    rewrite_index(repository, &census, new, &bad, |_| None)?;
+    for id in &damaged {
+        removed(repository, Kind::Index, id)?;
+    }
+    Ok(report)
 }
 
 /// True for a blob that lies within the file of its pack.

@@ -404,3 +404,38 @@ fn random_maintenance_keeps_exactly_what_is_expected() {
         assert_holds(&shard, &expected, &format!("seed {seed}"));
     }
 }
+
+/// Each change of intent is a pack of data, one of trees and an index file.
+#[test]
+fn the_control_repository_is_compacted_and_mended() {
+    let origin = Origin::new();
+    let (vault, shard) = origin.open();
+    write(&shard, 1, &files(0..1));
+    let control = vault.control().unwrap();
+    for n in 0..12 {
+        let bytes = random_bytes(n, 300);
+        control.save(&[(format!("tenants/{}.json", n % 5), Some(bytes))]).unwrap();
+    }
+    let expected = control.load().unwrap();
+    let count = |dir: &str| origin.store.list(&format!("control/{dir}")).unwrap().len();
+    assert_eq!((count("data"), count("index"), count("snapshots")), (24, 12, 12));
+    let plan = keep_all(&vault, &shard);
+    let report = control.prune(&plan, &instant()).unwrap();
+    assert_eq!((report.packs_repacked, report.packs_marked, count("index")), (24, 24, 1));
+    origin.clock.advance(DAY);
+    assert_eq!(control.prune(&plan, &options()).unwrap().packs_removed, 24);
+    assert_eq!((count("data"), count("snapshots")), (2, 12));
+    assert_eq!(control.load().unwrap(), expected);
+    for file in origin.store.list("control/index").unwrap() {
+        origin.store.remove(&file.key).unwrap();
+    }
+    assert_eq!(control.repair_index().unwrap().packs_added.len(), 2);
+    assert_eq!(control.repair_packs().unwrap().blobs_damaged, 0);
+    assert_eq!(control.load().unwrap(), expected);
+    assert_eq!(control.check(true).unwrap().errors, Vec::<String>::new());
+    let other = Origin::new();
+    let (_, foreign) = other.open();
+    write(&foreign, 1, &files(0..1));
+    let (other_vault, _) = other.open();
+    assert!(control.prune(&keep_all(&other_vault, &foreign), &options()).is_err());
+}
