@@ -203,7 +203,9 @@ fn failures(rows: &[&Row], target: impl Fn(&Row) -> Target) -> Vec<&'static str>
     for row in rows {
         let target = target(row);
         if catch_unwind(AssertUnwindSafe(|| (row.run)(&target))).is_err() {
-            println!("FAILED: {} {}", row.rule, row.limit());
+            let limit = Some(row.limit()).filter(|limit| !limit.is_empty());
+            let limit = limit.map(|limit| format!(" (not everywhere: {limit})"));
+            println!("FAILED: {}{}", row.rule, limit.unwrap_or_default());
             failed.push(row.rule);
         }
     }
