@@ -1,7 +1,7 @@
 //! `cargo xtask soak NAME`: the long campaigns of which `./test` runs a fixed slice.
 //!
-//! Each is one test that reads from the environment how much it shall do; what it came to is
-//! printed and belongs into `docs/soak.md`.
+//! Each is one or two tests that read from the environment how much they shall do; what it came to
+//! is printed and belongs into `docs/soak.md`.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -17,12 +17,25 @@ pub(crate) enum Campaign {
     Kill,
     /// Random edits and incrementals, compared at every step; counts seeds
     Sequence,
+    /// The power is cut after every operation on a vault's disk; counts histories
+    Power,
+    /// The disk is full at every write; counts rounds
+    Full,
+    /// kill -9 at any operation on a vault's disk; counts kills
+    VaultKill,
+    /// A storage that fails, lies, is late or does things twice; counts faults
+    Faults,
+    /// Flipped bits in every kind of file; counts flips of each kind
+    Flips,
+    /// Forged bytes for every parser of stored data; counts inputs for each
+    Fuzz,
 }
 
 /// How a campaign is run.
 struct Plan {
     package: &'static str,
-    test: &'static str,
+    /// The tests, all of one module.
+    tests: &'static [&'static str],
     /// Variable that holds how much is done.
     count: &'static str,
     default: u64,
@@ -30,19 +43,63 @@ struct Plan {
 
 impl Campaign {
     fn plan(self) -> Plan {
+        let vault =
+            |tests, count, default| Plan { package: "holdfast-vault", tests, count, default };
         match self {
             Self::Kill => Plan {
                 package: "holdfast-cli",
-                test: "kill::killed_at_every_stage_nothing_is_lost_or_doubled",
+                tests: &["kill::killed_at_every_stage_nothing_is_lost_or_doubled"],
                 count: "HOLDFAST_SOAK_KILLS",
                 default: 1_000,
             },
             Self::Sequence => Plan {
                 package: "holdfast-engine",
-                test: "sequence::random_edits_are_stored_as_they_are",
+                tests: &["sequence::random_edits_are_stored_as_they_are"],
                 count: "HOLDFAST_SOAK_SEEDS",
                 default: 100,
             },
+            Self::Power => vault(
+                &[
+                    "campaign_power::the_power_is_cut_after_every_operation",
+                    "campaign_power::what_a_killed_run_left_is_durable_before_the_next_builds_on_it",
+                ],
+                "HOLDFAST_SOAK_HISTORIES",
+                20,
+            ),
+            Self::Full => vault(
+                &[
+                    "campaign_full::a_full_disk_at_every_write_loses_nothing",
+                    "campaign_full::a_real_small_file_system_that_fills_up_loses_nothing",
+                ],
+                "HOLDFAST_SOAK_ROUNDS",
+                20,
+            ),
+            Self::VaultKill => vault(
+                &["campaign_kill::killed_at_any_operation_nothing_committed_is_lost"],
+                "HOLDFAST_SOAK_KILLS",
+                1_000,
+            ),
+            Self::Faults => vault(
+                &[
+                    "campaign_faults::a_storage_that_fails_costs_a_run_and_nothing_else",
+                    "campaign_faults::a_storage_that_lies_is_found_out_and_gives_no_wrong_byte",
+                ],
+                "HOLDFAST_SOAK_FAULTS",
+                2_000,
+            ),
+            Self::Flips => vault(
+                &["campaign_flips::flipped_bits_are_found_and_never_restored"],
+                "HOLDFAST_SOAK_FLIPS",
+                1_000,
+            ),
+            Self::Fuzz => vault(
+                &[
+                    "campaign_fuzz::no_stored_bytes_make_a_parser_panic",
+                    "campaign_fuzz::a_hostile_repository_takes_no_memory_without_limit",
+                ],
+                "HOLDFAST_SOAK_INPUTS",
+                200_000,
+            ),
         }
     }
 }
@@ -60,13 +117,14 @@ pub(crate) fn run(
     let start = Instant::now();
     let status = Command::new(env!("CARGO"))
         .current_dir(root)
-        .args(["test", "--package", plan.package, "--test", "it", "--", "--exact", plan.test])
-        .arg("--nocapture")
+        .args(["test", "--package", plan.package, "--test", "it", "--"])
+        .args(["--exact", "--nocapture"])
+        .args(plan.tests)
         .env(plan.count, count.to_string())
         .env("HOLDFAST_SOAK_FROM", from.to_string())
         .status()
         .context("cannot run cargo test")?;
-    let (name, seconds) = (plan.test, start.elapsed().as_secs());
+    let (name, seconds) = (plan.tests[0], start.elapsed().as_secs());
     println!("{name}: {} = {count} from seed {from}: {status}, {seconds} s", plan.count);
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -80,12 +138,14 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for campaign in Campaign::value_variants() {
             let plan = campaign.plan();
-            let (module, function) = plan.test.split_once("::").unwrap();
-            let package = plan.package.trim_start_matches("holdfast-");
-            let file = root.join(format!("crates/{package}/tests/it/{module}.rs"));
-            let text = std::fs::read_to_string(file).unwrap();
-            assert!(text.contains(&format!("async fn {function}()")), "{}", plan.test);
-            assert!(text.contains(&format!("\"{}\"", plan.count)), "{}", plan.count);
+            for test in plan.tests {
+                let (module, function) = test.split_once("::").unwrap();
+                let package = plan.package.trim_start_matches("holdfast-");
+                let file = root.join(format!("crates/{package}/tests/it/{module}.rs"));
+                let text = std::fs::read_to_string(file).unwrap();
+                assert!(text.contains(&format!("fn {function}()")), "{test}");
+                assert!(text.contains(&format!("\"{}\"", plan.count)), "{}", plan.count);
+            }
         }
     }
 }

@@ -47,6 +47,20 @@ impl Blobs {
         Ok(Self { repository, known: Mutex::new(known) })
     }
 
+    /// The same for reading: where index files are damaged, what they knew is taken from the headers
+    /// of the packs, so that nothing is lost with them.
+    pub(crate) fn load_for_reading(repository: Arc<Repository>) -> Result<Self> {
+        match Self::load(Arc::clone(&repository)) {
+            Err(Error::Damaged { file, what }) => {
+                tracing::warn!(file, what, "reading the headers of the packs instead");
+                let index = Index::load_with_headers(&repository)?;
+                let known = Known { index, new: HashMap::new() };
+                Ok(Self { repository, known: Mutex::new(known) })
+            }
+            loaded => loaded,
+        }
+    }
+
     /// The same from those index files that can be read.
     pub(crate) fn load_readable(repository: Arc<Repository>) -> Result<Self> {
         let known = Known { index: Index::load_readable(&repository)?, new: HashMap::new() };

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::id::{FileId, TreeId, sha256};
 use crate::index;
 use crate::keys;
+use crate::limits;
 use crate::node::{Node, NodeKind};
 use crate::pack::{BlobKind, PackInfo, PackedBlob, parse_header};
 use crate::reader::Reader;
@@ -101,7 +102,7 @@ pub struct CheckReport {
 
 impl CheckReport {
     /// Keeps damage for the report; passes on what prevents the check.
-    fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+    pub(crate) fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(Error::Damaged { file, what }) => {
@@ -112,7 +113,7 @@ impl CheckReport {
         }
     }
 
-    fn error(&mut self, text: String) {
+    pub(crate) fn error(&mut self, text: String) {
         if !self.errors.contains(&text) {
             self.errors.push(text);
         }
@@ -153,7 +154,8 @@ fn check_keys(
     repository: &Repository,
     report: &mut CheckReport,
 ) -> Result<()> {
-    match report.note(keys::load(&**vault.store(), vault.secret(), name))? {
+    report.note(vault.check_file())?;
+    match report.note(keys::check(&**vault.store(), vault.secret(), name))? {
         Some(Some(key)) if key.as_bytes() != repository.key.as_bytes() => {
             report.error(format!("keys/{name}.json: holds the key of another repository"));
         }
@@ -281,7 +283,15 @@ fn check_pack(repository: &Repository, id: &FileId, parts: &[PackInfo]) -> Resul
     let label = repository.backend.label(Kind::Pack, id);
     let mut damage = PackDamage::default();
     // A missing one was reported already.
-    let Some(bytes) = repository.backend.store().get(&label)? else { return Ok(damage) };
+    let bytes = match repository.backend.store().get_within(&label, limits::PACK) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(damage),
+        Err(Error::Damaged { file, what }) => {
+            damage.errors.push(format!("{file}: {what}"));
+            return Ok(damage);
+        }
+        Err(err) => return Err(err),
+    };
     let header = parse_header(&bytes, &repository.key);
     if header.is_none() {
         damage.errors.push(format!("{label}: its header cannot be read"));

@@ -95,7 +95,7 @@ impl Control {
         let (host, paths) = (self.vault.lock_host(), ["/".to_owned()]);
         let tags = next_tags(head.as_ref());
         let snapshot = writer.snapshot(tree, &tags, now, &host, &paths)?;
-        let name = format!("{HEADS}/{:020}", tags.seq.0);
+        let name = head_name(tags.seq);
         match self.vault.store().create(&name, &[Bytes::from(snapshot.id.clone())])? {
             Creation::Made => Ok(true),
             Creation::Exists => {
@@ -111,22 +111,49 @@ impl Control {
 
     /// Looks for damage, as [`crate::Shard::check`] does.
     pub fn check(&self, read: impl Into<ReadData>) -> Result<CheckReport> {
-        check(&self.vault, "control", &self.repository, read.into())
+        let mut report = check(&self.vault, "control", &self.repository, read.into())?;
+        for head in self.vault.store().list(HEADS)? {
+            let named = self.named(&head.key);
+            if report.note(named)?.is_some_and(|named| named.is_none()) {
+                report.error(format!("{}: does not name the snapshot of its number", head.key));
+            }
+        }
+        Ok(report)
     }
 
-    /// The present state: the snapshot that the newest head file names. Where there is no such
-    /// file, or it is damaged, the snapshot with the highest `seq`.
+    /// The present state: the snapshot that the newest head file names, or, where that is damaged,
+    /// the one of its number. Without heads, the snapshot with the highest `seq`.
     fn head(&self) -> Result<Option<Snapshot>> {
         let heads = self.vault.store().list(HEADS)?;
-        if let Some(newest) = heads.last()
-            && let Some(id) = self.vault.store().get_within(&newest.key, limits::SMALL as u64)?
-            && let Some(id) = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok())
-        {
-            let file: SnapshotJson = self.repository.load(Kind::Snapshot, &id)?;
-            return Ok(file.into_snapshot(id));
+        let Some(newest) = heads.last() else {
+            return Ok(shard::snapshots(&self.repository)?.pop());
+        };
+        if let Ok(Some(snapshot)) = self.named(&newest.key) {
+            return Ok(Some(snapshot));
         }
-        Ok(shard::snapshots(&self.repository)?.pop())
+        let damaged = || Error::damaged(&newest.key, "does not name the snapshot of its number");
+        let mut snapshots = shard::snapshots(&self.repository)?;
+        snapshots.retain(|snapshot| head_name(snapshot.tags.seq) == newest.key);
+        match (snapshots.pop(), snapshots.pop()) {
+            (Some(snapshot), None) => Ok(Some(snapshot)),
+            // None, or one of them was nobody's state.
+            _ => Err(damaged()),
+        }
     }
+
+    /// The snapshot that a head file names; `None` where it does not name the one of its number.
+    fn named(&self, head: &str) -> Result<Option<Snapshot>> {
+        let text = self.vault.store().get_within(head, limits::SMALL as u64)?.unwrap_or_default();
+        let id: Option<FileId> = std::str::from_utf8(&text).ok().and_then(|id| id.parse().ok());
+        let Some(id) = id.filter(|id| id.to_string().as_bytes() == text) else { return Ok(None) };
+        let file: SnapshotJson = self.repository.load(Kind::Snapshot, &id)?;
+        Ok(file.into_snapshot(id).filter(|snapshot| head_name(snapshot.tags.seq) == head))
+    }
+}
+
+/// The file that says which snapshot is a state.
+fn head_name(seq: Seq) -> String {
+    format!("{HEADS}/{:020}", seq.0)
 }
 
 fn apply(

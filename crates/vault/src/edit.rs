@@ -13,7 +13,7 @@ use crate::writer::Writer;
 
 /// Directories below each other that an edit takes: more than any mailbox has, few enough for
 /// the stack.
-const MAX_DEPTH: usize = 400;
+pub(crate) const MAX_DEPTH: usize = 400;
 
 /// A change of a tree, in memory until [`Edit::save`].
 ///

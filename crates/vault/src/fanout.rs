@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::edit::{Child, Dir};
+use crate::edit::{Child, Dir, MAX_DEPTH};
 use crate::error::{Error, Result};
 use crate::node::{Node, check_name};
 use crate::reader::Reader;
@@ -149,7 +149,7 @@ impl Dir {
         let is_split = self.open(reader)?.values().any(Child::is_hidden);
         if is_split && may_merge {
             let enough = fanout.merge_below;
-            if self.count_files(reader, enough)? < enough {
+            if self.count_files(reader, enough, 0)? < enough {
                 return self.merge(reader);
             }
         }
@@ -188,7 +188,10 @@ impl Dir {
     }
 
     /// Number of files in this directory and the hidden ones below; stops counting at `enough`.
-    fn count_files(&mut self, reader: &Reader, enough: usize) -> Result<usize> {
+    fn count_files(&mut self, reader: &Reader, enough: usize, depth: usize) -> Result<usize> {
+        if depth > MAX_DEPTH {
+            return Err(Error::damaged("a tree", "directories lie too deep in each other"));
+        }
         let children = self.open(reader)?;
         let mut count = children.values().filter(|child| !child.node.is_dir()).count();
         for child in children.values_mut().filter(|child| child.is_hidden()) {
@@ -196,7 +199,7 @@ impl Dir {
                 break;
             }
             if let Some(dir) = child.dir() {
-                count += dir.count_files(reader, enough - count)?;
+                count += dir.count_files(reader, enough - count, depth + 1)?;
             }
         }
         Ok(count)

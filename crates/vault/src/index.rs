@@ -1,12 +1,14 @@
 //! Which blob lies where: the index files, and their compact form in memory.
 
+use std::collections::HashSet;
+
 use holdfast_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::FileId;
-use crate::pack::{BlobKind, PackInfo, PackedBlob};
+use crate::pack::{BlobKind, PackInfo, PackedBlob, parse_header};
 use crate::repository::Repository;
 
 /// Where a blob lies.
@@ -51,6 +53,20 @@ impl Index {
             Err(Error::Damaged { .. }) => Ok(Vec::new()),
             read => read,
         })
+    }
+
+    /// The same, with what the damaged ones may have known from the headers of the packs.
+    pub(crate) fn load_with_headers(repository: &Repository) -> Result<Self> {
+        let mut index = Self::load_readable(repository)?;
+        let known: HashSet<FileId> = index.packs.iter().copied().collect();
+        let mut found = Vec::new();
+        for (id, _) in repository.backend.files(Kind::Pack)? {
+            if !known.contains(&id) {
+                found.extend(pack_from_header(repository, &id)?);
+            }
+        }
+        index.add(&found);
+        Ok(index)
     }
 
     fn load_with(
@@ -155,6 +171,21 @@ pub(crate) fn write_all(repository: &Repository, file: &IndexFile) -> Result<Fil
     let packs = file.packs.iter().map(PackJson::from_pack).collect();
     let packs_to_delete = file.marked.iter().map(marked).collect();
     repository.store(Kind::Index, &IndexJson { packs, packs_to_delete })
+}
+
+/// A pack as its header describes it, once for each kind of blob; nothing where that is damaged.
+fn pack_from_header(repository: &Repository, id: &FileId) -> Result<Vec<PackInfo>> {
+    let bytes = match repository.backend.read_file(Kind::Pack, id) {
+        Err(Error::Damaged { .. }) => return Ok(Vec::new()),
+        read => read?,
+    };
+    let blobs = parse_header(&bytes, &repository.key).unwrap_or_default();
+    let of_kind = |wanted| PackInfo {
+        id: *id,
+        kind: wanted,
+        blobs: blobs.iter().filter(|(kind, _)| *kind == wanted).map(|(_, blob)| *blob).collect(),
+    };
+    Ok(BlobKind::ALL.map(of_kind).into_iter().filter(|pack| !pack.blobs.is_empty()).collect())
 }
 
 /// Writes an index file.

@@ -50,6 +50,26 @@ pub(crate) fn load(
     })
 }
 
+/// The same, and the file is byte for byte what was written: a change that does not matter (white
+/// space) is a sign of damage as well.
+pub(crate) fn check(
+    store: &dyn Store,
+    secret: &VaultSecret,
+    repository: &str,
+) -> Result<Option<RepositoryKey>> {
+    let Some(key) = load(store, secret, repository)? else { return Ok(None) };
+    let path = path(repository);
+    let bytes = store.get_within(&path, limits::SMALL as u64)?.unwrap_or_default();
+    let written = serde_json::from_slice(&bytes).ok().and_then(|file: SealedKey| {
+        let sealed = hex::encode(hex::decode(&file.sealed).ok()?);
+        serde_json::to_vec_pretty(&SealedKey { sealed, ..file }).ok()
+    });
+    match written {
+        Some(written) if written == bytes => Ok(Some(key)),
+        _ => Err(Error::damaged(path, "is not what was written")),
+    }
+}
+
 fn open(bytes: &[u8], secret: &VaultSecret, repository: &str) -> Option<RepositoryKey> {
     let file: SealedKey = serde_json::from_slice(bytes).ok()?;
     if file.format != 1 || file.repository != repository {

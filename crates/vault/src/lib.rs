@@ -23,6 +23,8 @@ mod cut;
 mod edit;
 mod error;
 mod fanout;
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod index;
 mod keys;

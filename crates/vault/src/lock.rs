@@ -195,7 +195,12 @@ fn refuse_others(
 
 /// Removes the locks that dead writers of this vault left behind: all of them where nobody else
 /// on this machine writes, else those that restic would take for stale too.
-fn sweep_locks(repository: &Repository, host: &str, clock: &Clock, alone: bool) -> Result<()> {
+pub(crate) fn sweep_locks(
+    repository: &Repository,
+    host: &str,
+    clock: &Clock,
+    alone: bool,
+) -> Result<()> {
     let stale = |lock: &LockJson| clock.now().duration_since(lock.time) > STALE;
     for (id, _) in repository.backend.files(Kind::Lock)? {
         // Somebody else's lock may be unreadable or gone by now; neither is ours to judge.

@@ -178,11 +178,7 @@ impl Repository {
 fn key_of_file(backend: &Backend, id: &FileId, password: &Secret) -> Result<Option<RepositoryKey>> {
     let damaged = || Error::damaged(backend.label(Kind::Key, id), "is no usable key file");
     let bytes = backend.read_file(Kind::Key, id)?;
-    let file: KeyFile = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
-    // The engine panics on some parameters and takes any amount of memory for others.
-    if !is_reasonable(&file) {
-        return Err(damaged());
-    }
+    parse_key_file(&bytes).ok_or_else(damaged)?;
     let alone = Backend::new(Arc::new(MemoryStore::new(Clock::system())), backend.name());
     alone.write_file(Kind::Key, id, &[bytes])?;
     let config = FileId([0; 32]);
@@ -192,6 +188,12 @@ fn key_of_file(backend: &Backend, id: &FileId, password: &Secret) -> Result<Opti
         Err(err) if err.is_incorrect_password() => Ok(None),
         Err(err) => Err(Error::damaged(backend.label(Kind::Key, id), err.display_log())),
     }
+}
+
+/// A key file that the engine may see: it panics on some parameters and takes any amount of memory
+/// for others.
+pub(crate) fn parse_key_file(bytes: &[u8]) -> Option<KeyFile> {
+    serde_json::from_slice(bytes).ok().filter(is_reasonable)
 }
 
 /// Parameters of scrypt that ask for at most 1 GiB.

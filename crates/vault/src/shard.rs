@@ -60,9 +60,10 @@ impl Shard {
         snapshots_where(&self.repository, |id| !known.contains(id))
     }
 
-    /// Loads the index for reading: 48 bytes of memory for each blob.
+    /// Loads the index for reading: 48 bytes of memory for each blob. Where an index file is damaged
+    /// the packs are read instead, which takes longer.
     pub fn reader(&self) -> Result<Reader> {
-        Ok(Reader::new(Arc::new(Blobs::load(Arc::clone(&self.repository))?)))
+        Ok(Reader::new(Arc::new(Blobs::load_for_reading(Arc::clone(&self.repository))?)))
     }
 
     /// Loads the index for writing and places a restic lock, which is refreshed every 5 minutes

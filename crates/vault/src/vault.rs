@@ -145,6 +145,17 @@ impl Vault {
         self.store().replace(VAULT_FILE, &Bytes::from(file.to_json()))
     }
 
+    /// Compares `vault.json` with what was written, byte for byte: a change that does not matter
+    /// (white space) is a sign of damage as well.
+    pub(crate) fn check_file(&self) -> Result<()> {
+        let mut file = VaultFile::read(&**self.store())?;
+        file.sha256 = hex::encode(sha256(&file.to_json()));
+        match self.store().get_within(VAULT_FILE, limits::SMALL as u64)? {
+            Some(bytes) if bytes == file.to_json() => Ok(()),
+            _ => Err(Error::damaged(VAULT_FILE, "is not what was written")),
+        }
+    }
+
     /// The vault's id, a UUID. It never changes.
     pub fn id(&self) -> &str {
         &self.0.id
@@ -243,16 +254,26 @@ impl Vault {
     /// Makes a repository; one that exists is left as it is.
     fn create_repository(&self, name: &str) -> Result<()> {
         let place = repository_name(name);
+        let backend = Backend::new(Arc::clone(self.store()), place.clone());
         if self.exists(&place)? {
-            return Ok(());
+            return self.seal_missing_key(name, &backend);
         }
-        let backend = Backend::new(Arc::clone(self.store()), place);
         match Repository::init(&backend, &self.0.secret.password(name)) {
             Ok(key) => keys::save(&**self.store(), &self.0.secret, name, &key),
             // Somebody else was faster.
             Err(Error::RepositoryExists { .. }) => Ok(()),
             Err(err) => Err(err),
         }
+    }
+
+    /// Seals the key of a repository whose maker died, or had no space left, before it had: every
+    /// opening would cost scrypt.
+    fn seal_missing_key(&self, name: &str, backend: &Backend) -> Result<()> {
+        if !matches!(keys::load(&**self.store(), &self.0.secret, name), Ok(None)) {
+            return Ok(());
+        }
+        let repository = self.open_by_password(name, backend)?;
+        keys::save(&**self.store(), &self.0.secret, name, &repository.key)
     }
 
     /// Opens a repository by its sealed key; where that is missing or damaged, by its password.

@@ -24,6 +24,10 @@ const LISTED: usize = 10_000;
 /// Directories below each other that are entered.
 const MAX_DEPTH: usize = 500;
 
+/// Directories that are entered in all: trees that name few others again and again could stand for
+/// more than can ever be walked.
+const MAX_ENTERED: u64 = 10_000_000;
+
 /// A blob by kind and id.
 pub(super) type Blob = (BlobKind, [u8; 32]);
 
@@ -49,8 +53,15 @@ pub(super) fn damaged_items(
 ) -> Result<()> {
     let blobs = Arc::new(Blobs::load_readable(Arc::clone(repository))?);
     let reader = Reader::new(Arc::clone(&blobs));
-    let mut search =
-        Search { blobs, reader, bad, whole: HashSet::new(), found: BTreeMap::new(), seq: None };
+    let mut search = Search {
+        blobs,
+        reader,
+        bad,
+        whole: HashSet::new(),
+        found: BTreeMap::new(),
+        seq: None,
+        entered: 0,
+    };
     for snapshot in snapshots {
         search.seq = snapshot.tags().map(|tags| tags.seq);
         search.tree(snapshot.tree(), &mut Vec::new(), None)?;
@@ -79,6 +90,7 @@ struct Search<'a> {
     whole: HashSet<TreeId>,
     found: BTreeMap<Key, HashSet<Seq>>,
     seq: Option<Seq>,
+    entered: u64,
 }
 
 impl Search<'_> {
@@ -86,6 +98,10 @@ impl Search<'_> {
     fn tree(&mut self, tree: TreeId, path: &mut Vec<String>, meta: Option<&str>) -> Result<bool> {
         if self.whole.contains(&tree) {
             return Ok(true);
+        }
+        self.entered += 1;
+        if self.entered > MAX_ENTERED {
+            return Ok(false);
         }
         let nodes = match self.reader.tree(tree) {
             Ok(nodes) if path.len() < MAX_DEPTH => nodes,

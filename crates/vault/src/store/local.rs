@@ -84,7 +84,7 @@ impl LocalStore {
     /// Gives a file its name unless that is taken.
     fn link_new(&self, temporary: &Path, path: &Path) -> io::Result<()> {
         match self.disk.link(temporary, path) {
-            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(err),
+            Err(err) if err.kind() == io::ErrorKind::AlreadyExists || is_full(&err) => Err(err),
             // File systems without links (FAT, some network shares).
             Err(_) if path.exists() => Err(io::ErrorKind::AlreadyExists.into()),
             Err(_) => self.disk.rename(temporary, path),
@@ -313,6 +313,10 @@ fn present<T>(result: io::Result<T>, action: &'static str, path: &Path) -> Resul
         Err(err) if is_absent(&err) => Ok(None),
         Err(err) => Err(Error::io(action, path, err)),
     }
+}
+
+fn is_full(err: &io::Error) -> bool {
+    matches!(err.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn is_absent(err: &io::Error) -> bool {

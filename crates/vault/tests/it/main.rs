@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
+mod campaign;
+mod campaign_faults;
+mod campaign_flips;
+mod campaign_full;
+mod campaign_fuzz;
+mod campaign_kill;
+mod campaign_power;
 mod control;
 mod copies;
 mod corpus;
