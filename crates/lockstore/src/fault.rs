@@ -59,7 +59,7 @@ impl Rule {
     }
 
     /// Only keys that match: `*` stands for any run of characters, `/` among them. For a listing
-    /// the key is its prefix.
+    /// the key is its prefix, for a request about many keys it is empty.
     #[must_use]
     pub fn key(mut self, pattern: impl Into<String>) -> Self {
         self.key = Some(pattern.into());

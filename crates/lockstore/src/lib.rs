@@ -9,8 +9,10 @@
 //! The crate knows none of ours, so that a misreading of a service is not shared.
 
 pub mod azure;
+pub mod checksum;
 pub mod clock;
 pub mod fault;
+pub mod s3;
 pub mod serve;
 
 pub use clock::Clock;
