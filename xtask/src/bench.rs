@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the product in its release build against stock restic on the same messages.
+//! `cargo xtask bench`: the product in its release build against stock restic on the same messages;
+//! `bench ingest` and `bench vault`: the vault alone (`vault`).
 //!
 //! Whole processes are measured, nothing inside of them: the simulated tenant is one, the product
 //! another. CPU seconds are the figure to trust; wall times hold the simulated tenant's work too.
@@ -7,21 +8,25 @@
 mod changes;
 mod files;
 mod mix;
+mod numbers;
 mod page;
 mod process;
 mod product;
 mod rival;
 mod scenes;
 mod tenant;
+mod vault;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
+use clap::Subcommand;
 use tempfile::TempDir;
 
-use self::page::{Machine, Report};
+use self::page::{Machine, Report, Section};
+pub(crate) use self::vault::{Task, run_child};
 
 /// How much is measured.
 #[derive(Clone, Debug)]
@@ -77,16 +82,69 @@ impl Bench {
     }
 }
 
+/// A part that is measured by itself.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Part {
+    /// The vault alone: small items, changes, attachments, large files
+    Ingest {
+        /// Small items in the larger of the two sets
+        #[arg(long, default_value_t = 100_000, value_name = "N")]
+        items: u64,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+        /// Write the tables into docs/performance.md
+        #[arg(long)]
+        write: bool,
+    },
+    /// The same in full, up to 1,000,000 items and 5 GB (half an hour); writes docs/performance.md
+    Vault {
+        /// The sets of small items
+        #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
+        items: Vec<u64>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Measures a part.
+pub(crate) fn run_part(root: &Path, part: Part) -> Result<ExitCode> {
+    let (scale, json, command) = match part {
+        Part::Ingest { items, json, write } => {
+            let sets = if items > 10_000 { vec![10_000, items] } else { vec![items] };
+            let scale = vault::Scale {
+                items: sets,
+                shared: items.min(3_000),
+                files: 2,
+                runs: 3,
+                borg: false,
+                write,
+            };
+            (scale, json, format!("cargo xtask bench ingest --items {items}"))
+        }
+        Part::Vault { items, json } => {
+            let scale =
+                vault::Scale { items, shared: 10_000, files: 20, runs: 3, borg: true, write: true };
+            (scale, json, "cargo xtask bench vault".to_owned())
+        }
+    };
+    vault::run(root, scale, json, &command)
+}
+
 /// Measures, prints the tables and, in whole, writes them into the page.
 pub(crate) fn run(root: &Path, quick: bool, binary: Option<PathBuf>) -> Result<ExitCode> {
-    let built = binary.map_or_else(|| build(root), Ok)?;
+    let built = binary.map_or_else(|| build(root, &["--bin", "holdfast"], "holdfast"), Ok)?;
     let dir = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
     // A build meanwhile must not change what is measured.
     let binary = dir.path().join("holdfast");
     std::fs::copy(built, &binary).context("cannot copy the binary")?;
-    let machine = Machine::here(&binary)?;
-    let scale = if quick { QUICK } else { WHOLE };
-    let mut bench = Bench { binary, dir, scale, report: Report::new(machine, quick) };
+    let machine = Machine::here(&process::run(Command::new(&binary).arg("--version"))?)?;
+    let (scale, command) = match quick {
+        true => (QUICK, "cargo xtask bench --quick"),
+        false => (WHOLE, "cargo xtask bench"),
+    };
+    let mut bench = Bench { binary, dir, scale, report: Report::new(machine, command) };
     bench.starts()?;
     bench.requests()?;
     bench.ingest()?;
@@ -94,22 +152,22 @@ pub(crate) fn run(root: &Path, quick: bool, binary: Option<PathBuf>) -> Result<E
     let text = bench.report.markdown();
     print(&text);
     if !quick {
-        page::write(&root.join("docs/performance.md"), &text)?;
+        page::write(&root.join("docs/performance.md"), Section::Product, &text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The binary as it is delivered.
-fn build(root: &Path) -> Result<PathBuf> {
+/// A binary as it is delivered.
+fn build(root: &Path, what: &[&str], name: &str) -> Result<PathBuf> {
     say("building the release binary");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--locked", "--bin", "holdfast"]).current_dir(root);
+    command.args(["build", "--release", "--locked"]).args(what).current_dir(root);
     let status = command.status().context("cannot run cargo")?;
     anyhow::ensure!(status.success(), "the release binary does not build");
     let manifest = root.join("Cargo.toml");
     let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
-    Ok(metadata.target_directory.join("release/holdfast").into())
+    Ok(metadata.target_directory.join("release").join(name).into())
 }
 
 /// What is being done, for whoever waits.

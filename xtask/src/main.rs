@@ -21,13 +21,24 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Measure the product against stock restic and write docs/performance.md
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        #[command(subcommand)]
+        part: Option<bench::Part>,
         /// Small numbers, printed only: shows that it works, not how fast
         #[arg(long)]
         quick: bool,
         /// Measure this binary instead of building one
         #[arg(long, value_name = "FILE")]
         binary: Option<PathBuf>,
+    },
+    /// One process of `bench ingest`, to be measured from outside
+    #[command(hide = true)]
+    BenchChild {
+        /// Folder of its vault
+        dir: PathBuf,
+        #[command(subcommand)]
+        task: bench::Task,
     },
     /// Run a long campaign, of which ./test runs a slice
     Soak {
@@ -50,7 +61,9 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Bench { quick, binary } => bench::run(&root()?, quick, binary),
+        Command::Bench { part: Some(part), .. } => bench::run_part(&root()?, part),
+        Command::Bench { part: None, quick, binary } => bench::run(&root()?, quick, binary),
+        Command::BenchChild { dir, task } => bench::run_child(&dir, task),
         Command::Soak { campaign, count, from } => soak::run(&root()?, campaign, count, from),
         Command::Tidy { shrink } => tidy::run(&root()?, shrink),
     }

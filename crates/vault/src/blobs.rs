@@ -113,6 +113,11 @@ impl Blobs {
         self.known().contains(kind, id)
     }
 
+    /// Number of blobs in index files.
+    pub(crate) fn count(&self) -> u64 {
+        self.known().index.count()
+    }
+
     /// A blob's content; its hash is compared with its name.
     pub(crate) fn read(&self, kind: BlobKind, id: &[u8; 32]) -> Result<Vec<u8>> {
         let name = match kind {

@@ -7,10 +7,11 @@
 use aes256ctr_poly1305aes::aead::{AeadInPlace, generic_array::GenericArray};
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce, Tag};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, UnboundKey};
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdfast_model::Secret;
+use rand::RngCore;
 use rustic_core::repofile::MasterKey;
 use zeroize::Zeroizing;
 
@@ -106,7 +107,9 @@ impl RepositoryKey {
     /// as [`Self::encrypt`] does.
     pub(crate) fn encrypt_in_place(&self, buffer: &mut Vec<u8>, start: usize) {
         let (nonce, text) = buffer[start..].split_at_mut(NONCE);
-        fill_random(nonce);
+        // A generator in memory, seeded by the operating system: a call into the kernel or into
+        // that of AWS-LC for each small blob would cost as much as encrypting it.
+        rand::rng().fill_bytes(nonce);
         let tag = self
             .cipher()
             .encrypt_in_place_detached(Nonce::from_slice(nonce), &[], text)
@@ -174,7 +177,7 @@ pub(crate) fn stretch(
 
 /// Fills a buffer with random bytes.
 pub(crate) fn fill_random(bytes: &mut [u8]) {
-    rand::fill(bytes).expect("the operating system gives random bytes");
+    aws_lc_rs::rand::fill(bytes).expect("the operating system gives random bytes");
 }
 
 #[cfg(test)]

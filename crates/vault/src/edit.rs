@@ -172,7 +172,7 @@ impl Dir {
     pub(crate) fn open(&mut self, reader: &Reader) -> Result<&mut BTreeMap<String, Child>> {
         if self.children.is_none() {
             let nodes = match self.saved {
-                Some(tree) => reader.tree(tree)?.to_vec(),
+                Some(tree) => reader.take_tree(tree)?,
                 None => Vec::new(),
             };
             let children = nodes.into_iter().map(|node| (node.name.clone(), Child::new(node)));

@@ -84,6 +84,11 @@ impl Index {
         Ok(index)
     }
 
+    /// Number of blobs.
+    pub(crate) fn count(&self) -> u64 {
+        self.runs.iter().flatten().map(|run| run.len() as u64).sum()
+    }
+
     pub(crate) fn get(&self, kind: BlobKind, id: &[u8; 32]) -> Option<Location> {
         let entry = self.runs[kind as usize].iter().find_map(|run| {
             let at = run.binary_search_by(|entry| entry.id.cmp(id)).ok()?;

@@ -4,6 +4,8 @@
 //! or left out (access and change time, inode, device), so that equal content gives equal tree
 //! ids. Field order and name quoting follow restic 0.14, `internal/restic/node.go`.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdfast_model::Timestamp;
@@ -121,94 +123,138 @@ pub(crate) fn check_node(parent: &[&str], node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Serialises nodes that are sorted by name, as restic does: JSON and a line end.
+/// Serialises nodes that are sorted by name, as restic does: JSON and a line end. Written by hand:
+/// every message that changes rewrites the list that it stands in.
 pub(crate) fn serialize_tree<'a>(nodes: impl Iterator<Item = &'a Node>) -> (Vec<u8>, TreeId) {
-    let tree = TreeJson { nodes: nodes.map(NodeJson::from_node).collect() };
-    let mut bytes = serde_json::to_vec(&tree).expect("a tree has only strings and numbers");
-    bytes.push(b'\n');
-    let id = TreeId(sha256(&bytes));
-    (bytes, id)
+    let mut json = Vec::with_capacity(16 * 1024);
+    json.extend_from_slice(b"{\"nodes\":[");
+    for (at, node) in nodes.enumerate() {
+        if at > 0 {
+            json.push(b',');
+        }
+        write_node(&mut json, node);
+    }
+    json.extend_from_slice(b"]}\n");
+    let id = TreeId(sha256(&json));
+    (json, id)
+}
+
+fn write_node(json: &mut Vec<u8>, node: &Node) {
+    let (kind, mode) = match node.kind {
+        NodeKind::Dir { .. } => ("dir", DIR_MODE),
+        NodeKind::File { .. } => ("file", FILE_MODE),
+    };
+    json.extend_from_slice(b"{\"name\":");
+    write_value(json, &quote(&node.name));
+    let mtime = node.mtime.max(earliest());
+    json.extend_from_slice(
+        format!(",\"type\":\"{kind}\",\"mode\":{mode},\"mtime\":\"{mtime}\",\"uid\":0,\"gid\":0")
+            .as_bytes(),
+    );
+    match &node.kind {
+        NodeKind::Dir { tree } => {
+            write_meta(json, node.meta.as_deref());
+            if let Some(tree) = tree {
+                json.extend_from_slice(b",\"subtree\":");
+                tree.with_digits(|digits| write_quoted(json, digits));
+            }
+        }
+        NodeKind::File { content, size } => {
+            if *size > 0 {
+                json.extend_from_slice(b",\"size\":");
+                write_value(json, size);
+            }
+            write_meta(json, node.meta.as_deref());
+            write_content(json, content);
+        }
+    }
+    json.push(b'}');
+}
+
+fn write_content(json: &mut Vec<u8>, content: &[BlobId]) {
+    json.extend_from_slice(b",\"content\":[");
+    for (at, blob) in content.iter().enumerate() {
+        if at > 0 {
+            json.push(b',');
+        }
+        blob.with_digits(|digits| write_quoted(json, digits));
+    }
+    json.push(b']');
+}
+
+fn write_meta(json: &mut Vec<u8>, meta: Option<&str>) {
+    let Some(meta) = meta else { return };
+    json.extend_from_slice(b",\"extended_attributes\":[{\"name\":\"user.holdfast\",\"value\":\"");
+    let start = json.len();
+    json.resize(start + meta.len().div_ceil(3) * 4, 0);
+    let written = BASE64.encode_slice(meta, &mut json[start..]);
+    written.expect("base64 makes 4 bytes of 3");
+    json.extend_from_slice(b"\"}]");
+}
+
+/// A string of which no character needs an escape.
+fn write_quoted(json: &mut Vec<u8>, text: &str) {
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+}
+
+fn write_value<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(json, value).expect("memory takes strings and numbers");
 }
 
 /// Parses a tree that [`serialize_tree`] or restic wrote.
 pub(crate) fn parse_tree(id: TreeId, bytes: &[u8]) -> Result<Vec<Node>> {
     let damaged = |what: &str| Error::damaged(format!("tree {id}"), what);
-    let tree: TreeJson = serde_json::from_slice(bytes).map_err(|_| damaged("not a tree"))?;
+    let tree: TreeJson<'_> = serde_json::from_slice(bytes).map_err(|_| damaged("not a tree"))?;
     tree.nodes
         .into_iter()
         .map(|node| node.into_node().ok_or_else(|| damaged("holds a node that makes no sense")))
         .collect()
 }
 
-#[derive(Serialize, Deserialize)]
-struct TreeJson {
-    #[serde(default, deserialize_with = "null_is_empty")]
-    nodes: Vec<NodeJson>,
+#[derive(Deserialize)]
+struct TreeJson<'j> {
+    #[serde(borrow, default, deserialize_with = "null_is_empty")]
+    nodes: Vec<NodeJson<'j>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct NodeJson {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    mode: u32,
+/// The fields that are read; restic writes more.
+#[derive(Deserialize)]
+struct NodeJson<'j> {
+    #[serde(borrow)]
+    name: Cow<'j, str>,
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'j, str>,
     mtime: Timestamp,
     #[serde(default)]
-    uid: u32,
-    #[serde(default)]
-    gid: u32,
-    #[serde(default, skip_serializing_if = "is_zero")]
     size: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    extended_attributes: Vec<XattrJson>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
+    extended_attributes: Vec<XattrJson<'j>>,
+    #[serde(default)]
     content: Option<Vec<BlobId>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     subtree: Option<TreeId>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct XattrJson {
-    name: String,
-    value: Option<String>,
+#[derive(Deserialize)]
+struct XattrJson<'j> {
+    #[serde(borrow)]
+    name: Cow<'j, str>,
+    #[serde(borrow)]
+    value: Option<Cow<'j, str>>,
 }
 
-impl NodeJson {
-    fn from_node(node: &Node) -> Self {
-        let (kind, mode, size, content, subtree) = match &node.kind {
-            NodeKind::Dir { tree } => ("dir", DIR_MODE, 0, None, *tree),
-            NodeKind::File { content, size } => {
-                ("file", FILE_MODE, *size, Some(content.clone()), None)
-            }
-        };
-        let xattr = |meta: &String| XattrJson {
-            name: META_XATTR.to_owned(),
-            value: Some(BASE64.encode(meta)),
-        };
-        Self {
-            name: quote(&node.name),
-            kind: kind.to_owned(),
-            mode,
-            mtime: node.mtime.max(earliest()),
-            uid: 0,
-            gid: 0,
-            size,
-            extended_attributes: node.meta.iter().map(xattr).collect(),
-            content,
-            subtree,
-        }
-    }
-
+impl NodeJson<'_> {
     fn into_node(self) -> Option<Node> {
         let name = unquote(&self.name)?;
         check_name(&name).ok()?;
         let meta = self.extended_attributes.into_iter().find(|x| x.name == META_XATTR);
         let meta = match meta.and_then(|x| x.value) {
-            Some(value) => Some(String::from_utf8(BASE64.decode(value).ok()?).ok()?),
+            Some(value) => Some(String::from_utf8(BASE64.decode(value.as_ref()).ok()?).ok()?),
             None => None,
         };
-        let kind = match self.kind.as_str() {
+        let kind = match self.kind.as_ref() {
             "dir" => NodeKind::Dir { tree: Some(self.subtree?) },
             "file" => NodeKind::File { content: self.content?, size: self.size },
             _ => return None,
@@ -222,10 +268,6 @@ fn earliest() -> Timestamp {
     Timestamp::from_second(-62_135_596_800).expect("the year 1 is in the range of timestamps")
 }
 
-fn is_zero(n: &u64) -> bool {
-    *n == 0
-}
-
 fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -235,7 +277,10 @@ where
 }
 
 /// Names are stored as the inside of a Go string literal (`strconv.Quote`).
-fn quote(name: &str) -> String {
+fn quote(name: &str) -> Cow<'_, str> {
+    if !name.bytes().any(|byte| matches!(byte, b'\\' | b'"') || byte.is_ascii_control()) {
+        return Cow::Borrowed(name);
+    }
     let mut quoted = String::with_capacity(name.len());
     for c in name.chars() {
         match c {
@@ -248,7 +293,7 @@ fn quote(name: &str) -> String {
             c => quoted.push(c),
         }
     }
-    quoted
+    Cow::Owned(quoted)
 }
 
 /// Reverse of [`quote`], for every escape that Go knows; `None` where the literal is not valid or
@@ -308,6 +353,23 @@ mod tests {
 
     use super::*;
 
+    fn by_library(node: &Node) -> serde_json::Value {
+        let NodeKind::File { content, size } = &node.kind else { unreachable!() };
+        let mut json = serde_json::json!({
+            "name": quote(&node.name), "type": "file", "mode": 384, "mtime": node.mtime,
+            "uid": 0, "gid": 0,
+        });
+        if *size > 0 {
+            json["size"] = (*size).into();
+        }
+        if let Some(meta) = &node.meta {
+            let xattr = serde_json::json!({"name": META_XATTR, "value": BASE64.encode(meta)});
+            json["extended_attributes"] = serde_json::json!([xattr]);
+        }
+        json["content"] = serde_json::json!(content);
+        json
+    }
+
     fn round_trip(node: &Node) -> Result<Vec<Node>> {
         let (bytes, id) = serialize_tree([node].into_iter());
         parse_tree(id, &bytes)
@@ -326,6 +388,20 @@ mod tests {
         }
 
         #[test]
+        fn the_bytes_are_those_of_a_json_library(
+            names in prop::collection::vec(any::<String>(), 0..4), meta: Option<String>,
+            size in prop_oneof![Just(0), any::<u64>()], blobs in 0..3_u8, seconds: u32,
+        ) {
+            let mtime = Timestamp::from_second(seconds.into()).unwrap();
+            let content = || Content { blobs: (0..blobs).map(|n| BlobId([n; 32])).collect(), size };
+            let node = |name: &String| Node { meta: meta.clone(), ..Node::file(name, content(), mtime) };
+            let nodes: Vec<Node> = names.iter().map(node).collect();
+            let (bytes, _) = serialize_tree(nodes.iter());
+            let expected = serde_json::json!({"nodes": nodes.iter().map(by_library).collect::<Vec<_>>()});
+            prop_assert_eq!(String::from_utf8(bytes).unwrap(), format!("{expected}\n"));
+        }
+
+        #[test]
         fn no_tree_makes_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse_tree(TreeId([0; 32]), &bytes);
         }
@@ -333,7 +409,8 @@ mod tests {
         #[test]
         fn no_name_makes_the_parser_panic(name in r#"(\\\\[a-zA-Z0-9"']{0,9}|.){0,6}"#) {
             if let Some(plain) = unquote(&name) {
-                prop_assert_eq!(unquote(&quote(&plain)), Some(plain));
+                let again = unquote(&quote(&plain));
+                prop_assert_eq!(again, Some(plain));
             }
         }
     }

@@ -113,6 +113,11 @@ impl Reader {
         Ok(bytes)
     }
 
+    /// Number of blobs that the index of the shard knows, trees among them.
+    pub fn blob_count(&self) -> u64 {
+        self.blobs.count()
+    }
+
     /// The nodes of a tree, from the cache where it has them.
     pub(crate) fn tree(&self, id: TreeId) -> Result<Arc<Vec<Node>>> {
         if let Some(nodes) = self.lock().trees.get(&id) {
@@ -121,6 +126,15 @@ impl Reader {
         let nodes = Arc::new(parse_tree(id, &self.blobs.read(BlobKind::Tree, &id.0)?)?);
         self.lock().insert(id, &nodes);
         Ok(nodes)
+    }
+
+    /// The nodes of a tree for somebody who will change them: they are not kept in the cache.
+    pub(crate) fn take_tree(&self, id: TreeId) -> Result<Vec<Node>> {
+        let cached = self.lock().trees.get(&id).cloned();
+        match cached {
+            Some(nodes) => Ok(nodes.to_vec()),
+            None => parse_tree(id, &self.blobs.read(BlobKind::Tree, &id.0)?),
+        }
     }
 
     /// The tree of the directory at a path; `None` where there is no directory.

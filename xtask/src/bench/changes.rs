@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use super::numbers::Numbers;
 use super::tenant::Tenant;
 
 const WORDS: [&str; 24] = [
@@ -17,21 +18,9 @@ const WORDS: [&str; 24] = [
     "numbers", "next", "week",
 ];
 
-/// A source of numbers that gives the same ones in every run (xorshift, Marsaglia 2003).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 /// A message of 1 to 4 KB of text that no other is equal to. Dates lie in 36 months.
 fn small_message(number: u64) -> String {
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let mut numbers = Numbers::of(number);
     let (year, month, day) = (2023 + number % 3, 1 + number / 3 % 12, 1 + numbers.below(28));
     let (hour, minute) = (numbers.below(24), numbers.below(60));
     let months =

@@ -78,6 +78,15 @@ pub(crate) fn middle(mut runs: Vec<Measured>) -> Measured {
     runs.into_iter().nth(at).unwrap_or_default()
 }
 
+/// The mean of several runs; the largest peak.
+pub(crate) fn mean(runs: &[Measured]) -> Measured {
+    let of = |value: fn(&Measured) -> f64| {
+        runs.iter().map(value).sum::<f64>() / runs.len().max(1) as f64
+    };
+    let peak = runs.iter().map(|run| run.peak).fold(0.0, f64::max);
+    Measured { cpu: of(|run| run.cpu), wall: of(|run| run.wall), peak, stdout: String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

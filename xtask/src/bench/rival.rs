@@ -9,6 +9,7 @@ use aes256ctr_poly1305aes::aead::Aead;
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
 use anyhow::{Context, Result, anyhow};
 use aws_lc_rs::digest::{SHA256, digest};
+use zstd::bulk::Compressor;
 
 use super::files;
 use super::process::{Measured, measure, run};
@@ -55,6 +56,52 @@ impl Restic {
     }
 }
 
+/// A borg repository of its own (encrypted, zstd level 3), where borg is installed.
+pub(crate) struct Borg {
+    dir: PathBuf,
+    archives: u32,
+}
+
+impl Borg {
+    /// A new repository in `dir`; `None` without borg.
+    pub(crate) fn init(dir: PathBuf) -> Result<Option<Self>> {
+        if borg_version().is_none() {
+            return Ok(None);
+        }
+        fs::create_dir_all(&dir)?;
+        let one = Self { dir, archives: 0 };
+        run(&mut one.command(&["init", "--encryption", "repokey"]))?;
+        Ok(Some(one))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("borg");
+        command.env("BORG_REPO", self.dir.join("repository"));
+        command.env("BORG_BASE_DIR", self.dir.join("base"));
+        command.env("BORG_PASSPHRASE", "measurements");
+        command.args(arguments);
+        command
+    }
+
+    /// A backup of a folder, and what its process used.
+    pub(crate) fn back_up(&mut self, messages: &Path) -> Result<Measured> {
+        self.archives += 1;
+        let mut command = self.command(&["create", "--compression", "zstd,3"]);
+        command.arg(format!("::{}", self.archives)).arg(messages);
+        measure(&command, &self.dir)
+    }
+
+    /// Files and bytes of the repository.
+    pub(crate) fn stored(&self) -> Result<(usize, u64)> {
+        files::size(&self.dir.join("repository"))
+    }
+}
+
+/// The version line of the borg in use, if there is one.
+pub(crate) fn borg_version() -> Option<String> {
+    Some(run(Command::new("borg").arg("--version")).ok()?.trim().to_owned())
+}
+
 /// The version line of the restic in use.
 pub(crate) fn version() -> Result<String> {
     run(Command::new("restic").arg("version"))
@@ -74,29 +121,47 @@ pub(crate) fn take_out(shard: &Shard, scratch: &Path, target: &Path) -> Result<f
     done
 }
 
+/// The primitives of the format without anything around them: SHA-256 of every message, and
+/// zstd, AES-256-CTR and Poly1305-AES of each different one, messages not cut.
+pub(crate) struct Bare {
+    cipher: Aes256CtrPoly1305Aes,
+    compressor: Compressor<'static>,
+    seen: HashSet<Vec<u8>>,
+}
+
+impl Bare {
+    pub(crate) fn new(level: i32) -> Result<Self> {
+        Ok(Self {
+            cipher: Aes256CtrPoly1305Aes::new(Key::from_slice(&[7; 64])),
+            compressor: Compressor::new(level)?,
+            seen: HashSet::new(),
+        })
+    }
+
+    pub(crate) fn take(&mut self, message: &[u8]) -> Result<()> {
+        if self.seen.insert(digest(&SHA256, message).as_ref().to_vec()) {
+            let small = self.compressor.compress(message)?;
+            let sealed = self.cipher.encrypt(Nonce::from_slice(&[9; 16]), small.as_slice());
+            std::hint::black_box(sealed.map_err(|_| anyhow!("cannot encrypt"))?);
+        }
+        Ok(())
+    }
+}
+
 /// Messages that the floor reads before it takes the time: the kernel counts in ticks.
 const AT_ONCE: usize = 1000;
 
-/// CPU seconds of SHA-256 over every message, and zstd level 3 and AES-256-CTR with Poly1305-AES
-/// over each different one, on one thread: the primitives of the format without anything around
-/// them, messages not cut.
+/// CPU seconds of the primitives over every message below a folder, zstd at level 3, on one
+/// thread.
 pub(crate) fn floor(dir: &Path) -> Result<f64> {
     let paths: Vec<PathBuf> = files::messages(dir)?.into_iter().collect();
-    let cipher = Aes256CtrPoly1305Aes::new(Key::from_slice(&[7; 64]));
-    let mut compressor = zstd::bulk::Compressor::new(3)?;
-    let mut seen = HashSet::new();
+    let mut bare = Bare::new(3)?;
     let mut used = 0;
     for some in paths.chunks(AT_ONCE) {
         let messages: Vec<_> =
             some.iter().map(|p| fs::read(dir.join(p))).collect::<Result<_, _>>()?;
         let start = thread_cpu()?;
-        for message in &messages {
-            if seen.insert(digest(&SHA256, message).as_ref().to_vec()) {
-                let small = compressor.compress(message)?;
-                let sealed = cipher.encrypt(Nonce::from_slice(&[9; 16]), small.as_slice());
-                std::hint::black_box(sealed.map_err(|_| anyhow!("cannot encrypt"))?);
-            }
-        }
+        messages.iter().try_for_each(|message| bare.take(message))?;
         used += thread_cpu()? - start;
     }
     Ok(used as f64 / 1e9)

@@ -12,6 +12,7 @@ mod campaign_power;
 mod control;
 mod copies;
 mod corpus;
+mod cost;
 mod damage;
 mod edits;
 mod erase;
