@@ -168,7 +168,7 @@ pub(crate) fn floor(dir: &Path) -> Result<f64> {
 }
 
 /// Nanoseconds that this thread ran (Linux, `/proc/PID/schedstat`, first field).
-fn thread_cpu() -> Result<u64> {
+pub(crate) fn thread_cpu() -> Result<u64> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
     let first = text.split_whitespace().next().context("an empty schedstat")?;
     Ok(first.parse()?)

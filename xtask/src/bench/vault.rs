@@ -55,7 +55,7 @@ pub(crate) struct Scale {
 pub(crate) fn run(root: &Path, scale: Scale, json: bool, command: &str) -> Result<ExitCode> {
     let dir = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
     let binary = dir.path().join("xtask");
-    fs::copy(super::build(root, &["--package", "xtask"], "xtask")?, &binary)?;
+    fs::copy(this_for_release(root)?, &binary)?;
     let machine = Machine::here(&format!("holdfast-vault {}", env!("CARGO_PKG_VERSION")))?;
     let mut bench = Bench { binary, dir, scale, report: Report::new(machine, command) };
     bench.whole()?;
@@ -69,6 +69,14 @@ pub(crate) fn run(root: &Path, scale: Scale, json: bool, command: &str) -> Resul
         page::write(&root.join("docs/performance.md"), Section::Vault, &text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// This program, built for release.
+fn this_for_release(root: &Path) -> Result<PathBuf> {
+    match cfg!(debug_assertions) {
+        true => super::build(root, &["--package", "xtask"], "xtask"),
+        false => Ok(std::env::current_exe()?),
+    }
 }
 
 /// Runs as a child and prints what the task gives.
@@ -285,12 +293,17 @@ impl Bench {
         let reads: Reads = serde_json::from_str(&used.stdout)?;
         let target = Target::at_most(reads.one_ms, 5.0, "5 ms");
         let ours = format!("{:.2} ms", reads.one_ms);
+        let cpu = reads.all_cpu_ms;
         self.report.row(&format!("one item by path, of {items}"), &ours, "–", target);
         let target = Target::at_most(reads.all_ms, 150.0, "150 ms");
-        let ours = format!("{:.0} ms", reads.all_ms);
+        let ours = format!("{:.0} ms, {cpu:.0} ms of CPU", reads.all_ms);
         self.report.row(&format!("{READS} random items of {items}"), &ours, "–", target);
-        let target = Target::at_most(reads.index_bytes, 50.0, "50 bytes");
-        let ours = format!("{:.1} bytes, {:.0} ms to open", reads.index_bytes, reads.open_ms);
+        // In a small set the memory for reading the files of the index is most of it.
+        let target = match reads.blobs >= 1_000_000 {
+            true => Target::at_most(reads.index_bytes, 50.0, "50 bytes"),
+            false => Target::none(reads.index_bytes, "50 bytes at a million blobs"),
+        };
+        let ours = format!("{:.0} bytes, {:.0} ms to open", reads.index_bytes, reads.open_ms);
         let work = format!("memory for each of {} known blobs", reads.blobs);
         self.report.row(&work, &ours, "–", target);
         Ok(())

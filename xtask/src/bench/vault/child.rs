@@ -59,6 +59,8 @@ pub(crate) struct Reads {
     pub(crate) one_ms: f64,
     /// Milliseconds for all of the random items.
     pub(crate) all_ms: f64,
+    /// The CPU time of that.
+    pub(crate) all_cpu_ms: f64,
     /// Blobs in the index, and bytes of memory that it takes for each.
     pub(crate) blobs: u64,
     pub(crate) index_bytes: f64,
@@ -126,7 +128,8 @@ fn ingest(dir: &Path, kind: Kind, items: u64, compression: Compression) -> Resul
         let (sender, pages) = sync_channel(FETCHERS);
         for _ in 0..FETCHERS {
             let sender = sender.clone();
-            scope.spawn(|| fetch(&writer, &source, items, &next, sender));
+            let (writer, source, next) = (&writer, &source, &next);
+            scope.spawn(move || fetch(writer, source, items, next, &sender));
         }
         drop(sender);
         let mut unsaved = 0;
@@ -150,7 +153,7 @@ fn fetch(
     source: &Source,
     items: u64,
     next: &Mutex<u64>,
-    sender: SyncSender<Result<Vec<Stored>>>,
+    sender: &SyncSender<Result<Vec<Stored>>>,
 ) {
     loop {
         let first = {
@@ -337,12 +340,13 @@ fn read(dir: &Path, items: u64, count: u64) -> Result<Reads> {
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     let places: Vec<Place> = (0..count).map(|_| random()).collect();
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), rival::thread_cpu()?);
     places.iter().try_for_each(|place| get(&reader, place))?;
     let all_ms = start.elapsed().as_secs_f64() * 1e3;
+    let all_cpu_ms = (rival::thread_cpu()? - cpu) as f64 / 1e6;
     let blobs = reader.blob_count();
     let index_bytes = grown as f64 / blobs.max(1) as f64;
-    Ok(Reads { one_ms: median(times), all_ms, blobs, index_bytes, open_ms })
+    Ok(Reads { one_ms: median(times), all_ms, all_cpu_ms, blobs, index_bytes, open_ms })
 }
 
 /// Resident memory of this process in bytes.
