@@ -39,6 +39,7 @@ mod repair_snapshots;
 mod thin;
 mod versions;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use holdfast_model::Timestamp;
@@ -65,13 +66,20 @@ pub use thin::{LinkedVersions, ThinReport};
 use fate::Unwanted;
 
 impl Shard {
-    /// Removes what no snapshot needs. An empty plan allows that; its snapshots are not looked at.
+    /// Removes what no snapshot needs. An empty plan allows that; its snapshots are looked at in a
+    /// dry run only, which takes them for forgotten (what holds keep of them is not taken off).
     ///
     /// # Errors
     /// [`Error::Damaged`] naming what a snapshot needs and cannot be had: nothing is deleted then,
     /// repair first. [`Error::Busy`] while somebody else is at work in the shard.
     pub fn prune(&self, plan: &DeletePlan, options: &PruneOptions) -> Result<PruneReport> {
         check_plan(self, plan)?;
+        if options.dry_run {
+            let gone = plan.snapshots().iter().map(|planned| planned.id.parse());
+            let gone = gone.collect::<Result<HashSet<FileId>>>()?;
+            let now = self.vault().clock().now();
+            return prune::prune(self.repository(), options, &Unwanted::None, &gone, now);
+        }
         prune_alone(self.vault(), self.repository(), options, &Unwanted::None)
     }
 }
@@ -98,7 +106,7 @@ fn prune_alone(
     unwanted: &Unwanted,
 ) -> Result<PruneReport> {
     let _lock = if options.dry_run { None } else { Some(alone(vault, repository)?) };
-    prune::prune(repository, options, unwanted, vault.clock().now())
+    prune::prune(repository, options, unwanted, &HashSet::new(), vault.clock().now())
 }
 
 /// Keeps everybody else away from a repository.

@@ -1,9 +1,9 @@
 //! A shard: one restic repository of a vault.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use holdfast_model::ShardId;
+use holdfast_model::{ShardId, Timestamp};
 
 use crate::backend::Kind;
 use crate::blobs::Blobs;
@@ -58,6 +58,23 @@ impl Shard {
     /// As [`Shard::snapshots`].
     pub fn snapshots_besides(&self, known: &HashSet<String>) -> Result<Vec<Snapshot>> {
         snapshots_where(&self.repository, |id| !known.contains(id))
+    }
+
+    /// Until when the store keeps snapshot files from being deleted, those without a lock left out;
+    /// one request for each id, none on a store that knows no locks.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] for what is no snapshot id; as the store answers.
+    pub fn snapshot_locks(&self, ids: &[String]) -> Result<HashMap<String, Timestamp>> {
+        let backend = &self.repository.backend;
+        let mut found = HashMap::new();
+        let Some(locks) = backend.store().locks() else { return Ok(found) };
+        for id in ids {
+            if let Some(until) = locks.locked_until(&backend.label(Kind::Snapshot, &id.parse()?))? {
+                found.insert(id.clone(), until);
+            }
+        }
+        Ok(found)
     }
 
     /// Loads the index for reading: 48 bytes of memory for each blob. Where an index file is damaged

@@ -184,14 +184,21 @@ impl Census {
         }
     }
 
-    /// Follows all snapshots, foreign ones included, and marks what they need.
+    /// Follows all snapshots but `gone`, foreign ones included, and marks what they need.
     ///
     /// # Errors
     /// [`Error::Damaged`] naming what a snapshot needs and cannot be had: nothing may be deleted
     /// then.
-    pub(super) fn mark_used(&mut self, repository: &Repository) -> Result<()> {
+    pub(super) fn mark_used(
+        &mut self,
+        repository: &Repository,
+        gone: &HashSet<FileId>,
+    ) -> Result<()> {
         let mut level = Vec::new();
         for (id, _) in repository.backend.files(Kind::Snapshot)? {
+            if gone.contains(&id) {
+                continue;
+            }
             let snapshot: SnapshotJson = repository.load(Kind::Snapshot, &id)?;
             level.extend(self.mark(BlobKind::Tree, &snapshot.tree().0)?);
         }

@@ -10,12 +10,15 @@
 //! every blob that a snapshot needs in a pack that an index file names; the rest is found and
 //! removed by a later prune.
 
+use std::collections::HashSet;
+
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
+use crate::id::FileId;
 use crate::pack::PackInfo;
 use crate::repository::Repository;
 
@@ -109,7 +112,8 @@ impl PruneReport {
     }
 }
 
-/// Prunes a repository. The caller keeps all writers away.
+/// Prunes a repository; in a dry run as if the snapshots `gone` were not there. The caller keeps
+/// all writers away.
 ///
 /// # Errors
 /// [`crate::Error::Damaged`] naming what a snapshot needs and cannot be had: then nothing is
@@ -118,9 +122,12 @@ pub(super) fn prune(
     repository: &Repository,
     options: &PruneOptions,
     unwanted: &Unwanted,
+    gone: &HashSet<FileId>,
     now: Timestamp,
 ) -> Result<PruneReport> {
-    let (mut census, orphans) = survey(repository, now)?;
+    let none = HashSet::new();
+    let gone = if options.dry_run { gone } else { &none };
+    let (mut census, orphans) = survey(repository, gone, now)?;
     let mut fates = Fates::decide(repository, options, &census, unwanted, now)?;
     let mut doomed = Vec::new();
     for orphan in orphans {
@@ -151,13 +158,17 @@ pub(super) fn prune(
 }
 
 /// Finds out what is there and what is needed.
-fn survey(repository: &Repository, now: Timestamp) -> Result<(Census, Vec<Orphan>)> {
+fn survey(
+    repository: &Repository,
+    gone: &HashSet<FileId>,
+    now: Timestamp,
+) -> Result<(Census, Vec<Orphan>)> {
     // Packs are listed before the index is read: what a writer from outside adds in between is no
     // orphan.
     let stored = repository.backend.stored(Kind::Pack)?;
     let sizes = stored.iter().map(|(id, file)| (*id, file.size));
     let mut census = Census::load(repository, sizes, now)?;
-    census.mark_used(repository)?;
+    census.mark_used(repository, gone)?;
     let known = census.pack_ids();
     let orphans = stored.into_iter().filter(|(id, _)| !known.contains(id));
     let orphans = orphans.map(|(id, file)| Orphan { id, size: file.size, modified: file.modified });
