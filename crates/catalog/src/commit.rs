@@ -96,7 +96,10 @@ pub(crate) async fn guard(
 }
 
 /// Makes the snapshot the head of its shard.
-async fn advance(change: &mut Transaction<'static, Any>, snapshot: &SnapshotRow) -> Result<()> {
+pub(crate) async fn advance(
+    change: &mut Transaction<'static, Any>,
+    snapshot: &SnapshotRow,
+) -> Result<()> {
     let statement = sql("UPDATE shard SET head_seq = $3, head_snapshot = $4, head_tree = $5 \
          WHERE vault_id = $1 AND shard = $2 AND head_seq < $3")
     .text(&snapshot.vault_id)

@@ -6,9 +6,11 @@ use holdfast_model::{ResourceId, Seq, ShardId, short_id};
 use sqlx::{Any, Transaction};
 
 use crate::catalog::Catalog;
-use crate::commit::guard;
+use crate::commit::{advance, guard};
 use crate::error::{Error, Result};
 use crate::lease::Lease;
+use crate::restore_point::{self, RestorePointRow};
+use crate::shard::SnapshotRow;
 use crate::sql::{Arguments, Columns, Statement, sql};
 use crate::sqlite;
 
@@ -24,6 +26,26 @@ pub struct Rewriting {
 }
 
 impl Catalog {
+    /// Makes a snapshot in which nothing was read the head of its shard: links that maintenance has
+    /// added change restore points, no current item.
+    ///
+    /// # Errors
+    /// [`Error::NotNewer`]; [`Error::FenceLost`]. Then nothing is changed.
+    pub async fn advance(
+        &self,
+        lease: &Lease,
+        snapshot: &SnapshotRow,
+        points: &[RestorePointRow],
+    ) -> Result<()> {
+        let mut change = self.begin().await?;
+        guard(&mut change, &lease.vault_id, lease.shard, lease.fence).await?;
+        advance(&mut change, snapshot).await?;
+        for point in points {
+            restore_point::add(point).execute(&mut *change).await?;
+        }
+        Ok(change.commit().await?)
+    }
+
     /// Forgets snapshots of a shard. A restore point that a later snapshot still shows moves there;
     /// the others go with their snapshots.
     ///

@@ -4,7 +4,7 @@
 //! (`mailbox`: folders, then messages) → blobs, trees, snapshot → one catalog transaction. A crash
 //! anywhere means: run again from the old links.
 
-mod adopt;
+pub(crate) mod adopt;
 mod entries;
 mod folders;
 mod mailbox;
@@ -25,7 +25,7 @@ use crate::tenant::{self, Purpose};
 use crate::{Home, Progress, Result, discover};
 
 pub(crate) use place::resource_path;
-pub(crate) use shard::{snapshot_row, take_lease, tree_id};
+pub(crate) use shard::{heartbeat, snapshot_row, take_lease, tree_id};
 
 /// What to back up.
 #[derive(Clone, Debug, Default)]

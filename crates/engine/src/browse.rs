@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::backup::tree_id;
 use crate::home::blocking;
+use crate::reading::Reading;
 use crate::{Error, Home, MAIL_FANOUT, Result, discover};
 
 /// Which restore point is meant.
@@ -121,22 +122,34 @@ pub struct Located {
     pub reader: Reader,
     /// The resource's directory.
     pub tree: TreeId,
+    /// While it lasts, nothing is deleted under the reader.
+    reading: Reading,
 }
 
 /// Finds the restore point of a resource.
 pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) -> Result<Located> {
     let resource = discover::find(home, tenant, resource).await?;
-    let point = point(home, &resource.id, at).await?.ok_or_else(|| Error::NotFound {
+    let none = || Error::NotFound {
         what: "restore point of",
         name: resource.name.clone(),
         hint: " at that time; 'holdfast snapshots' lists what there is",
-    })?;
-    let tree = tree_id(&point.tree)?;
+    };
     let tenant = crate::tenant::find(home, &resource.tenant).await?;
     let vault = home.vault(Some(&tenant.vault_id)).await?;
-    let shard = point.shard;
-    let reader = blocking(move || Ok(vault.shard(shard)?.reader()?)).await?;
-    Ok(Located { resource, point, reader, tree })
+    let mut found = point(home, &resource.id, at).await?.ok_or_else(none)?;
+    loop {
+        crate::maintain::settle(home, &vault, found.shard).await?;
+        let reading = Reading::begin(home, vault.id(), found.shard).await?;
+        let (opened, shard) = (vault.clone(), found.shard);
+        let reader = blocking(move || Ok(opened.shard(shard)?.reader()?)).await?;
+        // A prune may have forgotten it before the index was read.
+        let now = point(home, &resource.id, at).await?.ok_or_else(none)?;
+        if now == found {
+            let tree = tree_id(&found.tree)?;
+            return Ok(Located { resource, point: found, reader, tree, reading });
+        }
+        found = now;
+    }
 }
 
 async fn point(home: &Home, resource: &ResourceId, at: &At) -> Result<Option<RestorePointRow>> {
@@ -222,6 +235,11 @@ fn path_to(folders: &[FolderStep], name: &str) -> String {
 }
 
 impl Located {
+    /// Ends the reading now; dropping it ends it soon.
+    pub(crate) async fn end(self) -> Result<()> {
+        self.reading.end().await
+    }
+
     /// Finds what a path means. Folder names match exactly; the spread may be left out.
     pub fn spot(&self, path: &str) -> Result<Spot> {
         let mut tree = Some(self.tree);

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use holdfast_catalog as catalog;
 use holdfast_graph as graph;
 use holdfast_model::ShardId;
+use holdfast_policy as policy;
 use holdfast_vault as vault;
 use holdfast_workloads as workloads;
 
@@ -18,6 +19,9 @@ pub enum Error {
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    /// The policy refused: a hold, or a request without meaning.
+    #[error(transparent)]
+    Policy(#[from] policy::Error),
     /// A workload failed.
     #[error(transparent)]
     Workload(workloads::Error),
@@ -103,6 +107,18 @@ pub enum Error {
         "the catalog is older than shard {0} of the vault; run 'holdfast catalog rebuild' first"
     )]
     CatalogBehind(ShardId),
+    /// The catalog counts snapshots that the vault does not have.
+    #[error(
+        "shard {0} lacks snapshots that the catalog counts, so nothing is deleted; \
+         run 'holdfast vault check', then 'holdfast catalog rebuild'"
+    )]
+    HistoryDiffers(ShardId),
+    /// The control repository of the vault is empty.
+    #[error(
+        "the control repository of the vault knows no tenant, so nothing is deleted; \
+         run 'holdfast vault check'"
+    )]
+    NoIntent,
     /// Another process restores into the same mailbox.
     #[error("another restore into this mailbox is running; wait until it is done")]
     RestoreRunning,
@@ -136,11 +152,17 @@ impl Error {
         match self {
             Self::Graph(error) => graph_exit(error.kind()),
             Self::Workload(error) => error.graph_kind().map_or(Exit::Error, graph_exit),
+            Self::Vault(vault::Error::Busy { .. }) => Exit::Later,
             Self::Vault(error) => vault_exit(error.kind()),
             Self::Catalog(error) => match error.kind() {
                 catalog::Kind::NotFound => Exit::NotFound,
                 catalog::Kind::LeaseHeld => Exit::Later,
                 _ => Exit::Error,
+            },
+            Self::Policy(error) => match error.kind() {
+                policy::ErrorKind::Denied => Exit::Denied,
+                policy::ErrorKind::NotFound => Exit::NotFound,
+                policy::ErrorKind::Invalid => Exit::Usage,
             },
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) => Exit::NotFound,
             Self::RestoreRunning => Exit::Later,
@@ -148,7 +170,7 @@ impl Error {
             Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
                 Exit::Denied
             }
-            Self::Intent { .. } => Exit::Damaged,
+            Self::Intent { .. } | Self::HistoryDiffers(_) | Self::NoIntent => Exit::Damaged,
             Self::NotAHome(_) => Exit::Usage,
             Self::File { .. } | Self::CatalogBehind(_) | Self::Thread => Exit::Error,
         }

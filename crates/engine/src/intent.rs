@@ -105,7 +105,10 @@ pub(crate) async fn load(vault: &Vault) -> Result<(Vec<TenantRow>, Vec<ResourceR
     Ok((tenants.collect(), resources.collect()))
 }
 
-fn under<T: DeserializeOwned>(records: &BTreeMap<String, Vec<u8>>, prefix: &str) -> Result<Vec<T>> {
+pub(crate) fn under<T: DeserializeOwned>(
+    records: &BTreeMap<String, Vec<u8>>,
+    prefix: &str,
+) -> Result<Vec<T>> {
     let found = records.iter().filter(|(path, _)| path.starts_with(prefix));
     found
         .map(|(path, bytes)| {

@@ -5,17 +5,21 @@
 //! counted in [`Progress`], results are values that serialise to the `--json` forms.
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
-//! [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`].
+//! [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
+//! [`maintain::erase`], [`hold`].
 
 pub mod backup;
 pub mod browse;
 pub mod discover;
 pub mod doctor;
 mod error;
+pub mod hold;
 mod home;
 mod intent;
+pub mod maintain;
 mod process;
 mod progress;
+mod reading;
 pub mod rebuild;
 pub mod restore;
 mod seal;

@@ -1,5 +1,7 @@
 //! `vault check`: is what the vault holds whole, and if not, whose messages are concerned?
 
+use std::sync::Arc;
+
 use holdfast_catalog::ResourceRow;
 use holdfast_model::{ShardId, Timestamp};
 use holdfast_vault::{DamagedItem, ReadData, Vault};
@@ -7,7 +9,8 @@ use holdfast_workloads::mail::{self, ItemMeta, Place};
 use serde::Serialize;
 
 use crate::home::blocking;
-use crate::{Home, Result};
+use crate::reading::Reading;
+use crate::{Exit, Home, Result};
 
 /// Seconds of a day: a share of the data is read each day.
 const DAY: i64 = 24 * 60 * 60;
@@ -99,13 +102,22 @@ pub async fn check(
     let read = scope.read_data(home.now());
     let resources = home.catalog.resource_list(None).await?;
     let id = vault.id().to_owned();
-    let (control_errors, shards) = blocking(move || {
-        let control = vault.control()?.check(read)?;
-        let ids = vault.shard_ids()?;
-        let shards = ids.into_iter().map(|id| check_shard(&vault, id, read, &resources));
-        Ok((control.errors, shards.collect::<Result<Vec<_>>>()?))
+    let listing = vault.clone();
+    let (control_errors, ids) = blocking(move || {
+        let control = listing.control()?.check(read)?;
+        Ok((control.errors, listing.shard_ids()?))
     })
     .await?;
+    let resources = Arc::new(resources);
+    let mut shards = Vec::with_capacity(ids.len());
+    for shard in ids {
+        let reading = reading(home, &id, shard).await?;
+        let (vault, resources) = (vault.clone(), Arc::clone(&resources));
+        shards.push(blocking(move || check_shard(&vault, shard, read, &resources)).await?);
+        if let Some(reading) = reading {
+            reading.end().await?;
+        }
+    }
     let in_shards: usize = shards.iter().map(|shard| shard.errors.len()).sum();
     let errors = control_errors.len() + in_shards;
     let share_of_days = match scope {
@@ -114,6 +126,14 @@ pub async fn check(
     };
     let read_data = scope == Scope::All;
     Ok(VaultCheck { vault: id, read_data, share_of_days, control_errors, shards, errors })
+}
+
+/// A shard that the catalog does not know can be checked, but nobody deletes from it either.
+async fn reading(home: &Home, vault: &str, shard: ShardId) -> Result<Option<Reading>> {
+    match Reading::begin(home, vault, shard).await {
+        Err(error) if error.exit() == Exit::NotFound => Ok(None),
+        reading => reading.map(Some),
+    }
 }
 
 impl From<bool> for Scope {

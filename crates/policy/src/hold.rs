@@ -24,6 +24,7 @@ pub enum HoldScope {
     /// Every resource.
     All,
     /// These.
+    #[serde(rename = "only")]
     Resources(BTreeSet<ResourceId>),
 }
 

@@ -13,7 +13,7 @@ use crate::walk::{self, Walk};
 use crate::{Home, Result};
 
 /// The snapshots of a shard that the catalog does not know.
-pub(super) async fn unknown(home: &Home, vault_id: &str, shard: &Shard) -> Result<Vec<Snapshot>> {
+pub(crate) async fn unknown(home: &Home, vault_id: &str, shard: &Shard) -> Result<Vec<Snapshot>> {
     let rows = home.catalog.snapshot_list(Some(vault_id)).await?;
     let known = rows.into_iter().map(|row| row.id).collect();
     let reading = shard.clone();
@@ -21,7 +21,7 @@ pub(super) async fn unknown(home: &Home, vault_id: &str, shard: &Shard) -> Resul
 }
 
 /// Adopts the snapshot of the last holder, if it left one.
-pub(super) async fn adopt(
+pub(crate) async fn adopt(
     home: &Home,
     vault_id: &str,
     shard: &Shard,

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::pending::Pending;
 use super::{ResourceReport, adopt, mailbox};
 use crate::home::blocking;
-use crate::{Error, Home, MAIL_FANOUT, Progress, Result, process};
+use crate::{Error, Home, MAIL_FANOUT, Progress, Result, maintain, process};
 
 /// How long a lease lasts without a sign of life, and how often one is given.
 const LEASE_TTL: Duration = Duration::from_secs(60);
@@ -86,7 +86,7 @@ pub(crate) async fn take_lease(home: &Home, vault: &str, shard: ShardId) -> Resu
 
 /// Renews the lease until aborted; ends when it is lost, for the work would be in vain: the commit
 /// compares the fence. A renewal that fails for another reason is tried again.
-fn heartbeat(home: &Home, lease: Lease) -> JoinHandle<holdfast_catalog::Error> {
+pub(crate) fn heartbeat(home: &Home, lease: Lease) -> JoinHandle<holdfast_catalog::Error> {
     let catalog = home.catalog.clone();
     tokio::spawn(async move {
         loop {
@@ -106,6 +106,7 @@ async fn under_lease(
     shard: &Shard,
     resources: Vec<ResourceRow>,
 ) -> Result<Done> {
+    maintain::settle_under(work.home, work.vault, shard, lease).await?;
     let unknown = unknown(work, lease, shard).await?;
     adopt::adopt(work.home, work.vault.id(), shard, lease, unknown).await?;
     let resources = reread(work.home, resources).await?;

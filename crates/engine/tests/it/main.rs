@@ -10,6 +10,7 @@ mod compare;
 mod corpus;
 mod faults;
 mod item_faults;
+mod maintain;
 mod moves;
 mod rebuild;
 mod restore;

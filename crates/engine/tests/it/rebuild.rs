@@ -19,7 +19,7 @@ const SHARD: ShardId = ShardId(1);
 
 /// What a catalog must know again, links and times of reading left out.
 #[derive(Debug, PartialEq)]
-struct Known {
+pub struct Known {
     resources: Vec<ResourceRow>,
     snapshots: Vec<SnapshotRow>,
     points: Vec<RestorePointRow>,
@@ -27,7 +27,7 @@ struct Known {
     items: Vec<ItemRow>,
 }
 
-async fn known(home: &Home) -> Known {
+pub async fn known(home: &Home) -> Known {
     let catalog = &home.catalog;
     let snapshots = catalog.snapshot_list(None).await.unwrap();
     let resources = catalog.resource_list(None).await.unwrap();
@@ -46,7 +46,7 @@ async fn known(home: &Home) -> Known {
 }
 
 /// Fails with the first row that differs.
-fn assert_known(found: &Known, expected: &Known) {
+pub fn assert_known(found: &Known, expected: &Known) {
     assert_eq!(found.resources, expected.resources);
     assert_eq!(found.snapshots, expected.snapshots);
     for (found, expected) in found.points.iter().zip(&expected.points) {
@@ -123,7 +123,7 @@ async fn shard(home: &Home) -> holdfast_catalog::ShardRow {
 }
 
 /// Writes a snapshot of an older state as a holder of the lease would who woke up too late.
-async fn orphan(t: &TestContext, seq: u64, fence: u64) -> Snapshot {
+pub async fn orphan(t: &TestContext, seq: u64, fence: u64) -> Snapshot {
     let rows = t.home.catalog.snapshot_list(None).await.unwrap();
     let vault = t.home.vault(None).await.unwrap();
     let now = t.home.clock.now();
