@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it does stands in `commands`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +9,7 @@ use clap_complete::Shell;
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::OnConflict;
 use holdfast_graph::permissions::Feature;
+use holdfast_policy::Period;
 use holdfast_sim::FaultProfile;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -88,6 +90,8 @@ pub enum Command {
     /// Look after the vault
     #[command(subcommand)]
     Vault(Vault),
+    /// Take single messages out of every snapshot, for good
+    Erase(Erase),
     /// Look after the catalog
     #[command(subcommand)]
     Catalog(Catalog),
@@ -347,6 +351,8 @@ pub enum Vault {
         #[arg(long, value_name = "NAME")]
         vault: Option<String>,
     },
+    /// Forget snapshots by rules (none keeps all) and remove what nothing needs
+    Prune(Prune),
     /// Print the password with which stock restic opens a shard
     Password {
         /// Number of the shard
@@ -365,6 +371,43 @@ pub enum Vault {
         #[arg(long, value_name = "NAME")]
         vault: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// The vault by name or id; the first where absent
+    #[arg(long, value_name = "NAME")]
+    pub vault: Option<String>,
+    /// Keep the newest N snapshots of finished backups
+    #[arg(long, value_name = "N")]
+    pub keep_last: Option<NonZeroU32>,
+    /// Keep what is younger than this, counted from the newest: 36h, 30d, 7y
+    #[arg(long, value_name = "TIME")]
+    pub keep_within: Option<Period>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before snapshots are forgotten
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Erase {
+    #[command(flatten)]
+    pub source: Source,
+    /// Messages by path (a folder means all below it) or by id
+    #[arg(required = true, value_name = "PATH|ID")]
+    pub items: Vec<String>,
+    /// Why; it stays on record, so it must name no person
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

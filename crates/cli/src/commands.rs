@@ -6,6 +6,7 @@ mod catalog;
 mod completions;
 mod demo;
 mod doctor;
+mod erase;
 mod init;
 mod resources;
 mod restore;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Cat(args) => browse::cat(&open(global).await?, args).await,
         Command::Restore(args) => restore::run(&open(global).await?, args, out).await,
         Command::Vault(command) => vault::run(&open(global).await?, command, out).await,
+        Command::Erase(args) => erase::run(&open(global).await?, args, out).await,
         Command::Catalog(command) => catalog::run(global, command, out).await,
         Command::Doctor => doctor::run(&open(global).await?, out).await,
         Command::Sim(command) => sim::run(command, out).await,

@@ -4,7 +4,7 @@
 //! Names and subjects come from outside. Whatever a terminal could take for an order is replaced
 //! before it is shown to a person; JSON escapes it by itself.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use holdfast_model::Timestamp;
@@ -92,6 +92,23 @@ pub fn error_document(document: &Value) {
 /// Prints text on standard error; there is nobody to tell when that fails.
 pub fn error_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Asks whether to go on. A program, or a command without a terminal, has nobody to ask.
+pub fn confirm(out: Output, warning: &str) -> Result<()> {
+    if out.is_json() || !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    error_text(&format!("{warning} Go on? [y/N] "));
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|source| Error::System { what: "the terminal", source })?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Error::Stopped),
+    }
 }
 
 /// Text that a terminal takes as text: control characters and those that turn the direction of

@@ -1,14 +1,13 @@
 //! `restore`: brings messages back and proves that they are the same.
 
 use std::fmt::Write;
-use std::io::{self, BufRead, IsTerminal};
 
 use holdfast_engine::restore::{self, ItemReport, OnConflict, RestoreReport, RestoreRequest};
 use holdfast_engine::{Home, Progress};
 
 use super::exit_code;
 use crate::args::Restore;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::output::{self, Output, bytes, clean, count, of, time};
 use crate::progress;
 
@@ -26,30 +25,17 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
         dry_run: args.dry_run,
     };
     let replaces = request.on_conflict == OnConflict::Replace && !request.dry_run;
-    if replaces && !args.yes && !out.is_json() && !confirmed()? {
-        return Err(Error::Stopped);
+    if replaces && !args.yes {
+        output::confirm(
+            out,
+            "Messages that lie in the target will be deleted once the stored version is written \
+             and compared.",
+        )?;
     }
     let progress = Progress::default();
     let report = progress::watch(&progress, restore::restore(home, &request, &progress)).await?;
     out.show(&report, || human(&report))?;
     Ok(exit_code(report.outcome))
-}
-
-/// Asks whether messages may be replaced. Without a terminal there is nobody to ask.
-fn confirmed() -> Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Ok(true);
-    }
-    output::error_text(
-        "Messages that lie in the target will be deleted once the stored version is written and \
-         compared. Go on? [y/N] ",
-    );
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|source| Error::System { what: "the terminal", source })?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn human(report: &RestoreReport) -> String {

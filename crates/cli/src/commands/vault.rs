@@ -1,5 +1,7 @@
 //! `vault`: damage, passwords for stock restic, the recovery kit.
 
+mod prune;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
             let scope = read_share.map_or_else(|| (*read_data).into(), Scope::Share);
             check(home, vault.as_deref(), scope, out).await
         }
+        Vault::Prune(args) => prune::run(home, args, out).await,
         Vault::Password { shard, vault } => password(home, vault.as_deref(), *shard, out).await,
         Vault::Kit { out: dir, vault } => kit(home, vault.as_deref(), dir, out).await,
     }

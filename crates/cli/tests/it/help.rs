@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 27] = [
     &[],
     &["demo"],
     &["init"],
@@ -20,8 +20,10 @@ const COMMANDS: [&[&str]; 25] = [
     &["restore"],
     &["vault"],
     &["vault", "check"],
+    &["vault", "prune"],
     &["vault", "password"],
     &["vault", "kit"],
+    &["erase"],
     &["catalog"],
     &["catalog", "rebuild"],
     &["doctor"],

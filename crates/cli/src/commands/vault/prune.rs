@@ -1,0 +1,86 @@
+//! `vault prune`: forgets snapshots by rules, removes what nothing needs.
+
+use std::fmt::Write;
+
+use holdfast_engine::Home;
+use holdfast_engine::maintain::{self, PruneReport, PruneRequest, ShardPrune};
+use holdfast_policy::{KeepRule, Rules, Verdict};
+
+use crate::args::Prune;
+use crate::error::Result;
+use crate::output::{self, Output, bytes, clean, of, time};
+
+pub async fn run(home: &Home, args: &Prune, out: Output) -> Result<u8> {
+    let last = args.keep_last.map(KeepRule::Last);
+    let within = args.keep_within.map(KeepRule::Within);
+    let rules = Rules::new(last.into_iter().chain(within));
+    if !args.dry_run && !args.yes && !rules.keeps_all() {
+        let warning = format!("Snapshots beyond '{rules}' will be forgotten, for good.");
+        output::confirm(out, &warning)?;
+    }
+    let request = PruneRequest { vault: args.vault.clone(), rules, dry_run: args.dry_run };
+    let report = maintain::prune(home, &request).await?;
+    out.show(&report, || human(&report))?;
+    Ok(0)
+}
+
+fn human(report: &PruneReport) -> String {
+    let mut text = String::new();
+    for shard in &report.shards {
+        of_shard(&mut text, shard, report.dry_run);
+    }
+    if report.dry_run {
+        text.push_str("Dry run: nothing was changed.");
+    }
+    text
+}
+
+/// What became of a shard. Writing to a string cannot fail.
+fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
+    let evaluation = &shard.evaluation;
+    let (mut kept, mut waiting) = (0, 0);
+    for judged in &evaluation.snapshots {
+        match &judged.verdict {
+            Verdict::Kept { .. } => kept += 1,
+            verdict => {
+                waiting += u64::from(matches!(verdict, Verdict::Waits { .. }));
+                let (id, when) = (&judged.id[..judged.id.len().min(8)], time(Some(judged.time)));
+                let _ = writeln!(text, "  {} {when}  {}", clean(id), clean(&verdict.to_string()));
+            }
+        }
+    }
+    let planned = evaluation.plan().snapshots().len() as u64;
+    let word = if dry_run { "would be forgotten" } else { "forgotten" };
+    let _ = writeln!(
+        text,
+        "Shard {}: {} kept, {} {word}, {waiting} waiting for locks ({})",
+        evaluation.shard,
+        of(kept, "snapshot"),
+        of(planned, "snapshot"),
+        evaluation.rules,
+    );
+    for linked in &shard.linked {
+        let versions = of(linked.versions, "version");
+        let _ =
+            writeln!(text, "  {versions} of {} kept for a hold", clean(linked.resource.as_str()));
+    }
+    for erasure in &shard.erasures {
+        let state = if erasure.complete { "ended" } else { "still waits for locks" };
+        let _ = writeln!(text, "  an erasure from before {state}");
+    }
+    let data = &shard.data;
+    let free = if dry_run { "would be free" } else { "free" };
+    let _ = write!(
+        text,
+        "  {} {free} now, {} later",
+        bytes(data.bytes_freed),
+        bytes(data.bytes_freed_later)
+    );
+    if let Some(at) = data.removable_at {
+        let _ = write!(text, " (a prune after {})", time(Some(at)));
+    }
+    if let Some(until) = data.locked_until {
+        let _ = write!(text, " (locked until {})", time(Some(until)));
+    }
+    text.push('\n');
+}
