@@ -51,7 +51,7 @@ for algorithm in ("CRC32C", "CRC64NVME", "SHA1", "SHA256"):
         s3.put_object(Bucket=BUCKET, Key="sum", Body=body, ChecksumAlgorithm=algorithm)
         check(f"checksum {algorithm}", True)
     except Exception as error:  # some algorithms need a library that is not there
-        check(f"checksum {algorithm}", "awscrt" in str(error).lower() or "CRT" in str(error))
+        check(f"checksum {algorithm}", "crt" in str(error).lower())
 
 lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
 locked = s3.put_object(Bucket=BUCKET, Key="locked", Body=b"x", **lock)["VersionId"]

@@ -281,16 +281,19 @@ pub(crate) async fn default_retention_needs_a_checksum(w: &World) -> Outcome {
 }
 
 pub(crate) async fn default_retention_is_days_or_years(w: &World) -> Outcome {
-    let both = "<Mode>GOVERNANCE</Mode><Days>1</Days><Years>1</Years>";
-    w.default_retention("locked", both).await?.refused(400, "MalformedXML")?;
-    w.default_retention("locked", "<Mode>GOVERNANCE</Mode>").await?.refused(400, "MalformedXML")?;
-    let none = "<Mode>GOVERNANCE</Mode><Days>0</Days>";
-    w.default_retention("locked", none).await?.refused(400, "InvalidArgument")
+    w.create_bucket("periods", true).await?.expect(200)?;
+    let set = |period: &'static str| async move {
+        w.default_retention("periods", &format!("<Mode>GOVERNANCE</Mode>{period}")).await
+    };
+    set("<Days>1</Days><Years>1</Years>").await?.refused(400, "MalformedXML")?;
+    set("").await?.refused(400, "MalformedXML")?;
+    set("<Days>0</Days>").await?.refused(400, "InvalidArgument")
 }
 
 pub(crate) async fn lock_configuration_needs_versions(w: &World) -> Outcome {
+    w.create_bucket("unversioned", false).await?.expect(200)?;
     let rule = "<Mode>GOVERNANCE</Mode><Days>1</Days>";
-    w.default_retention("plain", rule).await?.refused(409, "InvalidBucketState")
+    w.default_retention("unversioned", rule).await?.refused(409, "InvalidBucketState")
 }
 
 pub(crate) async fn absent_locks_are_not_found(w: &World) -> Outcome {

@@ -104,8 +104,9 @@ pub(crate) async fn suspended_writes_replace_null(w: &World) -> Outcome {
 }
 
 pub(crate) async fn lock_bucket_cannot_be_suspended(w: &World) -> Outcome {
-    w.versioning("locked", "Suspended").await?.refused(409, "InvalidBucketState")?;
-    let state = w.root.call("GET", format!("{}?versioning", w.bucket("locked")));
+    w.create_bucket("always", true).await?.expect(200)?;
+    w.versioning("always", "Suspended").await?.refused(409, "InvalidBucketState")?;
+    let state = w.root.call("GET", format!("{}?versioning", w.bucket("always")));
     state.send().await?.expect(200)?.has("Status", "Enabled")
 }
 
