@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
+use crate::extend::Leaning;
 use crate::id::{FileId, sha256};
 use crate::index::{Index, Location};
 use crate::limits;
@@ -17,6 +18,8 @@ use crate::repository::Repository;
 pub(crate) struct Blobs {
     pub(crate) repository: Arc<Repository>,
     known: Mutex<Known>,
+    /// Hears of the packs whose blobs are wanted again.
+    leaning: Option<Leaning>,
 }
 
 struct Known {
@@ -44,7 +47,7 @@ impl Blobs {
     /// Loads the index of a repository.
     pub(crate) fn load(repository: Arc<Repository>) -> Result<Self> {
         let known = Known { index: Index::load(&repository)?, new: HashMap::new() };
-        Ok(Self { repository, known: Mutex::new(known) })
+        Ok(Self { repository, known: Mutex::new(known), leaning: None })
     }
 
     /// The same for reading: where index files are damaged, what they knew is taken from the headers
@@ -55,7 +58,7 @@ impl Blobs {
                 tracing::warn!(file, what, "reading the headers of the packs instead");
                 let index = Index::load_with_headers(&repository)?;
                 let known = Known { index, new: HashMap::new() };
-                Ok(Self { repository, known: Mutex::new(known) })
+                Ok(Self { repository, known: Mutex::new(known), leaning: None })
             }
             loaded => loaded,
         }
@@ -64,14 +67,27 @@ impl Blobs {
     /// The same from those index files that can be read.
     pub(crate) fn load_readable(repository: Arc<Repository>) -> Result<Self> {
         let known = Known { index: Index::load_readable(&repository)?, new: HashMap::new() };
-        Ok(Self { repository, known: Mutex::new(known) })
+        Ok(Self { repository, known: Mutex::new(known), leaning: None })
+    }
+
+    /// The same, for a writer whose snapshots must not lean on packs whose locks end.
+    pub(crate) fn leaning(self, leaning: Option<Leaning>) -> Self {
+        Self { leaning, ..self }
+    }
+
+    /// Makes sure that what a new snapshot needs stays locked; see [`Leaning::secure`].
+    pub(crate) fn secure_locks(&self) -> Result<()> {
+        match &self.leaning {
+            Some(leaning) => leaning.secure(&self.repository.backend),
+            None => Ok(()),
+        }
     }
 
     /// True when the blob is new and the caller must store it; false when it is stored or on its
     /// way. Readers have it from here on.
     pub(crate) fn claim(&self, kind: BlobKind, id: [u8; 32], plain: &Bytes) -> bool {
         let mut known = self.known();
-        if known.contains(kind, &id) {
+        if self.has(&known, kind, &id) {
             return false;
         }
         known.new.insert((kind, id), New::Queued(plain.clone()));
@@ -90,6 +106,9 @@ impl Blobs {
 
     /// A pack has been written.
     pub(crate) fn stored(&self, pack: &PackInfo) {
+        if let Some(leaning) = &self.leaning {
+            leaning.wrote(pack.id);
+        }
         let mut known = self.known();
         for blob in &pack.blobs {
             let (offset, length, size) = (blob.offset, blob.length, blob.size);
@@ -110,7 +129,16 @@ impl Blobs {
     }
 
     pub(crate) fn contains(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
-        self.known().contains(kind, id)
+        self.has(&self.known(), kind, id)
+    }
+
+    fn has(&self, known: &Known, kind: BlobKind, id: &[u8; 32]) -> bool {
+        match (&self.leaning, known.index.get(kind, id)) {
+            (Some(leaning), Some(at)) => leaning.on(at.pack),
+            (None, Some(_)) => {}
+            (_, None) => return known.new.contains_key(&(kind, *id)),
+        }
+        true
     }
 
     /// Number of blobs in index files.
@@ -164,12 +192,6 @@ impl Blobs {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    fn contains(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
-        self.new.contains_key(&(kind, *id)) || self.index.get(kind, id).is_some()
     }
 }
 

@@ -85,7 +85,7 @@ impl Control {
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
         // Before the index is read: what it names stays while the lock is there.
         let lock = RepositoryLock::place(Arc::clone(&self.repository), host, clock)?;
-        let blobs = Blobs::load(Arc::clone(&self.repository))?;
+        let blobs = Blobs::load(Arc::clone(&self.repository))?.leaning(self.vault.leaning());
         let writer = Writer::new(blobs, lock, Compression::default())?;
         let tree = apply(&writer, head.as_ref().map(|head| head.tree), changes)?;
         if head.as_ref().is_some_and(|head| head.tree == tree) {
@@ -124,16 +124,15 @@ impl Control {
     /// The present state: the snapshot that the newest head file names, or, where that is damaged,
     /// the one of its number. Without heads, the snapshot with the highest `seq`.
     fn head(&self) -> Result<Option<Snapshot>> {
-        let heads = self.vault.store().list(HEADS)?;
-        let Some(newest) = heads.last() else {
+        let Some(newest) = self.newest_head()? else {
             return Ok(shard::snapshots(&self.repository)?.pop());
         };
-        if let Ok(Some(snapshot)) = self.named(&newest.key) {
+        if let Ok(Some(snapshot)) = self.named(&newest) {
             return Ok(Some(snapshot));
         }
-        let damaged = || Error::damaged(&newest.key, "does not name the snapshot of its number");
+        let damaged = || Error::damaged(&newest, "does not name the snapshot of its number");
         let mut snapshots = shard::snapshots(&self.repository)?;
-        snapshots.retain(|snapshot| head_name(snapshot.tags.seq) == newest.key);
+        snapshots.retain(|snapshot| head_name(snapshot.tags.seq) == newest);
         match (snapshots.pop(), snapshots.pop()) {
             (Some(snapshot), None) => Ok(Some(snapshot)),
             // None, or one of them was nobody's state.
@@ -149,6 +148,27 @@ impl Control {
         let file: SnapshotJson = self.repository.load(Kind::Snapshot, &id)?;
         Ok(file.into_snapshot(id).filter(|snapshot| head_name(snapshot.tags.seq) == head))
     }
+
+    /// The newest head file. Some object stores list a file only some time after it was written,
+    /// so those that follow the newest that is listed are asked for by name.
+    fn newest_head(&self) -> Result<Option<String>> {
+        let store = self.vault.store();
+        let mut newest = store.list(HEADS)?.pop().map(|file| file.key);
+        let Some(mut seq) = newest.as_deref().map_or(Some(0), seq_of) else { return Ok(newest) };
+        loop {
+            seq += 1;
+            let next = head_name(Seq(seq));
+            if store.get_within(&next, limits::SMALL as u64)?.is_none() {
+                return Ok(newest);
+            }
+            newest = Some(next);
+        }
+    }
+}
+
+fn seq_of(head: &str) -> Option<u64> {
+    let seq = head.rsplit('/').next()?.parse().ok()?;
+    (seq < limits::COUNTER && head_name(Seq(seq)) == head).then_some(seq)
 }
 
 /// The file that says which snapshot is a state.

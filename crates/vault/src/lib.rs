@@ -22,6 +22,7 @@ mod crypto;
 mod cut;
 mod edit;
 mod error;
+mod extend;
 mod fanout;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -51,6 +52,7 @@ pub use crypto::VaultSecret;
 pub use cut::{CUT_RULE, Cut};
 pub use edit::Edit;
 pub use error::{Error, ErrorKind, Result};
+pub use extend::{ExtendReport, LockReport};
 pub use fanout::Fanout;
 pub use id::{BlobId, TreeId};
 pub use maintain::{
@@ -62,7 +64,9 @@ pub use reader::Reader;
 pub use shard::Shard;
 pub use snapshot::{Snapshot, SnapshotKind, Tags};
 pub use store::{
-    Creation, Guard, LocalStore, LockMode, LockPolicy, Locks, MemoryStore, Store, Stored,
+    AzureLocation, Bandwidth, Creation, Credentials, FileVersion, Guard, LocalStore, Location,
+    LockMode, LockPolicy, Locks, MemoryStore, Pause, Rights, S3Location, Store, StoreOptions,
+    Stored, open_for_maintenance, open_store, probe,
 };
 #[doc(hidden)]
 pub use store::{Disk, DiskFile};

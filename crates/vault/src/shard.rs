@@ -10,6 +10,7 @@ use crate::blobs::Blobs;
 use crate::check::{CheckReport, ReadData, check};
 use crate::compression::Compression;
 use crate::error::Result;
+use crate::extend::is_due;
 use crate::lock::RepositoryLock;
 use crate::reader::Reader;
 use crate::repository::Repository;
@@ -87,6 +88,9 @@ impl Shard {
     /// and removed when the writer is dropped. What a writer that died left behind (its lock, its
     /// temporary files) goes first.
     ///
+    /// Where the vault locks what it holds and the locks of the shard were not prolonged in the
+    /// last ten days, that is done first.
+    ///
     /// That there is one writer per shard is the caller's affair (lease); two do not damage
     /// anything.
     pub fn writer(&self) -> Result<Writer> {
@@ -101,7 +105,13 @@ impl Shard {
         let repository = Arc::clone(&self.repository);
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
         let lock = RepositoryLock::place(repository, host, clock)?;
-        Writer::new(Blobs::load(Arc::clone(&self.repository))?, lock, compression)
+        if let Some(locks) = self.vault.store().locks()
+            && is_due(locks, self.repository.backend.name(), self.vault.clock())?
+        {
+            self.extend_locks()?;
+        }
+        let blobs = Blobs::load(Arc::clone(&self.repository))?;
+        Writer::new(blobs.leaning(self.vault.leaning()), lock, compression)
     }
 
     /// Looks for damage: every file by its name, every tree, every reference; and so much of the

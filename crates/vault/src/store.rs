@@ -4,9 +4,20 @@
 //! with `/`, the same on every store (`vault.json`, `keys/1.json`, `shards/1/data/ab/<id>`), so
 //! that a vault can be copied file by file from one kind of store to another.
 
+mod as_of;
+mod azure;
 mod disk;
+mod kept;
+mod limit;
 mod local;
+mod location;
 mod memory;
+mod object;
+mod open;
+mod options;
+mod s3;
+mod transport;
+mod xml;
 
 use std::fmt;
 use std::fs::File;
@@ -22,9 +33,14 @@ use crate::error::{Error, Result};
 
 #[doc(hidden)]
 pub use disk::{Disk, DiskFile};
+pub use limit::{Bandwidth, Pause};
 pub use local::LocalStore;
 pub(crate) use local::{create_dir, sync_dir};
+pub use location::{AzureLocation, Location, S3Location};
 pub use memory::MemoryStore;
+pub(crate) use object::PROBE;
+pub use open::{Rights, open_for_maintenance, open_store, probe};
+pub use options::{Credentials, StoreOptions};
 
 /// A file that a store lists.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,6 +161,29 @@ fn too_large(key: &str, limit: u64) -> Error {
     Error::damaged(key, format!("has more than {limit} bytes, which none is written with"))
 }
 
+/// The next whole second: ends of locks have no fractions.
+fn whole_second(time: Timestamp) -> Timestamp {
+    let up = i64::from(time.subsec_nanosecond() > 0);
+    Timestamp::from_second(time.as_second().saturating_add(up)).unwrap_or(time)
+}
+
+/// A version of a file, or the marker of its deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileVersion {
+    /// The file's key.
+    pub key: String,
+    /// What the store calls the version.
+    pub id: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was made.
+    pub created: Timestamp,
+    /// It marks a deletion.
+    pub deleted: bool,
+    /// It is what a reader gets who asks for no version.
+    pub current: bool,
+}
+
 /// How strict a lock is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -185,8 +224,15 @@ pub trait Locks: Send + Sync {
     /// there.
     fn locked_until(&self, key: &str) -> Result<Option<Timestamp>>;
 
+    /// All versions of the files below `prefix/`, or of the file of this name, by key, those of
+    /// one file newest first. It costs what a listing costs.
+    fn versions(&self, prefix: &str) -> Result<Vec<FileVersion>>;
+
     /// Locks the current version of a file until then; a later end stays.
     fn prolong(&self, key: &str, until: Timestamp) -> Result<()>;
+
+    /// The same for a version by its id.
+    fn prolong_version(&self, key: &str, version: &str, until: Timestamp) -> Result<()>;
 
     /// The store as it was at a time: the newest versions that are not younger, whatever was
     /// deleted or overwritten since. Reads only.

@@ -11,12 +11,13 @@ use crate::backend::Backend;
 use crate::control::Control;
 use crate::crypto::{VaultSecret, fill_random, seal, stretch, unseal};
 use crate::error::{Error, Result};
+use crate::extend::{Leaning, LockEnds};
 use crate::id::sha256;
 use crate::keys;
 use crate::limits;
 use crate::repository::Repository;
 use crate::shard::Shard;
-use crate::store::{Creation, LocalStore, Store};
+use crate::store::{Creation, LocalStore, PROBE, Store};
 
 /// Name of the file that makes a folder a vault.
 const VAULT_FILE: &str = "vault.json";
@@ -38,6 +39,13 @@ struct Opened {
     id: String,
     secret: VaultSecret,
     clock: Clock,
+    lock_ends: LockEnds,
+}
+
+impl Opened {
+    fn new(store: Arc<dyn Store>, id: String, secret: VaultSecret, clock: Clock) -> Self {
+        Self { store, id, secret, clock, lock_ends: LockEnds::default() }
+    }
 }
 
 /// `vault.json`.
@@ -81,19 +89,24 @@ impl Vault {
         passphrase: &Secret,
         clock: Clock,
     ) -> Result<(Self, VaultSecret)> {
-        if !store.list("")?.is_empty() {
+        if store.list("")?.iter().any(|file| file.key != PROBE) {
             return Err(Error::Exists { path: store.location().into() });
         }
         let secret = VaultSecret::random();
         let file = VaultFile::new(&secret, passphrase, clock.now())?;
         let id = file.id.clone();
-        let vault = Self(Arc::new(Opened { store, id, secret: secret.clone(), clock }));
+        let vault = Self(Arc::new(Opened::new(store, id, secret.clone(), clock)));
         vault.create_repository(CONTROL)?;
         // Last, so that a store with this file is a whole vault.
         match vault.store().create(VAULT_FILE, &[Bytes::from(file.to_json())])? {
             Creation::Made => Ok((vault, secret)),
             Creation::Exists => Err(Error::Exists { path: vault.location().into() }),
         }
+    }
+
+    /// Whether a store holds a vault.
+    pub fn is_in(store: &dyn Store) -> Result<bool> {
+        Ok(store.get_within(VAULT_FILE, limits::SMALL as u64)?.is_some())
     }
 
     /// The secret of a vault in a folder from its passphrase; see [`Vault::unlock_in`].
@@ -133,7 +146,7 @@ impl Vault {
         if hex::encode(*secret.derive(&verifier_label(&file.id))) != file.verifier {
             return Err(Error::WrongSecret { location: store.location() });
         }
-        Ok(Self(Arc::new(Opened { store, id: file.id, secret, clock })))
+        Ok(Self(Arc::new(Opened::new(store, file.id, secret, clock))))
     }
 
     /// Puts the secret behind another passphrase. The secret, and with it every password that
@@ -240,6 +253,12 @@ impl Vault {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// What watches over the packs on which a new snapshot leans, where the store locks files.
+    pub(crate) fn leaning(&self) -> Option<Leaning> {
+        self.store().locks()?;
+        Some(Leaning::new(self.clock().clone(), Arc::clone(&self.0.lock_ends)))
     }
 
     /// Host name of our restic locks: unique, and no machine's.

@@ -177,6 +177,7 @@ impl Writer {
             self.queue.finish_packs(kind)?;
         }
         threads::write_index(&self.queue).map_err(|error| self.queue.fail(error))?;
+        self.blobs().secure_locks().map_err(|error| self.queue.fail(error))?;
         tracing::debug!(target: "holdfast::stage", stage = "snapshot");
         let stored = self.blobs().repository.store(Kind::Snapshot, &file);
         let id = stored.map_err(|error| self.queue.fail(error))?;

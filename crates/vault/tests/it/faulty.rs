@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use holdfast_model::{Clock, Timestamp};
 use holdfast_vault::{
-    Creation, Error, LockMode, LockPolicy, Locks, MemoryStore, Result, Store, Stored,
+    Creation, Error, FileVersion, LockMode, LockPolicy, Locks, MemoryStore, Result, Store, Stored,
 };
 use jiff::SignedDuration;
 
@@ -161,6 +161,14 @@ impl Locks for Held {
     fn prolong(&self, key: &str, until: Timestamp) -> Result<()> {
         self.until.lock().unwrap().insert(key.to_owned(), until);
         Ok(())
+    }
+
+    fn versions(&self, _: &str) -> Result<Vec<FileVersion>> {
+        Ok(Vec::new())
+    }
+
+    fn prolong_version(&self, _: &str, _: &str, _: Timestamp) -> Result<()> {
+        unreachable!("there are no versions")
     }
 
     fn as_of(&self, _: Timestamp) -> Result<Arc<dyn Store>> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
+mod azure;
 mod campaign;
 mod campaign_faults;
 mod campaign_flips;
@@ -18,11 +19,14 @@ mod edits;
 mod erase;
 mod faulty;
 mod history;
+mod locks;
 mod maintain;
 mod prune;
 mod repair;
 mod restic;
+mod s3;
 mod store;
+mod stores;
 mod vaults;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,372 @@
+//! Locks that do not end while something is needed.
+//!
+//! A file is locked when it is written, for the period of the vault and ten days. What a living
+//! snapshot needs is prolonged to that again when less than the period is left. Writers do that
+//! once in ten days, so that each file costs two requests in that time. What is needed is what the index files in force name, as well as
+//! these, the snapshots, the keys and the configuration: a pack that prune has marked is not
+//! prolonged any more.
+
+mod lean;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use holdfast_model::{Clock, Timestamp};
+
+use crate::backend::Kind;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::id::FileId;
+use crate::index;
+use crate::repository::Repository;
+use crate::shard::Shard;
+use crate::store::{FileVersion, LockPolicy, Locks, Store};
+use crate::vault::Vault;
+
+pub(crate) use lean::{Leaning, LockEnds};
+
+/// Requests that are sent at once.
+const THREADS: usize = 16;
+
+/// What [`Vault::extend_locks`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtendReport {
+    /// Files that are needed.
+    pub files: u64,
+    /// Files (or versions of them) whose lock was prolonged.
+    pub prolonged: u64,
+    /// Requests beside the listing of versions, one for each thousand of these.
+    pub requests: u64,
+    /// Needed files that are gone, or that somebody has deleted or overwritten. All versions of
+    /// these were prolonged, so that the vault can be read as it was before.
+    pub tampered: Vec<String>,
+}
+
+/// What the locks of needed files look like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockReport {
+    /// Files that are needed.
+    pub files: u64,
+    /// Those among them that are not locked at all.
+    pub unlocked: u64,
+    /// The first end of a lock.
+    pub earliest: Option<Timestamp>,
+    /// The earliest end is nearer than a third of the period, or something is not locked.
+    pub warn: bool,
+    /// As in [`ExtendReport::tampered`].
+    pub tampered: Vec<String>,
+}
+
+impl ExtendReport {
+    fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.prolonged += other.prolonged;
+        self.requests += other.requests;
+        self.tampered.extend(other.tampered);
+    }
+}
+
+impl LockReport {
+    fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.unlocked += other.unlocked;
+        self.earliest = [self.earliest, other.earliest].into_iter().flatten().min();
+        self.warn |= other.warn;
+        self.tampered.extend(other.tampered);
+    }
+}
+
+impl Vault {
+    /// Prolongs the locks of everything that is needed in the vault; `None` where its store locks
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] where the credentials may not prolong; what could be prolonged is.
+    pub fn extend_locks(&self) -> Result<Option<ExtendReport>> {
+        let Some(mut report) = self.extend_own()? else { return Ok(None) };
+        for id in self.shard_ids()? {
+            report.add(self.shard(id)?.extend_locks()?.unwrap_or_default());
+        }
+        report.add(self.control()?.extend_locks()?.unwrap_or_default());
+        Ok(Some(report))
+    }
+
+    /// The same only for those repositories for which that was not done in the last ten days: one
+    /// request for each where it was.
+    ///
+    /// # Errors
+    /// As [`Vault::extend_locks`].
+    pub fn extend_due_locks(&self) -> Result<Option<ExtendReport>> {
+        let Some(locks) = self.store().locks() else { return Ok(None) };
+        let mut report = ExtendReport::default();
+        let due = |repository: &str| is_due(locks, repository, self.clock());
+        for id in self.shard_ids()? {
+            if due(&format!("shards/{id}"))? {
+                report.add(self.shard(id)?.extend_locks()?.unwrap_or_default());
+            }
+        }
+        if due("control")? {
+            report.add(self.extend_own()?.unwrap_or_default());
+            report.add(self.control()?.extend_locks()?.unwrap_or_default());
+        }
+        Ok(Some(report))
+    }
+
+    /// The locks of everything that is needed in the vault; `None` where its store locks nothing.
+    /// One request for each file.
+    pub fn lock_report(&self) -> Result<Option<LockReport>> {
+        let Some(task) = self.own_files()? else { return Ok(None) };
+        let mut report = task.look()?;
+        for id in self.shard_ids()? {
+            report.add(self.shard(id)?.lock_report()?.unwrap_or_default());
+        }
+        report.add(self.control()?.lock_report()?.unwrap_or_default());
+        Ok(Some(report))
+    }
+
+    fn extend_own(&self) -> Result<Option<ExtendReport>> {
+        self.own_files()?.map(|task| task.extend()).transpose()
+    }
+
+    /// `vault.json` and the sealed keys, which lie in no repository.
+    fn own_files(&self) -> Result<Option<Task<'_>>> {
+        let store = &**self.store();
+        let keys = store.list("keys")?.into_iter().map(|file| file.key);
+        let needed = keys.chain(["vault.json".to_owned()]).collect();
+        Task::new(store, needed, &["keys", "vault.json"], self.clock())
+    }
+}
+
+impl Shard {
+    /// Prolongs the locks of everything that the shard's snapshots need; `None` where the store
+    /// locks nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::extend_locks`].
+    pub fn extend_locks(&self) -> Result<Option<ExtendReport>> {
+        self.lock_task()?.map(|task| task.extend()).transpose()
+    }
+
+    /// The locks of everything that the shard's snapshots need.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where an index file cannot be read.
+    pub fn lock_report(&self) -> Result<Option<LockReport>> {
+        self.lock_task()?.map(|task| task.look()).transpose()
+    }
+
+    fn lock_task(&self) -> Result<Option<Task<'_>>> {
+        Task::of_repository(self.repository(), BTreeSet::new(), self.vault().clock())
+    }
+}
+
+impl Control {
+    /// As [`Shard::extend_locks`].
+    ///
+    /// # Errors
+    /// As [`Vault::extend_locks`].
+    pub fn extend_locks(&self) -> Result<Option<ExtendReport>> {
+        self.lock_task()?.map(|task| task.extend()).transpose()
+    }
+
+    /// As [`Shard::lock_report`].
+    ///
+    /// # Errors
+    /// As [`Shard::lock_report`].
+    pub fn lock_report(&self) -> Result<Option<LockReport>> {
+        self.lock_task()?.map(|task| task.look()).transpose()
+    }
+
+    fn lock_task(&self) -> Result<Option<Task<'_>>> {
+        // Only the newest says which state is in force.
+        let head = self.vault().store().list("control/heads")?.pop().map(|file| file.key);
+        let further = head.into_iter().collect();
+        Task::of_repository(self.repository(), further, self.vault().clock())
+    }
+}
+
+/// Whether the locks of a repository were not prolonged in the last ten days. Its `config` is
+/// prolonged after everything else, so its lock tells when that was done; one that ends later
+/// than ours do tells nothing.
+pub(crate) fn is_due(locks: &dyn Locks, repository: &str, clock: &Clock) -> Result<bool> {
+    let (policy, now) = (locks.policy(), clock.now());
+    let end = locks.locked_until(&format!("{repository}/config"))?;
+    let usual = least(policy, now)..=policy.until(now);
+    Ok(!end.is_some_and(|end| usual.contains(&end)))
+}
+
+/// The end that the lock of a needed file must have now.
+fn least(policy: LockPolicy, now: Timestamp) -> Timestamp {
+    now.saturating_add(policy.period).unwrap_or(Timestamp::MAX)
+}
+
+/// Files whose locks matter.
+struct Task<'a> {
+    locks: &'a dyn Locks,
+    /// The last is the one that tells that all the others are done.
+    needed: Vec<String>,
+    versions: BTreeMap<String, Vec<FileVersion>>,
+    now: Timestamp,
+}
+
+impl<'a> Task<'a> {
+    fn new(
+        store: &'a dyn Store,
+        needed: Vec<String>,
+        prefixes: &[&str],
+        clock: &Clock,
+    ) -> Result<Option<Self>> {
+        let Some(locks) = store.locks() else { return Ok(None) };
+        let mut versions: BTreeMap<String, Vec<FileVersion>> = BTreeMap::new();
+        for prefix in prefixes {
+            for version in locks.versions(prefix)? {
+                versions.entry(version.key.clone()).or_default().push(version);
+            }
+        }
+        Ok(Some(Self { locks, needed, versions, now: clock.now() }))
+    }
+
+    fn of_repository(
+        repository: &'a Repository,
+        further: BTreeSet<String>,
+        clock: &Clock,
+    ) -> Result<Option<Self>> {
+        let store = &**repository.backend.store();
+        if store.locks().is_none() {
+            return Ok(None);
+        }
+        let mut needed = needed_by(repository)?;
+        needed.extend(further);
+        let config = repository.backend.label(Kind::Config, &FileId([0; 32]));
+        let needed = needed.into_iter().chain([config]).collect();
+        Self::new(store, needed, &[repository.backend.name()], clock)
+    }
+
+    fn extend(&self) -> Result<ExtendReport> {
+        let report = Mutex::new(ExtendReport::default());
+        let (last, first) = self.needed.split_last().expect("no repository is empty");
+        let extend = |key: &String| {
+            let done = self.extend_file(key)?;
+            report.lock().unwrap_or_else(PoisonError::into_inner).add(done);
+            Ok(())
+        };
+        each(first, extend)?;
+        extend(last)?;
+        let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.tampered.sort_unstable();
+        Ok(report)
+    }
+
+    fn extend_file(&self, key: &str) -> Result<ExtendReport> {
+        let until = self.locks.policy().until(self.now);
+        let versions = self.versions.get(key).map_or(&[][..], Vec::as_slice);
+        let mut report = ExtendReport { files: 1, ..ExtendReport::default() };
+        if let [only] = versions
+            && only.current
+            && !only.deleted
+        {
+            if self.ends_soon(key, &mut report)? {
+                self.locks.prolong(key, until)?;
+                report.prolonged += 1;
+                report.requests += 1;
+            }
+            return Ok(report);
+        }
+        if !is_replaceable(key) || versions.first().is_none_or(|newest| newest.deleted) {
+            report.tampered.push(key.to_owned());
+        }
+        for version in versions.iter().filter(|version| !version.deleted) {
+            self.locks.prolong_version(key, &version.id, until)?;
+            report.prolonged += 1;
+            report.requests += 1;
+        }
+        Ok(report)
+    }
+
+    /// Whether the lock of a file leaves less than the period. That of `config` is always set anew:
+    /// it tells when all this was done.
+    fn ends_soon(&self, key: &str, report: &mut ExtendReport) -> Result<bool> {
+        if key.ends_with("/config") {
+            return Ok(true);
+        }
+        report.requests += 1;
+        let end = self.locks.locked_until(key)?;
+        Ok(end.is_none_or(|end| end < least(self.locks.policy(), self.now)))
+    }
+
+    fn look(&self) -> Result<LockReport> {
+        let report = Mutex::new(LockReport::default());
+        each(&self.needed, |key| {
+            let looked = self.look_at(key)?;
+            report.lock().unwrap_or_else(PoisonError::into_inner).add(looked);
+            Ok(())
+        })?;
+        let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.tampered.sort_unstable();
+        let third = self.locks.policy().period.checked_div(3).unwrap_or_default();
+        let limit = self.now.saturating_add(third).unwrap_or(Timestamp::MAX);
+        report.warn = report.unlocked > 0 || report.earliest.is_some_and(|end| end < limit);
+        Ok(report)
+    }
+
+    fn look_at(&self, key: &str) -> Result<LockReport> {
+        let earliest = self.locks.locked_until(key)?;
+        let mut report = LockReport { files: 1, earliest, ..LockReport::default() };
+        report.unlocked = u64::from(earliest.is_none());
+        let versions = self.versions.get(key).map_or(&[][..], Vec::as_slice);
+        let whole = match versions {
+            [only] => only.current && !only.deleted,
+            [newest, ..] => is_replaceable(key) && newest.current && !newest.deleted,
+            [] => false,
+        };
+        if !whole {
+            report.tampered.push(key.to_owned());
+        }
+        Ok(report)
+    }
+}
+
+/// Files that Holdfast replaces itself: a second version is no sign of an attack.
+fn is_replaceable(key: &str) -> bool {
+    key == "vault.json" || key.starts_with("keys/")
+}
+
+/// What the snapshots of a repository need, but for its `config`.
+fn needed_by(repository: &Repository) -> Result<BTreeSet<String>> {
+    let backend = &repository.backend;
+    let mut needed = BTreeSet::new();
+    for kind in [Kind::Key, Kind::Snapshot, Kind::Index] {
+        for (id, _) in backend.files(kind)? {
+            needed.insert(backend.label(kind, &id));
+            if kind == Kind::Index {
+                let packs = index::read(repository, &id)?;
+                needed.extend(packs.iter().map(|pack| backend.label(Kind::Pack, &pack.id)));
+            }
+        }
+    }
+    Ok(needed)
+}
+
+/// Does some work for each, several at a time; the first error ends it.
+fn each(keys: &[String], work: impl Fn(&String) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    let run = || {
+        while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(err) = work(key) {
+                next.store(keys.len(), Ordering::Relaxed);
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(err);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS.min(keys.len()) {
+            scope.spawn(run);
+        }
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(err) => Err(err),
+        None => Ok(()),
+    }
+}
