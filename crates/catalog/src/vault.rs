@@ -18,6 +18,9 @@ pub struct VaultRow {
     pub location: String,
     /// The vault secret, sealed under the instance key by the engine.
     pub sealed_secret: Vec<u8>,
+    /// How its storage is used, credentials among it, sealed in the same way; absent for a vault
+    /// in a folder without anything special.
+    pub sealed_storage: Option<Vec<u8>>,
     /// When it was added to this instance.
     pub created_at: Timestamp,
 }
@@ -40,6 +43,7 @@ impl FromRow for VaultRow {
             name: row.text("name")?,
             location: row.text("location")?,
             sealed_secret: row.bytes("sealed_secret")?,
+            sealed_storage: row.opt_bytes("sealed_storage")?,
             created_at: row.time("created_at")?,
         })
     }
@@ -51,15 +55,33 @@ impl Catalog {
     /// # Errors
     /// [`Error::Exists`] when its name or id is taken.
     pub async fn vault_add(&self, vault: &VaultRow) -> Result<()> {
-        let statement = sql("INSERT INTO vault (id, name, location, sealed_secret, created_at) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
+        let statement = sql("INSERT INTO vault (id, name, location, sealed_secret, created_at, \
+             sealed_storage) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING")
         .text(&vault.id)
         .text(&vault.name)
         .text(&vault.location)
         .bytes(&vault.sealed_secret)
-        .time(vault.created_at);
+        .time(vault.created_at)
+        .opt_bytes(vault.sealed_storage.as_deref());
         match self.execute(statement).await?.rows_affected() {
             0 => Err(Error::Exists { what: "vault", name: vault.name.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes where a vault lies now, and how it is opened; its name and id stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn vault_update(&self, vault: &VaultRow) -> Result<()> {
+        let statement = sql("UPDATE vault SET location = $2, sealed_secret = $3, \
+             sealed_storage = $4 WHERE id = $1")
+        .text(&vault.id)
+        .text(&vault.location)
+        .bytes(&vault.sealed_secret)
+        .opt_bytes(vault.sealed_storage.as_deref());
+        match self.execute(statement).await?.rows_affected() {
+            0 => Err(Error::NotFound { what: "vault", name: vault.name.clone() }),
             _ => Ok(()),
         }
     }

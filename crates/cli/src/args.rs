@@ -11,6 +11,7 @@ use holdfast_engine::restore::OnConflict;
 use holdfast_graph::permissions::Feature;
 use holdfast_policy::Period;
 use holdfast_sim::FaultProfile;
+use holdfast_vault::Location;
 
 const EXIT_CODES: &str = "Exit codes:
   0   done
@@ -125,15 +126,14 @@ pub struct Demo {
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Folder of the vault: new, empty, or an existing vault [default: vault in the home folder]
-    #[arg(long, value_name = "DIR")]
-    pub vault: Option<PathBuf>,
-    /// File that holds the passphrase of the vault; without it you are asked
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
-    /// Recovery kit that opens an existing vault in place of the passphrase
-    #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
-    pub kit: Option<PathBuf>,
+    /// Where the vault lies: a folder, s3://BUCKET/PREFIX or azblob://CONTAINER/PREFIX; new, empty,
+    /// or an existing vault [default: vault in the home folder]
+    #[arg(long, value_name = "LOCATION")]
+    pub vault: Option<Location>,
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -332,8 +332,108 @@ impl From<Conflict> for OnConflict {
     }
 }
 
+/// How the storage of a vault is used.
+#[derive(Debug, Default, Args)]
+pub struct StorageArgs {
+    /// File of credentials that read and write: lines like AWS_ACCESS_KEY_ID=… or
+    /// AZURE_STORAGE_SAS_TOKEN=…; without it those of the environment serve
+    #[arg(long, value_name = "FILE")]
+    pub credentials_file: Option<PathBuf>,
+    /// File of credentials that may delete too, used by prune and erase only
+    #[arg(long, value_name = "FILE", requires = "credentials_file")]
+    pub maintenance_credentials_file: Option<PathBuf>,
+    /// Lock what is written: S3 Object Lock, or version-level immutability of Azure
+    #[arg(long, value_enum, value_name = "MODE", requires = "lock_days")]
+    pub lock: Option<Lock>,
+    /// For how many days everything that is needed stays locked
+    #[arg(long, value_name = "N", requires = "lock", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub lock_days: Option<u32>,
+    /// Remove nothing but in prune and erase
+    #[arg(long)]
+    pub append_only: bool,
+    /// Give the files of a folder the immutable flag (needs CAP_LINUX_IMMUTABLE)
+    #[arg(long)]
+    pub immutable: bool,
+    /// Send at most so much a second: 500K, 20M (bytes)
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit_upload: Option<u64>,
+    /// Receive at most so much a second
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit_download: Option<u64>,
+    /// Further certificate authority to trust for this storage (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub vault_ca_file: Option<PathBuf>,
+}
+
+/// How strict locks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lock {
+    // Credentials with a right of their own may lift them.
+    Governance,
+    // Nobody may lift or shorten them.
+    Compliance,
+}
+
+/// Bytes in a second: a number, or one with K, M or G (1024 each).
+fn rate(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| "give a number of bytes, or one with K, M or G".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub struct VaultAdd {
+    /// Name under which Holdfast knows the vault
+    pub name: String,
+    /// A folder, s3://BUCKET/PREFIX[?endpoint=URL&region=R] or
+    /// azblob://CONTAINER/PREFIX?account=ACCOUNT
+    pub location: Location,
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+/// What opens a vault.
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// File that holds the passphrase of the vault; without it you are asked
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Recovery kit that opens an existing vault in place of the passphrase
+    #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
+    pub kit: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Vault {
+    /// Make a further vault, or attach one that is there; or use a known one's storage in a new way
+    Add(Box<VaultAdd>),
+    /// List the vaults
+    List,
+    /// Put a vault behind another passphrase
+    ///
+    /// This helps when a passphrase is leaked or leaves with a person. It does not help when a
+    /// recovery kit is leaked: see docs/leaked-kit.md.
+    Rekey {
+        /// File that holds the new passphrase; without it you are asked
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        /// The vault by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
+    /// Prolong the locks of everything that is needed (backups do that too)
+    Extend {
+        /// The vault by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
     /// Look for damage
     Check {
         /// Read all data too, and compare it with its hashes

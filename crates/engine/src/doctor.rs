@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use holdfast_catalog::TenantRow;
+use holdfast_catalog::{TenantRow, VaultRow};
 use holdfast_model::{Seq, ShardId};
+use holdfast_vault::{Location, LockReport, probe};
 use serde::Serialize;
 
 use crate::{Error, Home, Result, tenant};
@@ -48,6 +49,10 @@ pub async fn doctor(home: &Home) -> Result<Vec<Finding>> {
     for row in home.catalog.vault_list().await? {
         let subject = format!("vault {} ({})", row.name, row.location);
         findings.push(Finding::new(subject, vault(home, &row.id).await));
+        // Of a folder the line above says everything.
+        if !matches!(row.location.parse(), Ok(Location::Folder(_))) {
+            findings.push(storage(home, &row).await);
+        }
     }
     for row in home.catalog.tenant_list().await? {
         findings.push(of_tenant(home, &row).await);
@@ -84,6 +89,53 @@ async fn vault(home: &Home, id: &str) -> Result<String> {
         Ok(format!("opens; snapshots: {snapshots}, records of intent: {records}"))
     })
     .await
+}
+
+/// Who may delete from the storage of a vault, and how long its locks hold.
+async fn storage(home: &Home, row: &VaultRow) -> Finding {
+    let subject = format!("storage of vault {}", row.name);
+    match look_at_storage(home, row).await {
+        Ok((ok, detail)) => Finding { subject, ok, detail },
+        Err(error) => Finding::new(subject, Err(error)),
+    }
+}
+
+async fn look_at_storage(home: &Home, row: &VaultRow) -> Result<(bool, String)> {
+    let (location, clock) = (row.location.parse::<Location>()?, home.clock.clone());
+    let options = home.storage(row)?.options()?;
+    let vault = home.vault(Some(&row.id)).await?;
+    crate::home::blocking(move || {
+        let rights = probe(&location, &options, clock)?;
+        let writer = match rights.writer_removes {
+            true => "backups run with credentials that may delete",
+            false => "backups run with credentials that cannot delete",
+        };
+        let maintenance = match rights.maintenance_removes {
+            Some(false) => "; those for maintenance cannot delete either: prune will fail",
+            _ => "",
+        };
+        let (sound, locks) = vault.lock_report()?.map_or((true, String::new()), |r| of_locks(&r));
+        let ok = sound && rights.maintenance_removes != Some(false);
+        Ok((ok, format!("{writer}{maintenance}{locks}")))
+    })
+    .await
+}
+
+fn of_locks(report: &LockReport) -> (bool, String) {
+    let earliest = report.earliest.map_or_else(|| "never".to_owned(), |end| format!("{end:.0}"));
+    let mut text = format!("; {} files locked, the first lock ends {earliest}", report.files);
+    if report.warn {
+        text.push_str(
+            " (less than a third of the period, or files without one): run 'vault extend'",
+        );
+    }
+    if let Some(file) = report.tampered.first() {
+        let count = report.tampered.len();
+        text.push_str(&format!(
+            "; {count} files deleted or overwritten by somebody, such as {file}"
+        ));
+    }
+    (!report.warn && report.tampered.is_empty(), text)
 }
 
 async fn of_tenant(home: &Home, row: &TenantRow) -> Finding {

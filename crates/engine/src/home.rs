@@ -4,27 +4,30 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use holdfast_catalog::{Catalog, VaultRow};
+use holdfast_catalog::Catalog;
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
-use holdfast_vault::{Vault, VaultSecret};
+use holdfast_vault::Location;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::seal::InstanceKey;
+use crate::storage::Storage;
+use crate::vaults::{self, HomeVault, NewVault, make_or_unlock};
 use crate::{Error, Result};
 
-const HOME_FILE: &str = "home.json";
 const CATALOG_FILE: &str = "catalog.db";
 
 /// Name under which the first vault is known.
-const FIRST_VAULT: &str = "default";
+pub(crate) const FIRST_VAULT: &str = "default";
 
 /// What `init` needs to know.
 #[derive(Clone, Debug)]
 pub struct InitOptions {
-    /// Folder of the vault: empty or absent to make one, an existing vault to attach it.
-    pub vault: PathBuf,
+    /// Where the vault lies: an empty or absent place to make one, an existing vault to attach it.
+    pub vault: Location,
+    /// How its storage is used.
+    pub storage: Storage,
     /// What opens the vault.
     pub unlock: Unlock,
     /// Where the instance key lies; default `~/.config/holdfast/<home id>.key`.
@@ -42,22 +45,11 @@ pub enum Unlock {
 
 /// What an installation knows of itself without its catalog.
 #[derive(Serialize, Deserialize)]
-struct HomeFile {
+pub(crate) struct HomeFile {
     v: u8,
     id: String,
     instance_key: PathBuf,
-    vaults: Vec<HomeVault>,
-}
-
-/// A vault as the home file keeps it, so that a lost catalog can be made again.
-#[derive(Serialize, Deserialize)]
-struct HomeVault {
-    id: String,
-    name: String,
-    location: String,
-    /// Hexadecimal; sealed under the instance key.
-    sealed_secret: String,
-    created_at: Timestamp,
+    pub(crate) vaults: Vec<HomeVault>,
 }
 
 /// An open installation.
@@ -78,11 +70,17 @@ impl Home {
     /// Makes an installation: home folder, instance key, catalog, and the vault (made, or attached
     /// where the folder holds one already; `catalog rebuild` then brings its content in).
     pub async fn init(dir: &Path, options: &InitOptions, clock: Clock) -> Result<(Self, bool)> {
-        let file = dir.join(HOME_FILE);
+        let file = dir.join(HomeFile::NAME);
         if file.exists() {
             return Err(Error::HomeExists(dir.to_owned()));
         }
-        let (vault, secret, made) = make_or_unlock(options, clock.clone()).await?;
+        let new = NewVault {
+            name: FIRST_VAULT.to_owned(),
+            location: options.vault.clone(),
+            unlock: options.unlock.clone(),
+            storage: options.storage.clone(),
+        };
+        let opened = make_or_unlock(&new, clock.clone()).await?;
         fs::create_dir_all(dir).map_err(io("create", dir))?;
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("protect", dir))?;
         let id = Uuid::new_v4().to_string();
@@ -95,32 +93,13 @@ impl Home {
             _ => InstanceKey::create(&key_path)?,
         };
         let catalog = Catalog::create(&dir.join(CATALOG_FILE), clock.clone()).await?;
-        let sealed_secret = key.seal(vault.id(), secret.expose());
-        let location = std::path::absolute(&options.vault).map_err(io("find", &options.vault))?;
-        let row = VaultRow {
-            id: vault.id().to_owned(),
-            name: FIRST_VAULT.to_owned(),
-            location: location.display().to_string(),
-            sealed_secret,
-            created_at: to_ms(clock.now()),
-        };
-        catalog.vault_add(&row).await?;
-        let vaults = vec![HomeVault {
-            id: row.id,
-            name: row.name,
-            location: row.location,
-            sealed_secret: hex::encode(&row.sealed_secret),
-            created_at: row.created_at,
-        }];
-        let home = HomeFile { v: 1, id, instance_key: key_path.clone(), vaults };
-        let text = serde_json::to_string_pretty(&home).expect("plain fields serialise");
-        fs::write(&file, text + "\n").map_err(io("write", &file))?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))
-            .map_err(io("protect", &file))?;
-        Ok((
-            Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() },
-            made,
-        ))
+        let home =
+            Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() };
+        let row = vaults::row(&new, &opened, &home)?;
+        home.catalog.vault_add(&row).await?;
+        let vaults = vec![HomeVault::new(&row)];
+        HomeFile { v: 1, id, instance_key: home.key_path.clone(), vaults }.write(dir)?;
+        Ok((home, opened.created))
     }
 
     /// Opens an installation. `instance_key` overrides where its key lies.
@@ -173,70 +152,16 @@ impl Home {
     pub(crate) fn now(&self) -> Timestamp {
         to_ms(self.clock.now())
     }
-
-    /// Opens the vault with this id or name; the only one where `None`.
-    pub async fn vault(&self, name: Option<&str>) -> Result<Vault> {
-        let row = self.vault_row(name).await?;
-        let location = PathBuf::from(&row.location);
-        let foreign = || Error::InstanceKey {
-            path: self.key_path.clone(),
-            problem: "does not belong to this home; give the right one with --instance-key FILE",
-        };
-        let secret = self.key.open(&row.id, &row.sealed_secret).ok_or_else(foreign)?;
-        let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| foreign())?;
-        let clock = self.clock.clone();
-        blocking(move || Ok(Vault::open(&location, VaultSecret::from_bytes(bytes), clock)?)).await
-    }
-
-    /// The row of a vault by id or name; of the only one where `None`.
-    pub async fn vault_row(&self, name: Option<&str>) -> Result<VaultRow> {
-        let vaults = self.catalog.vault_list().await?;
-        let wanted = |row: &VaultRow| name.is_none_or(|name| row.id == name || row.name == name);
-        vaults
-            .into_iter()
-            .find(wanted)
-            .ok_or_else(|| Error::not_found("vault", name.unwrap_or(FIRST_VAULT)))
-    }
 }
 
 impl HomeFile {
-    fn read(dir: &Path) -> Result<Self> {
+    pub(crate) const NAME: &str = "home.json";
+
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
         let not_a_home = || Error::NotAHome(dir.to_owned());
-        let text = fs::read_to_string(dir.join(HOME_FILE)).map_err(|_| not_a_home())?;
+        let text = fs::read_to_string(dir.join(HomeFile::NAME)).map_err(|_| not_a_home())?;
         serde_json::from_str(&text).map_err(|_| not_a_home())
     }
-}
-
-impl HomeVault {
-    fn row(self) -> Result<VaultRow> {
-        let sealed = hex::decode(&self.sealed_secret);
-        let damaged = |_| Error::Usage(format!("the secret of vault {} is damaged", self.name));
-        Ok(VaultRow {
-            sealed_secret: sealed.map_err(damaged)?,
-            id: self.id,
-            name: self.name,
-            location: self.location,
-            created_at: self.created_at,
-        })
-    }
-}
-
-async fn make_or_unlock(options: &InitOptions, clock: Clock) -> Result<(Vault, VaultSecret, bool)> {
-    let (dir, unlock) = (options.vault.clone(), options.unlock.clone());
-    blocking(move || {
-        let empty = fs::read_dir(&dir).map_or(true, |mut entries| entries.next().is_none());
-        let secret = match unlock {
-            Unlock::Passphrase(passphrase) if empty => {
-                let (vault, secret) = Vault::create(&dir, &passphrase, clock)?;
-                return Ok((vault, secret, true));
-            }
-            Unlock::Passphrase(passphrase) => Vault::unlock(&dir, &passphrase)?,
-            Unlock::Kit(kit) => Vault::secret_from_kit(&kit)?,
-        };
-        let vault = Vault::open(&dir, secret.clone(), clock)?;
-        Ok((vault, secret, false))
-    })
-    .await
 }
 
 fn default_key_path(id: &str) -> PathBuf {

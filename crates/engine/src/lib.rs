@@ -23,13 +23,17 @@ mod reading;
 pub mod rebuild;
 pub mod restore;
 mod seal;
+mod storage;
 pub mod tenant;
+mod vaults;
 pub mod verify;
 mod walk;
 
 pub use error::{Error, Exit, Result};
 pub use home::{Home, InitOptions, Unlock};
 pub use progress::{Progress, Seen};
+pub use storage::Storage;
+pub use vaults::{AddedVault, ListedVault, NewVault};
 
 use holdfast_vault::Fanout;
 use holdfast_workloads::mail;

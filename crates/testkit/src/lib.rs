@@ -26,10 +26,11 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::{RestoreReport, RestoreRequest, restore};
 use holdfast_engine::tenant::{Login, NewTenant, add};
-use holdfast_engine::{Home, InitOptions, Progress, Unlock};
+use holdfast_engine::{Home, InitOptions, Progress, Storage, Unlock};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_sim::{RunningSim, SimConfig, Tenant};
+use holdfast_vault::Location;
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
@@ -57,11 +58,13 @@ pub struct Options {
     pub corpus: Option<PathBuf>,
     /// Whether message deltas take `$expand`.
     pub delta_expands: bool,
+    /// Where the vault lies; a temporary folder where absent.
+    pub vault: Option<(Location, Storage)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { users: 2, mails: 20, seed: 7, corpus: None, delta_expands: true }
+        Self { users: 2, mails: 20, seed: 7, corpus: None, delta_expands: true, vault: None }
     }
 }
 
@@ -72,6 +75,7 @@ pub struct TestContext {
     /// The installation.
     pub home: Home,
     clock: Clock,
+    init: InitOptions,
     dir: TempDir,
 }
 
@@ -92,11 +96,14 @@ impl TestContext {
         let sim = holdfast_sim::start(config).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(start);
-        let init = init_options(dir.path());
+        let mut init = init_options(dir.path());
+        if let Some((vault, storage)) = options.vault {
+            (init.vault, init.storage) = (vault, storage);
+        }
         let (mut home, _) =
             Home::init(&dir.path().join("home"), &init, clock.clone()).await.unwrap();
         home.sleep = sleep(&sim, &clock);
-        let context = Self { sim, home, clock, dir };
+        let context = Self { sim, home, clock, init, dir };
         add(&context.home, context.new_tenant()).await.unwrap();
         context
     }
@@ -171,9 +178,8 @@ impl TestContext {
 
     /// Makes another home on the same vault, as after the loss of the machine.
     pub async fn second_home(&self) -> Home {
-        let init = init_options(self.dir.path());
         let path = self.dir.path().join("home2");
-        let (mut home, made) = Home::init(&path, &init, self.clock.clone()).await.unwrap();
+        let (mut home, made) = Home::init(&path, &self.init, self.clock.clone()).await.unwrap();
         assert!(!made, "the vault is attached, not made");
         home.sleep = sleep(&self.sim, &self.clock);
         home
@@ -190,7 +196,8 @@ impl TestContext {
 
 fn init_options(dir: &Path) -> InitOptions {
     InitOptions {
-        vault: dir.join("vault"),
+        vault: dir.join("vault").into(),
+        storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(dir.join("instance.key")),
     }

@@ -36,6 +36,7 @@ async fn used() -> Home {
         name: "main".into(),
         location: "/srv/vault".into(),
         sealed_secret: vec![1],
+        sealed_storage: None,
         created_at: time(1),
     };
     home.catalog.vault_add(&vault).await.unwrap();

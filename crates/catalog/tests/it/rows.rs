@@ -44,11 +44,18 @@ async fn vaults_have_unique_names_and_ids() {
         name: "main".into(),
         location: "/srv/vault".into(),
         sealed_secret: vec![0, 1, 254, 255],
+        sealed_storage: Some(vec![254]),
         created_at: time(7),
     };
     home.catalog.vault_add(&vault).await.unwrap();
     assert!(home.catalog.vault_get("main").await.unwrap() == vault);
     assert!(home.catalog.vault_get(VAULT).await.unwrap() == vault);
+    let moved = VaultRow { location: "s3://b".into(), sealed_storage: None, ..vault.clone() };
+    home.catalog.vault_update(&moved).await.unwrap();
+    assert!(home.catalog.vault_get(VAULT).await.unwrap() == moved);
+    home.catalog.vault_update(&vault).await.unwrap();
+    let unknown = VaultRow { id: "other".into(), ..vault.clone() };
+    assert_eq!(home.catalog.vault_update(&unknown).await.unwrap_err().kind(), Kind::NotFound);
     let same_name = VaultRow { id: "other".into(), ..vault.clone() };
     assert_eq!(home.catalog.vault_add(&same_name).await.unwrap_err().kind(), Kind::Conflict);
     assert_eq!(home.catalog.vault_add(&vault).await.unwrap_err().kind(), Kind::Conflict);

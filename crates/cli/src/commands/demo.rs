@@ -15,7 +15,7 @@ use holdfast_engine::backup::{self, BackupReport, BackupRequest};
 use holdfast_engine::browse::{self, At};
 use holdfast_engine::restore::{self, RestoreReport, RestoreRequest};
 use holdfast_engine::tenant::{self, Login, NewTenant};
-use holdfast_engine::{Home, InitOptions, Progress, Unlock};
+use holdfast_engine::{Home, InitOptions, Progress, Storage, Unlock};
 use holdfast_model::{Clock, Secret, ShardId};
 use holdfast_sim::{RunningSim, SimConfig};
 use serde::Serialize;
@@ -233,7 +233,8 @@ impl Stage {
 
 async fn install(dir: &Path) -> Result<Home> {
     let options = InitOptions {
-        vault: dir.join("vault"),
+        vault: dir.join("vault").into(),
+        storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new("a passphrase for an hour")),
         instance_key: Some(dir.join("instance.key")),
     };

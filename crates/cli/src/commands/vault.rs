@@ -1,4 +1,6 @@
-//! `vault`: damage, passwords for stock restic, the recovery kit.
+//! `vault`: storage, damage, passwords for stock restic, the recovery kit.
+
+mod storage;
 
 mod prune;
 
@@ -16,6 +18,12 @@ use crate::output::{Output, bytes, clean, count, of};
 
 pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
     match command {
+        Vault::Add(args) => storage::add(home, args, out).await,
+        Vault::List => storage::list(home, out).await,
+        Vault::Rekey { passphrase_file, vault } => {
+            storage::rekey(home, vault.as_deref(), passphrase_file.as_deref(), out).await
+        }
+        Vault::Extend { vault } => storage::extend(home, vault.as_deref(), out).await,
         Vault::Check { read_data, read_share, vault } => {
             let scope = read_share.map_or_else(|| (*read_data).into(), Scope::Share);
             check(home, vault.as_deref(), scope, out).await

@@ -65,7 +65,7 @@ fn a_vault_is_not_made_where_something_else_lies() {
     assert_eq!(no_file.code, 4);
     assert_eq!(no_file.error()["causes"].as_array().unwrap().len(), 1);
     assert_eq!(init(&path("vault"), &path("empty")).code, 2);
-    assert_eq!(init("s3://bucket", &pass).code, 2);
+    assert_eq!(init("gs://bucket", &pass).code, 2);
     assert!(!dir.path().join("home").exists());
     // Without a passphrase file nobody is asked where there is no terminal.
     let unasked = holdfast(&["--home", &home, "init", "--vault", &path("vault"), "--json"]);

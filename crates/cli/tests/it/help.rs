@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["demo"],
     &["init"],
@@ -19,6 +19,10 @@ const COMMANDS: [&[&str]; 27] = [
     &["cat"],
     &["restore"],
     &["vault"],
+    &["vault", "add"],
+    &["vault", "list"],
+    &["vault", "rekey"],
+    &["vault", "extend"],
     &["vault", "check"],
     &["vault", "prune"],
     &["vault", "password"],

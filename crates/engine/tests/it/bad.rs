@@ -10,7 +10,7 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::{At, cat, ls};
 use holdfast_engine::restore::restore;
 use holdfast_engine::tenant::{self, Login, NewTenant, add};
-use holdfast_engine::{Error, Exit, Home, InitOptions, Progress, Unlock, rebuild, verify};
+use holdfast_engine::{Error, Exit, Home, InitOptions, Progress, Storage, Unlock, rebuild, verify};
 use holdfast_model::{Outcome, Secret, ShardId};
 use holdfast_testkit::{Options, PASSPHRASE, TENANT, TestContext, mailbox_view};
 use rand::{Rng, SeedableRng};
@@ -123,7 +123,8 @@ async fn a_folder_that_is_no_vault_is_left_alone() {
     fs::create_dir(&place).unwrap();
     fs::write(place.join("letter.txt"), "mine").unwrap();
     let init = InitOptions {
-        vault: place.clone(),
+        vault: place.clone().into(),
+        storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(t.scratch("other.key")),
     };
@@ -136,7 +137,7 @@ async fn a_folder_that_is_no_vault_is_left_alone() {
     assert_eq!(error.exit(), Exit::Usage);
     // A vault under another passphrase is not opened either.
     let init = InitOptions {
-        vault: t.vault_dir(),
+        vault: t.vault_dir().into(),
         unlock: Unlock::Passphrase(Secret::new("guess")),
         ..init
     };

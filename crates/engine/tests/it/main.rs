@@ -12,6 +12,7 @@ mod faults;
 mod item_faults;
 mod maintain;
 mod moves;
+mod objects;
 mod rebuild;
 mod restore;
 mod resume;

@@ -6,7 +6,7 @@ use holdfast_engine::backup::{BackupRequest, backup};
 use holdfast_engine::browse::{At, ls};
 use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::tenant::{Login, NewTenant, add};
-use holdfast_engine::{Error, Exit, Home, InitOptions, Progress, Unlock};
+use holdfast_engine::{Error, Exit, Home, InitOptions, Progress, Storage, Unlock};
 use holdfast_model::{Clock, Secret};
 use holdfast_testkit::{Options, TestContext};
 
@@ -46,7 +46,8 @@ async fn a_recovery_kit_opens_the_vault_in_a_new_home() {
     let kit = t.scratch("kit");
     t.home.vault(None).await.unwrap().recovery_kit(&kit).unwrap();
     let options = |kit: &Path| InitOptions {
-        vault: t.vault_dir(),
+        vault: t.vault_dir().into(),
+        storage: Storage::default(),
         unlock: Unlock::Kit(kit.to_owned()),
         instance_key: Some(t.scratch("second.key")),
     };
