@@ -9,8 +9,8 @@ use bytes::Bytes;
 use holdfast_lockstore::s3::{self, Bucket, Role, Running};
 use holdfast_lockstore::{Fault, Rule};
 use holdfast_vault::{
-    Bandwidth, Creation, Credentials, Cut, Error, ErrorKind, Fanout, Location, LockMode,
-    LockPolicy, Pause, Rights, Store, StoreOptions, open_for_maintenance, open_store, probe,
+    Bandwidth, Creation, Credentials, Error, ErrorKind, Location, LockMode, LockPolicy, Pause,
+    Rights, Store, StoreOptions, open_for_maintenance, open_store, probe,
 };
 use std::sync::{Arc, Mutex};
 
@@ -139,14 +139,21 @@ fn passing_faults_are_overcome() {
         assert_eq!(store.list("").unwrap().len(), 1, "{fault:?}");
         strike();
         let large = Bytes::from(random_bytes(1, 6 << 20));
-        assert_eq!(store.create("large", &[large.clone()]).unwrap(), Creation::Made, "{fault:?}");
+        assert_eq!(
+            store.create("large", std::slice::from_ref(&large)).unwrap(),
+            Creation::Made,
+            "{fault:?}"
+        );
         at.server.faults().clear();
         assert!(store.get("large").unwrap().unwrap() == large, "{fault:?}");
         strike();
         store.remove("k").unwrap();
         at.server.faults().clear();
         assert_eq!(store.get("k").unwrap(), None, "{fault:?}");
-        assert_eq!(at.server.uploads(), 0, "{fault:?}");
+        // An upload whose id was lost with the answer can only be left to the bucket's own rules.
+        if !matches!(fault, Fault::AnswerLost | Fault::CutAnswer(_)) {
+            assert_eq!(at.server.uploads(), 0, "{fault:?}");
+        }
     }
 }
 
@@ -173,7 +180,7 @@ fn a_lie_about_a_write_is_found_and_mended() {
             for operation in ["PutObject", "CompleteMultipartUpload"] {
                 at.server.faults().add(Rule::new(lie).operation(operation).times(1));
             }
-            let made = at.open().create("k", &[content.clone()]).unwrap();
+            let made = at.open().create("k", std::slice::from_ref(&content)).unwrap();
             assert_eq!((made, at.server.faults().struck()), (Creation::Made, 1), "{lie:?}");
             at.server.faults().clear();
             assert!(at.open().get("k").unwrap().unwrap() == content, "{lie:?} {size}");
