@@ -1,8 +1,7 @@
 //! `vault`: storage, damage, passwords for stock restic, the recovery kit.
 
-mod storage;
-
 mod prune;
+mod storage;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

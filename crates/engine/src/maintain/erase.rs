@@ -96,7 +96,7 @@ pub struct ShardErasure {
 pub async fn erase(home: &Home, request: &EraseRequest) -> Result<EraseReport> {
     let resource = discover::find(home, request.tenant.as_deref(), &request.resource).await?;
     let row = tenant::find(home, &resource.tenant).await?;
-    let vault = home.vault(Some(&row.vault_id)).await?;
+    let vault = home.vault_for_maintenance(Some(&row.vault_id)).await?;
     let items = short_ids(home, request, &resource).await?;
     let order = ErasureRequest {
         resource: resource.id.clone(),

@@ -67,7 +67,7 @@ pub struct ShardPrune {
 /// Prunes every shard of a vault and its control repository. A shard whose backup runs is not
 /// waited for: the error names the holder.
 pub async fn prune(home: &Home, request: &PruneRequest) -> Result<PruneReport> {
-    let vault = home.vault(request.vault.as_deref()).await?;
+    let vault = home.vault_for_maintenance(request.vault.as_deref()).await?;
     let mut shards = Vec::new();
     for row in home.catalog.shard_list(vault.id()).await? {
         shards.push(match request.dry_run {
