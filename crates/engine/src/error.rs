@@ -156,7 +156,7 @@ impl Error {
             Self::Vault(error) => vault_exit(error.kind()),
             Self::Catalog(error) => match error.kind() {
                 catalog::Kind::NotFound => Exit::NotFound,
-                catalog::Kind::LeaseHeld => Exit::Later,
+                catalog::Kind::LeaseHeld | catalog::Kind::FenceLost => Exit::Later,
                 _ => Exit::Error,
             },
             Self::Policy(error) => match error.kind() {

@@ -18,3 +18,4 @@ mod restore;
 mod resume;
 mod sequence;
 mod site;
+mod zombie;
