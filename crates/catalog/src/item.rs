@@ -1,12 +1,14 @@
 //! Containers and current items: where each item lies now. Their history is in the vault.
 
+use std::collections::BTreeSet;
+
 use holdfast_model::{ContainerId, ItemId, ResourceId};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::Result;
-use crate::sql::{Arguments, Columns, Statement, sql};
+use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 
 /// A container (mail folder) of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +177,27 @@ pub(crate) fn item_remove(resource: &ResourceId, id: &ItemId) -> Statement {
 }
 
 impl Catalog {
+    /// Notes items of a container to be asked for again in the next round, beside those that are
+    /// noted already.
+    pub async fn retry_add(
+        &self,
+        resource: &ResourceId,
+        container: &ContainerId,
+        ids: &[ItemId],
+    ) -> Result<()> {
+        let rows = self.container_list(resource).await?;
+        let noted = rows.into_iter().find(|row| row.id == *container).and_then(|row| row.retry);
+        let noted = noted.map(|text| serde_json::from_str(&text)).transpose();
+        let mut all: BTreeSet<ItemId> = noted.map_err(|_| damaged("retry"))?.unwrap_or_default();
+        all.extend(ids.iter().cloned());
+        let text = serde_json::to_string(&all).expect("ids are text and serialise");
+        let statement = sql("UPDATE container SET retry = $1 \
+             WHERE resource = (SELECT num FROM resource WHERE id = $2) AND id = $3");
+        let statement = statement.text(&text).text(resource.as_str()).text(container.as_str());
+        self.execute(statement).await?;
+        Ok(())
+    }
+
     /// The containers of a resource by id.
     pub async fn container_list(&self, resource: &ResourceId) -> Result<Vec<ContainerRow>> {
         let statement = sql("SELECT r.id AS resource, c.id, c.parent, c.dir, c.display_name, \

@@ -453,6 +453,21 @@ pub enum Vault {
     },
     /// Forget snapshots by rules (none keeps all) and remove what nothing needs
     Prune(Prune),
+    /// Mend what is damaged: from a second vault, or from the tenant with the next backup
+    ///
+    /// Index files are made again from the packs, what is sound in damaged packs is saved, and
+    /// what is lost comes from the second vault where that has it. Messages that are damaged in
+    /// their newest version are fetched again by the next backup. Nothing is deleted.
+    Repair(Repair),
+    /// Copy a vault to a second one: only what that lacks
+    Copy {
+        /// The vault that takes the copy, by name or id; it takes no backups itself
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// The vault that is copied, by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
     /// Print the password with which stock restic opens a shard
     Password {
         /// Number of the shard
@@ -490,6 +505,16 @@ pub struct Prune {
     /// Do not ask before snapshots are forgotten
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// The vault by name or id; the first where absent
+    #[arg(long, value_name = "NAME")]
+    pub vault: Option<String>,
+    /// A second vault, made by `vault copy`, that may have what is lost
+    #[arg(long, value_name = "NAME")]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@
 
 pub mod backup;
 pub mod browse;
+pub mod copy;
 pub mod discover;
 pub mod doctor;
 mod error;

@@ -16,6 +16,7 @@ mod facts;
 mod prune;
 mod reconcile;
 mod record;
+mod repair;
 
 use holdfast_catalog::Lease;
 use holdfast_model::ShardId;
@@ -23,6 +24,7 @@ use holdfast_vault::{Shard, Vault};
 
 pub use erase::{EraseReport, EraseRequest, ShardErasure, erase};
 pub use prune::{PruneReport, PruneRequest, ShardPrune, prune};
+pub use repair::{RepairReport, RepairRequest, ShardRepair, repair};
 
 use crate::backup::{adopt, heartbeat, take_lease};
 use crate::home::blocking;

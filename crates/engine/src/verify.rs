@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use holdfast_catalog::ResourceRow;
-use holdfast_model::{ShardId, Timestamp};
-use holdfast_vault::{DamagedItem, ReadData, Vault};
+use holdfast_model::{ItemId, ResourceId, ShardId, Timestamp};
+use holdfast_vault::{DamagedItem, ReadData, Shard, Vault};
 use holdfast_workloads::mail::{self, ItemMeta, Place};
 use serde::Serialize;
 
@@ -75,6 +75,12 @@ pub struct ShardCheck {
 pub struct Damaged {
     /// Name of the mailbox; the directory in the vault where the catalog does not know it.
     pub resource: String,
+    /// Our id of the mailbox, where the catalog knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<ResourceId>,
+    /// Graph id of a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<ItemId>,
     /// Folders above it, outermost first, with `/` between.
     pub folder: String,
     /// `message`, `folder` (its list of messages is lost) or `file` (our own state).
@@ -163,12 +169,7 @@ fn check_shard(
 ) -> Result<ShardCheck> {
     let shard = vault.shard(id)?;
     let found = shard.check(read)?;
-    let newest = match found.damaged.is_empty() {
-        true => None,
-        // A damaged snapshot is among the errors already.
-        false => shard.snapshots().ok().and_then(|all| Some(all.last()?.tags.seq.0)),
-    };
-    let damaged = found.damaged.iter().map(|item| named(item, newest, resources)).collect();
+    let damaged = named(&shard, &found.damaged, resources);
     Ok(ShardCheck {
         shard: id,
         snapshots: found.snapshots,
@@ -183,9 +184,23 @@ fn check_shard(
     })
 }
 
-/// A damaged node by the names that people know: the first two are workload and resource, the
-/// spread over months and days is left out.
-fn named(item: &DamagedItem, newest: Option<u64>, resources: &[ResourceRow]) -> Damaged {
+/// Damaged nodes by the names that people know.
+pub(crate) fn named(
+    shard: &Shard,
+    found: &[DamagedItem],
+    resources: &[ResourceRow],
+) -> Vec<Damaged> {
+    if found.is_empty() {
+        return Vec::new();
+    }
+    // A damaged snapshot is among the errors already.
+    let newest = shard.snapshots().ok().and_then(|all| Some(all.last()?.tags.seq.0));
+    found.iter().map(|item| by_name(item, newest, resources)).collect()
+}
+
+/// The first two names of the path are workload and resource; the spread over months and days is
+/// left out.
+fn by_name(item: &DamagedItem, newest: Option<u64>, resources: &[ResourceRow]) -> Damaged {
     let mut names = item.path.iter().map(String::as_str);
     let (workload, dir) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
     let known = resources
@@ -200,6 +215,8 @@ fn named(item: &DamagedItem, newest: Option<u64>, resources: &[ResourceRow]) -> 
     let snapshots: Vec<u64> = item.snapshots.iter().map(|seq| seq.0).collect();
     Damaged {
         resource: known.map_or_else(|| dir.to_owned(), |row| row.name.clone()),
+        resource_id: known.map(|row| row.id.clone()),
+        id: meta.as_ref().map(ItemMeta::item_id),
         folder: folders.join("/"),
         kind: match (item.is_folder, is_message) {
             (true, _) => "folder",

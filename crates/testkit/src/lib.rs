@@ -26,7 +26,7 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::{RestoreReport, RestoreRequest, restore};
 use holdfast_engine::tenant::{Login, NewTenant, add};
-use holdfast_engine::{Home, InitOptions, Progress, Storage, Unlock};
+use holdfast_engine::{Home, InitOptions, NewVault, Progress, Storage, Unlock};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_sim::{RunningSim, SimConfig, Tenant};
@@ -180,6 +180,29 @@ impl TestContext {
     pub async fn second_home(&self) -> Home {
         let path = self.dir.path().join("home2");
         let (mut home, made) = Home::init(&path, &self.init, self.clock.clone()).await.unwrap();
+        assert!(!made, "the vault is attached, not made");
+        home.sleep = sleep(&self.sim, &self.clock);
+        home
+    }
+
+    /// Adds a second vault to the installation, in a folder of its own; gives that folder.
+    pub async fn second_vault(&self, name: &str) -> PathBuf {
+        let folder = self.dir.path().join(name);
+        let new = NewVault {
+            name: name.to_owned(),
+            location: folder.clone().into(),
+            unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
+            storage: Storage::default(),
+        };
+        assert!(self.home.vault_add(&new).await.unwrap().created);
+        folder
+    }
+
+    /// Makes another home on a vault in this folder.
+    pub async fn home_on(&self, vault: &Path) -> Home {
+        let path = self.dir.path().join("home3");
+        let init = InitOptions { vault: vault.to_owned().into(), ..self.init.clone() };
+        let (mut home, made) = Home::init(&path, &init, self.clock.clone()).await.unwrap();
         assert!(!made, "the vault is attached, not made");
         home.sleep = sleep(&self.sim, &self.clock);
         home

@@ -1,7 +1,12 @@
 //! `vault`: storage, damage, passwords for stock restic, the recovery kit.
 
-mod prune;
 mod storage;
+
+mod copy;
+mod prune;
+mod repair;
+
+mod prune;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +33,8 @@ pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
             check(home, vault.as_deref(), scope, out).await
         }
         Vault::Prune(args) => prune::run(home, args, out).await,
+        Vault::Repair(args) => repair::run(home, args, out).await,
+        Vault::Copy { to, vault } => copy::run(home, vault.as_deref(), to, out).await,
         Vault::Password { shard, vault } => password(home, vault.as_deref(), *shard, out).await,
         Vault::Kit { out: dir, vault } => kit(home, vault.as_deref(), dir, out).await,
     }

@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["demo"],
     &["init"],
@@ -25,6 +25,8 @@ const COMMANDS: [&[&str]; 31] = [
     &["vault", "extend"],
     &["vault", "check"],
     &["vault", "prune"],
+    &["vault", "repair"],
+    &["vault", "copy"],
     &["vault", "password"],
     &["vault", "kit"],
     &["erase"],

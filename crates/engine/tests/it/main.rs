@@ -16,6 +16,7 @@ mod objects;
 mod rebuild;
 mod restore;
 mod resume;
+mod second_vault;
 mod sequence;
 mod site;
 mod zombie;

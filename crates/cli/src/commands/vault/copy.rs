@@ -1,0 +1,39 @@
+//! `vault copy`: the same history in a second vault.
+
+use std::fmt::Write;
+
+use holdfast_engine::Home;
+use holdfast_engine::copy::{VaultCopy, copy};
+
+use crate::error::Result;
+use crate::output::{Output, bytes, of};
+
+pub async fn run(home: &Home, from: Option<&str>, to: &str, out: Output) -> Result<u8> {
+    let report = copy(home, from, to).await?;
+    out.show(&report, || human(&report))?;
+    Ok(0)
+}
+
+fn human(report: &VaultCopy) -> String {
+    let mut text = String::new();
+    for shard in &report.shards {
+        let sent = &shard.report;
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "Shard {}: {} copied, {} there already; {} and {} sent, {}",
+            shard.shard,
+            of(sent.snapshots_copied, "snapshot"),
+            of(sent.snapshots_present, "snapshot"),
+            of(sent.blobs_copied, "blob"),
+            of(sent.trees_copied, "tree"),
+            bytes(sent.bytes_copied),
+        );
+    }
+    let _ = writeln!(
+        text,
+        "{} of intent written. The copy has a recovery kit of its own: 'holdfast vault kit'.",
+        of(report.intent_changes as u64, "record"),
+    );
+    text
+}

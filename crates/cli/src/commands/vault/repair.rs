@@ -1,0 +1,60 @@
+//! `vault repair`: what is damaged comes back from a second vault or from the tenant.
+
+use std::fmt::Write;
+
+use holdfast_engine::maintain::{RepairReport, RepairRequest, ShardRepair, repair};
+use holdfast_engine::{Exit, Home};
+
+use super::of_item;
+use crate::args::Repair;
+use crate::error::Result;
+use crate::output::{Output, clean, of};
+
+pub async fn run(home: &Home, args: &Repair, out: Output) -> Result<u8> {
+    let request = RepairRequest { vault: args.vault.clone(), from: args.from.clone() };
+    let report = repair(home, &request).await?;
+    out.show(&report, || human(&report))?;
+    Ok(if report.damaged() == 0 { 0 } else { Exit::Damaged as u8 })
+}
+
+fn human(report: &RepairReport) -> String {
+    let mut text: String = report.shards.iter().map(of_shard).collect();
+    let asked: u64 = report.shards.iter().map(|shard| shard.asked_again).sum();
+    // Writing to a string cannot fail.
+    let _ = match (report.damaged(), asked) {
+        (0, _) => writeln!(text, "Everything can be restored whole."),
+        (_, 0) => writeln!(text, "What is named above is in no place that Holdfast can reach."),
+        (_, asked) => writeln!(
+            text,
+            "The next backup asks the tenant for {}; 'vault check --read-data' then says what is \
+             left.",
+            of(asked, "message"),
+        ),
+    };
+    text
+}
+
+fn of_shard(shard: &ShardRepair) -> String {
+    let (index, packs) = (&shard.index, &shard.packs);
+    let mut text = format!("Shard {}: ", shard.shard);
+    let _ = match index.is_clean() {
+        true => write!(text, "index sound"),
+        false => write!(
+            text,
+            "index made again ({} damaged, {} taken up)",
+            of(index.files_damaged.len() as u64, "file"),
+            of(index.packs_added.len() as u64, "pack"),
+        ),
+    };
+    let _ = writeln!(
+        text,
+        "; {} damaged, {} from the second vault, {} nowhere",
+        of(packs.packs_damaged.len() as u64, "pack"),
+        of(packs.blobs_restored, "blob"),
+        of(packs.blobs_lost.len() as u64, "blob"),
+    );
+    for item in &shard.damaged {
+        let _ = writeln!(text, "  cannot be restored whole: {}", clean(&of_item(item)));
+    }
+    text
+}
