@@ -14,6 +14,7 @@ use crate::sqlite;
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
 const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "catalog", include_str!("../migrations/0001_catalog.sql")),
+    (2, "shards", include_str!("../migrations/0002_shards.sql")),
     (3, "readers", include_str!("../migrations/0003_readers.sql")),
     (4, "vault options", include_str!("../migrations/0004_vault_options.sql")),
 ];

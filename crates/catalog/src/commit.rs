@@ -4,8 +4,10 @@ use holdfast_model::{ContainerId, Fence, ItemId, ShardId};
 use sqlx::{Any, Transaction};
 
 use crate::catalog::Catalog;
+use crate::epoch::{self, EpochRow};
 use crate::error::{Error, Result};
 use crate::item::{self, ContainerRow, ItemRow};
+use crate::lease::Lease;
 use crate::resource::{self, ResourceRow, numbers};
 use crate::restore_point::{self, RestorePointRow};
 use crate::shard::{self, SnapshotRow};
@@ -41,6 +43,8 @@ pub struct ResourceCommit {
     pub items_removed: Vec<ItemId>,
     /// The new restore point, when the resource changed.
     pub restore_point: Option<RestorePointRow>,
+    /// The epoch that begins, when the resource comes from another shard.
+    pub epoch: Option<EpochRow>,
 }
 
 impl ResourceCommit {
@@ -53,6 +57,7 @@ impl ResourceCommit {
             items_put: Vec::new(),
             items_removed: Vec::new(),
             restore_point: None,
+            epoch: None,
         }
     }
 }
@@ -65,16 +70,31 @@ impl Catalog {
     /// the snapshot is not above the head of the shard; [`Error::Conflict`] when an item would be
     /// left without its container.
     pub async fn commit(&self, commit: Commit) -> Result<()> {
-        let mut change = self.begin().await?;
-        guard(&mut change, &commit.vault_id, commit.shard, commit.fence).await?;
-        if let Some(snapshot) = &commit.snapshot {
-            advance(&mut change, snapshot).await?;
-        }
-        for resource in &commit.resources {
-            apply(&mut change, resource).await?;
-        }
-        Ok(change.commit().await?)
+        let change = self.begin().await?;
+        apply_all(change, commit).await
     }
+
+    /// Applies the commit by which resources begin an epoch in the shard of the commit. The lease
+    /// on the shard from which they come is compared too: they must not have changed there since.
+    ///
+    /// # Errors
+    /// As [`Catalog::commit`], for either shard.
+    pub async fn commit_epoch(&self, commit: Commit, source: &Lease) -> Result<()> {
+        let mut change = self.begin().await?;
+        guard(&mut change, &source.vault_id, source.shard, source.fence).await?;
+        apply_all(change, commit).await
+    }
+}
+
+async fn apply_all(mut change: Transaction<'static, Any>, commit: Commit) -> Result<()> {
+    guard(&mut change, &commit.vault_id, commit.shard, commit.fence).await?;
+    if let Some(snapshot) = &commit.snapshot {
+        advance(&mut change, snapshot).await?;
+    }
+    for resource in &commit.resources {
+        apply(&mut change, resource).await?;
+    }
+    Ok(change.commit().await?)
 }
 
 /// Compares the fence inside the transaction and locks the shard's row until its end.
@@ -118,6 +138,10 @@ async fn apply(change: &mut Transaction<'static, Any>, commit: &ResourceCommit) 
     let id = &commit.resource.id;
     let numbers = numbers(change, 1 + commit.containers_put.len()).await?;
     resource::put(*numbers.start(), &commit.resource).execute(&mut **change).await?;
+    match &commit.epoch {
+        Some(epoch) => epoch::add(epoch).execute(&mut **change).await?,
+        None => epoch::add_first(id).execute(&mut **change).await?,
+    };
     for (container, num) in commit.containers_put.iter().zip(numbers.skip(1)) {
         item::container_put(num, container).execute(&mut **change).await?;
     }

@@ -29,6 +29,7 @@
 
 mod catalog;
 mod commit;
+mod epoch;
 mod error;
 mod item;
 mod lease;
@@ -49,6 +50,7 @@ mod vault;
 
 pub use catalog::Catalog;
 pub use commit::{Commit, ResourceCommit};
+pub use epoch::EpochRow;
 pub use error::{Error, Kind, Result};
 pub use item::{ContainerRow, ItemRow};
 pub use lease::Lease;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
+use crate::epoch::{self, EpochRow};
 use crate::error::Result;
 use crate::item::{self, ContainerRow, ItemRow};
 use crate::resource::{self, ResourceRow, numbers};
@@ -25,6 +26,8 @@ pub struct Rebuilt {
     pub snapshots: Vec<SnapshotRow>,
     /// Resources.
     pub resources: Vec<ResourceRow>,
+    /// Epochs of resources. One without any gets its first from its shard.
+    pub epochs: Vec<EpochRow>,
     /// Restore points.
     pub restore_points: Vec<RestorePointRow>,
     /// Containers.
@@ -56,6 +59,7 @@ impl Catalog {
             "DELETE FROM item",
             "DELETE FROM container",
             "DELETE FROM restore_point",
+            "DELETE FROM epoch",
             "DELETE FROM resource",
             "DELETE FROM snapshot",
             "DELETE FROM shard",
@@ -100,6 +104,12 @@ impl Rebuild {
         }
         for (resource, num) in part.resources.iter().zip(numbers.by_ref()) {
             resource::put(num, resource).execute(&mut *self.change).await?;
+        }
+        for epoch in &part.epochs {
+            epoch::add(epoch).execute(&mut *self.change).await?;
+        }
+        for resource in &part.resources {
+            epoch::add_first(&resource.id).execute(&mut *self.change).await?;
         }
         for point in &part.restore_points {
             restore_point::add(point).execute(&mut *self.change).await?;

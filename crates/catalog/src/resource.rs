@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
+use crate::epoch;
 use crate::error::{Error, Result};
 use crate::shard::shard_id;
 use crate::sql::{Arguments, Columns, Statement, damaged, sql};
@@ -147,11 +148,13 @@ pub(crate) async fn numbers(
 }
 
 impl Catalog {
-    /// Adds a resource or replaces the one with the same id.
+    /// Adds a resource or replaces the one with the same id. Its first shard begins its first
+    /// epoch.
     pub async fn resource_put(&self, resource: &ResourceRow) -> Result<()> {
         let mut change = self.begin().await?;
         let numbers = numbers(&mut change, 1).await?;
         put(*numbers.start(), resource).execute(&mut *change).await?;
+        epoch::add_first(&resource.id).execute(&mut *change).await?;
         Ok(change.commit().await?)
     }
 

@@ -52,14 +52,17 @@ pub(crate) fn add(point: &RestorePointRow) -> Statement {
 
 impl Catalog {
     /// The last restore point read at or before `at` (the newest without `at`). An incomplete one
-    /// is given only when there is no complete one.
+    /// is given only when there is no complete one. The epochs of the resource are one history: of
+    /// two points with one time that of the later epoch is given.
     pub async fn restore_point_at(
         &self,
         resource: &ResourceId,
         at: Option<Timestamp>,
     ) -> Result<Option<RestorePointRow>> {
-        let statement = sql("SELECT * FROM restore_point WHERE resource = $1 AND read_at <= $2 \
-             ORDER BY complete DESC, read_at DESC, shard DESC, seq DESC LIMIT 1");
+        let statement = sql("SELECT p.* FROM restore_point p \
+                 LEFT JOIN epoch e ON e.resource = p.resource AND e.shard = p.shard \
+             WHERE p.resource = $1 AND p.read_at <= $2 \
+             ORDER BY p.complete DESC, p.read_at DESC, COALESCE(e.number, 0) DESC, p.seq DESC LIMIT 1");
         self.optional(statement.text(resource.as_str()).time(at.unwrap_or(Timestamp::MAX))).await
     }
 
@@ -77,10 +80,11 @@ impl Catalog {
         self.optional(statement).await
     }
 
-    /// The restore points of a resource, oldest first.
+    /// The restore points of a resource over all its epochs, oldest first.
     pub async fn restore_point_list(&self, resource: &ResourceId) -> Result<Vec<RestorePointRow>> {
-        let statement = sql("SELECT * FROM restore_point WHERE resource = $1 \
-             ORDER BY read_at, shard, seq");
+        let statement = sql("SELECT p.* FROM restore_point p \
+                 LEFT JOIN epoch e ON e.resource = p.resource AND e.shard = p.shard \
+             WHERE p.resource = $1 ORDER BY p.read_at, COALESCE(e.number, 0), p.shard, p.seq");
         self.all(statement.text(resource.as_str())).await
     }
 }

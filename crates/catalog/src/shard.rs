@@ -28,6 +28,8 @@ pub struct ShardRow {
     pub lease_owner: Option<String>,
     /// When that lease ends unless it is renewed.
     pub lease_until: Option<Timestamp>,
+    /// Blobs in its index when it was last written.
+    pub blobs: u64,
 }
 
 impl ShardRow {
@@ -42,6 +44,7 @@ impl ShardRow {
             head_tree: None,
             lease_owner: None,
             lease_until: None,
+            blobs: 0,
         }
     }
 }
@@ -57,6 +60,7 @@ impl FromRow for ShardRow {
             head_tree: row.opt_text("head_tree")?,
             lease_owner: row.opt_text("lease_owner")?,
             lease_until: row.opt_time("lease_until")?,
+            blobs: row.number("filled")?,
         })
     }
 }
@@ -155,13 +159,13 @@ pub(crate) fn snapshot_add(snapshot: &SnapshotRow) -> Statement {
 /// Insert, or replace the head. The fence never falls and a lease stays with its holder.
 pub(crate) fn put(shard: &ShardRow) -> Statement {
     sql("INSERT INTO shard (vault_id, shard, fence, head_seq, head_snapshot, head_tree, \
-             lease_owner, lease_until) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             lease_owner, lease_until, filled) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (vault_id, shard) DO UPDATE SET \
              fence = CASE WHEN excluded.fence > shard.fence THEN excluded.fence \
                           ELSE shard.fence END, \
              head_seq = excluded.head_seq, head_snapshot = excluded.head_snapshot, \
-             head_tree = excluded.head_tree")
+             head_tree = excluded.head_tree, filled = excluded.filled")
     .text(&shard.vault_id)
     .number(shard.shard.0.into())
     .number(shard.fence.0)
@@ -170,12 +174,21 @@ pub(crate) fn put(shard: &ShardRow) -> Statement {
     .opt_text(shard.head_tree.as_deref())
     .opt_text(shard.lease_owner.as_deref())
     .opt_time(shard.lease_until)
+    .number(shard.blobs)
 }
 
 impl Catalog {
     /// Adds a shard, or replaces its head. Its fence never falls, a lease stays with its holder.
     pub async fn shard_put(&self, shard: &ShardRow) -> Result<()> {
         self.execute(put(shard)).await?;
+        Ok(())
+    }
+
+    /// Notes how many blobs the index of a shard holds now.
+    pub async fn shard_blobs(&self, vault_id: &str, shard: ShardId, blobs: u64) -> Result<()> {
+        let statement = sql("UPDATE shard SET filled = $3 WHERE vault_id = $1 AND shard = $2");
+        let statement = statement.text(vault_id).number(shard.0.into()).number(blobs);
+        self.execute(statement).await?;
         Ok(())
     }
 

@@ -125,6 +125,9 @@ impl Catalog {
         if kept.text(name).fetch_one(&mut *change).await?.number("n")? > 0 {
             return Err(Error::Conflict("the tenant has backups; its resources stay listed"));
         }
+        let epochs = sql("DELETE FROM epoch WHERE resource IN \
+             (SELECT id FROM resource WHERE tenant = $1)");
+        epochs.text(name).execute(&mut *change).await?;
         let resources = sql("DELETE FROM resource WHERE tenant = $1").text(name);
         resources.execute(&mut *change).await?;
         let gone = sql("DELETE FROM tenant WHERE name = $1").text(name);

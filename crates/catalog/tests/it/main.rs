@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod commit;
+mod epoch;
 mod file;
 mod lease;
 mod list;
