@@ -128,6 +128,15 @@ impl Blobs {
         }
     }
 
+    /// Bytes that a blob takes in its pack; `None` where it is unknown or not yet in one.
+    pub(crate) fn stored_length(&self, kind: BlobKind, id: &[u8; 32]) -> Option<u32> {
+        match self.find(kind, id)? {
+            Found::Plain(_) => None,
+            Found::Sealed(sealed, _) => u32::try_from(sealed.len()).ok(),
+            Found::At(location) => Some(location.length),
+        }
+    }
+
     pub(crate) fn contains(&self, kind: BlobKind, id: &[u8; 32]) -> bool {
         self.has(&self.known(), kind, id)
     }

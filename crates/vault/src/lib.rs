@@ -26,6 +26,7 @@ mod extend;
 mod fanout;
 #[doc(hidden)]
 pub mod fuzzing;
+mod graft;
 mod id;
 mod index;
 mod keys;
@@ -42,6 +43,7 @@ mod repository;
 mod shard;
 mod snapshot;
 mod store;
+mod usage;
 mod vault;
 mod writer;
 
@@ -54,6 +56,7 @@ pub use edit::Edit;
 pub use error::{Error, ErrorKind, Result};
 pub use extend::{ExtendReport, LockReport};
 pub use fanout::Fanout;
+pub use graft::Grafted;
 pub use id::{BlobId, TreeId};
 pub use maintain::{
     CopyReport, EraseReport, ErasedItems, ForgetReport, LinkedVersions, MendReport, PruneOptions,
@@ -70,5 +73,6 @@ pub use store::{
 };
 #[doc(hidden)]
 pub use store::{Disk, DiskFile};
+pub use usage::Usage;
 pub use vault::Vault;
 pub use writer::{Writer, WriterStats};

@@ -18,7 +18,7 @@ const CACHED_NODES: usize = 40_000;
 /// Reads what a shard held when the reader was made. Clones share their cache.
 #[derive(Clone)]
 pub struct Reader {
-    blobs: Arc<Blobs>,
+    pub(crate) blobs: Arc<Blobs>,
     cache: Arc<Mutex<TreeCache>>,
 }
 

@@ -205,7 +205,7 @@ impl Writer {
     }
 
     /// Puts a blob into the queue and says so, unless it is known.
-    fn store(&self, kind: BlobKind, id: [u8; 32], plain: Bytes) -> Result<bool> {
+    pub(crate) fn store(&self, kind: BlobKind, id: [u8; 32], plain: Bytes) -> Result<bool> {
         let is_new = self.blobs().claim(kind, id, &plain);
         if is_new {
             self.queue.push(kind, id, plain)?;
@@ -234,7 +234,7 @@ impl Writer {
         Ok(Bytes::from(std::mem::replace(rest, following)))
     }
 
-    fn blobs(&self) -> &Blobs {
+    pub(crate) fn blobs(&self) -> &Blobs {
         &self.queue.blobs
     }
 }
