@@ -13,6 +13,8 @@ pub struct User {
     pub user_principal_name: String,
     /// Name for people; may be absent.
     pub display_name: Option<String>,
+    /// Department, where the directory tells one.
+    pub department: Option<String>,
 }
 
 /// All users, in the order in which Graph lists them.
@@ -21,7 +23,7 @@ pub struct User {
 pub async fn users(graph: &Graph) -> Result<Vec<User>> {
     let request = graph
         .get("/users")
-        .query("$select", "id,userPrincipalName,displayName")
+        .query("$select", "id,userPrincipalName,displayName,department")
         .query("$top", "999");
     let mut pages = graph.pages(request);
     let mut users = Vec::new();
@@ -30,7 +32,12 @@ pub async fn users(graph: &Graph) -> Result<Vec<User>> {
             let text = |property: &str| item[property].as_str().map(str::to_owned);
             let id = text("id").ok_or(Error::Answer { what: "a user", property: "id" })?;
             let user_principal_name = text("userPrincipalName").unwrap_or_else(|| id.clone());
-            users.push(User { id, user_principal_name, display_name: text("displayName") });
+            users.push(User {
+                id,
+                user_principal_name,
+                display_name: text("displayName"),
+                department: text("department").filter(|name| !name.is_empty()),
+            });
         }
     }
     Ok(users)

@@ -31,7 +31,8 @@ pub use folders::{
 };
 pub use html::normal_form;
 pub use layout::{
-    Place, fanout_levels, folder_dirs, item_name, overflow_name, place_of_name, resource_dir,
+    KEPT_DIR, Place, fanout_levels, folder_dirs, item_name, overflow_name, place_of_name,
+    resource_dir, short_id_of_name,
 };
 pub use listing::{Absence, places};
 pub use meta::{FolderMeta, FolderState, ItemMeta, MailboxState, STATE_FILE, StoredForm};

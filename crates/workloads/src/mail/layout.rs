@@ -17,6 +17,10 @@ const NAME_FRAME: usize = "20260101-000000  ~0123456789abcdef.meta.json".len();
 /// Longest hexadecimal spread below a day: four digits reach 16 million messages a day.
 const HEX_LEVELS: usize = 4;
 
+/// Directory of a mailbox that holds what a rule keeps beyond the restore points in which it was
+/// current, by month.
+pub const KEPT_DIR: &str = "~kept";
+
 /// Directory of a mailbox: `<name> ~<short id>`.
 pub fn resource_dir(name: &str, graph_id: &str) -> String {
     let readable = component(name, MAX_COMPONENT_BYTES - SHORT_ID - 2);
@@ -54,11 +58,26 @@ pub fn fanout_levels(name: &str) -> Vec<String> {
 }
 
 fn parts_of(name: &str) -> Option<(String, String, &str)> {
+    let name = without_version(name);
     let date = name.get(..8).filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
     let (year, month, day) = (&date[..4], &date[4..6], &date[6..]);
     let hex = &name.get(name.rfind('~')? + 1..)?.get(..SHORT_ID)?;
     hex.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
     Some((format!("{year}-{month}"), format!("{year}-{month}-{day}"), hex))
+}
+
+/// Of two versions of a message that are kept in one month the second carries ` ~v` and eight
+/// hexadecimal digits.
+fn without_version(name: &str) -> &str {
+    let Some((start, end)) = name.rsplit_once(" ~v") else { return name };
+    let digits = end.split('.').next().unwrap_or_default();
+    let is_version = digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_version && end.len() > 8 { start } else { name }
+}
+
+/// The short id in the name of a message or of what lies beside it.
+pub fn short_id_of_name(name: &str) -> Option<&str> {
+    parts_of(name).map(|(_, _, hex)| hex)
 }
 
 /// True for a name that the spread of messages may use, so that no folder takes it.
@@ -77,7 +96,9 @@ pub enum Place {
     Overflow,
     /// Month, day or hexadecimal spread.
     Fanout,
-    /// Holdfast's own entry.
+    /// The directory of what is kept beyond its time.
+    Kept,
+    /// Another entry of Holdfast's own.
     Own,
     /// A folder of the user.
     Folder,
@@ -85,7 +106,9 @@ pub enum Place {
 
 /// Tells what a component stands for by its name alone.
 pub fn place_of_name(name: &str) -> Place {
-    if name.starts_with('~') {
+    if name == KEPT_DIR {
+        Place::Kept
+    } else if name.starts_with('~') {
         Place::Own
     } else if is_fanout_name(name) {
         Place::Fanout
@@ -157,6 +180,19 @@ mod tests {
         assert_eq!(fanout_levels(&name)[..2], ["2026-11", "2026-11-22"]);
         assert_eq!(fanout_levels(&name)[2..], digits);
         assert_eq!(fanout_levels(&overflow_name(&name)), fanout_levels(&name));
+    }
+
+    #[test]
+    fn a_kept_version_lies_where_its_message_lay() {
+        let at = "2026-11-22T09:15:00Z".parse().unwrap();
+        let name = item_name("AAMk", at, "Plan ~v2", StoredForm::Mime);
+        let second = name.replace(".eml", " ~v0123abcd.eml");
+        assert_eq!(fanout_levels(&second), fanout_levels(&name));
+        assert_eq!(short_id_of_name(&second), Some(short_id("AAMk").as_str()));
+        assert_eq!(place_of_name(&second), Place::Item);
+        assert_eq!(place_of_name(&overflow_name(&second)), Place::Overflow);
+        assert_eq!(short_id_of_name("Plan ~v0123abcd"), None);
+        assert_eq!(place_of_name(KEPT_DIR), Place::Kept);
     }
 
     #[test]
