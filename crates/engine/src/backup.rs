@@ -1,11 +1,15 @@
 //! Backup: reads what changed and makes it a restore point.
 //!
-//! The line is straight: tenants → resources → shard lease (`shard`) → changes of each mailbox
-//! (`mailbox`: folders, then messages) → blobs, trees, snapshot → one catalog transaction. A crash
-//! anywhere means: run again from the old links.
+//! The line is straight: tenants → resources → full shards left (`epoch`) → shard lease (`shard`)
+//! → changes of each mailbox (`mailbox`: folders, then messages) → blobs, trees, snapshot → one
+//! catalog transaction. A crash anywhere means: run again from the old links.
+//!
+//! Shards are written side by side. What fails in one of them, or in one tenant, is reported, and
+//! the others go on.
 
 pub(crate) mod adopt;
 mod entries;
+mod epoch;
 mod folders;
 mod mailbox;
 mod pending;
@@ -14,18 +18,28 @@ mod shard;
 
 use std::collections::BTreeMap;
 
+use futures::StreamExt;
 use holdfast_catalog::{ResourceRow, ResourceStatus, RunProblem, RunRow, TenantRow};
 use holdfast_graph::Graph;
 use holdfast_model::{Counts, Outcome, RunId, ShardId};
 use holdfast_vault::Vault;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::discover::{self, Listed};
 use crate::tenant::{self, Purpose};
-use crate::{Home, Progress, Result, discover};
+use crate::{Error, Home, Progress, Result};
 
 pub(crate) use place::resource_path;
 pub(crate) use shard::{heartbeat, snapshot_row, take_lease, tree_id};
+
+/// Shards written at once.
+const SHARDS_AT_ONCE: usize = 4;
+
+/// Mailboxes read at once, over all shards. Graph's limits are per mailbox, so more of them is more
+/// speed until the CPU is busy.
+const MAILBOXES_AT_ONCE: usize = 8;
 
 /// What to back up.
 #[derive(Clone, Debug, Default)]
@@ -48,12 +62,37 @@ pub struct BackupReport {
     pub requests: u64,
     /// Milliseconds waited because Graph said so.
     pub waited_ms: u64,
-    /// New snapshots.
+    /// New snapshots of all shards, by shard.
     pub snapshots: Vec<String>,
     /// The runs, one per tenant.
     pub runs: Vec<RunId>,
     /// Per resource.
     pub resources: Vec<ResourceReport>,
+    /// Tenants and shards that could not be backed up at all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+}
+
+/// A tenant or a shard that could not be backed up, while others could.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// Name of the tenant.
+    pub tenant: String,
+    /// The shard; absent where it is the whole tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardId>,
+    /// Short cause, as in the reports of its resources.
+    pub cause: String,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    fn new(tenant: &TenantRow, shard: Option<ShardId>, error: &Error) -> Self {
+        let (cause, message) = (error.cause(), error.to_string());
+        tracing::warn!(tenant = tenant.name, ?shard, cause, "could not be backed up");
+        Self { tenant: tenant.name.clone(), shard, cause, message }
+    }
 }
 
 /// What the backup of one resource came to.
@@ -76,6 +115,20 @@ pub struct ResourceReport {
     pub problems: Vec<Problem>,
 }
 
+impl ResourceReport {
+    /// Of a resource of which nothing was stored.
+    fn failed(row: ResourceRow, cause: String) -> Self {
+        Self {
+            id: row.id.to_string(),
+            name: row.name,
+            outcome: Outcome::Failed,
+            counts: Counts::default(),
+            cause: Some(cause),
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// An item that was not stored.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
@@ -87,8 +140,8 @@ pub struct Problem {
     pub skipped: bool,
 }
 
-/// Backs up and reports. Errors of single items and resources are in the report; an error here
-/// means that nothing more could be done.
+/// Backs up and reports. Errors of single items, resources, shards and tenants are in the report;
+/// an error here means that nothing at all could be done.
 pub async fn backup(
     home: &Home,
     request: &BackupRequest,
@@ -103,7 +156,9 @@ pub async fn backup(
         snapshots: Vec::new(),
         runs: Vec::new(),
         resources: Vec::new(),
+        failures: Vec::new(),
     };
+    let mut errors = Vec::new();
     for tenant in &tenants {
         let run = RunId(Uuid::now_v7().to_string());
         let mut row = home.catalog.run_start(&run, &tenant.name).await?;
@@ -113,9 +168,18 @@ pub async fn backup(
         row.waited_ms = report.waited_ms - asked.1;
         finish_run(home, row, &report.resources[before..], result.as_ref().err()).await?;
         report.runs.push(run);
-        result?;
+        if let Err(error) = result {
+            report.failures.push(Failure::new(tenant, None, &error));
+            errors.push(error);
+        }
     }
-    report.outcome = outcome(&report.resources);
+    if errors.len() == tenants.len() {
+        return Err(errors.swap_remove(0));
+    }
+    report.outcome = match outcome(&report.resources) {
+        Outcome::Complete if !report.failures.is_empty() => Outcome::Partial,
+        outcome => outcome,
+    };
     for resource in &report.resources {
         report.counts.add(&resource.counts);
     }
@@ -148,17 +212,41 @@ async fn of_vault(
     (graph, vault): (&Graph, &Vault),
     report: &mut BackupReport,
 ) -> Result<()> {
-    let resources = due(home, tenant, request, graph, vault).await?;
-    progress.expect_resources(resources.len());
+    let due = due(home, tenant, request, graph, vault).await?;
+    progress.expect_resources(due.rows.len());
+    let slots = &Semaphore::new(MAILBOXES_AT_ONCE);
+    let work = &shard::Work { home, graph, vault, run, progress, slots };
+    let settled = epoch::leave_full_shards(work, tenant, due).await?;
+    report.snapshots.extend(settled.snapshots);
+    report.failures.extend(settled.failures);
     let mut shards: BTreeMap<ShardId, Vec<ResourceRow>> = BTreeMap::new();
-    for resource in resources {
+    for resource in settled.resources {
         shards.entry(resource.shard.unwrap_or(ShardId(1))).or_default().push(resource);
     }
-    for (shard, resources) in shards {
-        let work = shard::Work { home, graph, vault, run, progress, shard };
-        let done = shard::back_up(&work, resources).await?;
-        report.snapshots.extend(done.snapshot);
-        report.resources.extend(done.resources);
+    let mut done: Vec<_> = futures::stream::iter(shards)
+        .map(|(id, resources)| async move {
+            let result = shard::back_up(work, id, resources.clone()).await;
+            (id, resources, result)
+        })
+        .buffer_unordered(SHARDS_AT_ONCE)
+        .collect()
+        .await;
+    done.sort_by_key(|(id, ..)| *id);
+    let all_failed = done.iter().all(|(_, _, result)| result.is_err());
+    for (id, resources, result) in done {
+        match result {
+            Ok(done) => {
+                report.snapshots.extend(done.snapshot);
+                report.resources.extend(done.resources);
+            }
+            Err(error) if all_failed => return Err(error),
+            Err(error) => {
+                let failure = Failure::new(tenant, Some(id), &error);
+                let failed = |row| ResourceReport::failed(row, failure.cause.clone());
+                report.resources.extend(resources.into_iter().map(failed));
+                report.failures.push(failure);
+            }
+        }
     }
     Ok(())
 }
@@ -170,12 +258,13 @@ async fn due(
     request: &BackupRequest,
     graph: &Graph,
     vault: &Vault,
-) -> Result<Vec<ResourceRow>> {
-    let rows = discover::refresh(home, tenant, vault, graph).await?;
-    if let Some(name) = &request.resource {
-        return Ok(vec![discover::find(home, Some(&tenant.name), name).await?]);
+) -> Result<Listed> {
+    let mut listed = discover::list(home, tenant, vault, graph).await?;
+    match &request.resource {
+        Some(name) => listed.rows = vec![discover::find(home, Some(&tenant.name), name).await?],
+        None => listed.rows.retain(|row| row.status != ResourceStatus::Gone),
     }
-    Ok(rows.into_iter().filter(|row| row.status != ResourceStatus::Gone).collect())
+    Ok(listed)
 }
 
 fn outcome(resources: &[ResourceReport]) -> Outcome {
@@ -194,7 +283,7 @@ async fn finish_run(
     home: &Home,
     mut run: RunRow,
     resources: &[ResourceReport],
-    error: Option<&crate::Error>,
+    error: Option<&Error>,
 ) -> Result<()> {
     let mut problems = Vec::new();
     for resource in resources {
@@ -203,7 +292,7 @@ async fn finish_run(
     }
     home.catalog.run_problem_add(&problems).await?;
     run.outcome = Some(if error.is_some() { Outcome::Failed } else { outcome(resources) });
-    run.error = error.map(crate::Error::cause);
+    run.error = error.map(Error::cause);
     Ok(home.catalog.run_finish(&run).await?)
 }
 

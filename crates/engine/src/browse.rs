@@ -2,11 +2,13 @@
 //!
 //! Listings read trees, not SQL. The spread of a large folder over months, days and digits is
 //! hidden: a path is folders and a name, and a month or day may stand between them to narrow.
+//! What a rule keeps beyond its time is shown in the folder `~kept`, and is not part of the whole.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
-use holdfast_model::{ResourceId, Timestamp, fold};
+use holdfast_model::{ResourceId, Seq, ShardId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind, Reader, TreeId};
 use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, Place};
 use jiff::tz::TimeZone;
@@ -92,15 +94,18 @@ pub struct SnapshotView {
 
 /// All committed snapshots, oldest first.
 pub async fn snapshots(home: &Home) -> Result<Vec<SnapshotView>> {
-    let mut changed = std::collections::BTreeMap::<(u32, u64), Vec<String>>::new();
-    for resource in home.catalog.resource_list(None).await? {
-        for point in home.catalog.restore_point_list(&resource.id).await? {
-            changed.entry((point.shard.0, point.seq.0)).or_default().push(resource.name.clone());
+    let mut changed = BTreeMap::<(String, ShardId, Seq), Vec<String>>::new();
+    for tenant in home.catalog.tenant_list().await? {
+        for resource in home.catalog.resource_list(Some(&tenant.name)).await? {
+            for point in home.catalog.restore_point_list(&resource.id).await? {
+                let snapshot = (tenant.vault_id.clone(), point.shard, point.seq);
+                changed.entry(snapshot).or_default().push(resource.name.clone());
+            }
         }
     }
     let rows = home.catalog.snapshot_list(None).await?;
     let view = |row: SnapshotRow| SnapshotView {
-        resources: changed.remove(&(row.shard.0, row.seq.0)).unwrap_or_default(),
+        resources: changed.remove(&(row.vault_id.clone(), row.shard, row.seq)).unwrap_or_default(),
         id: row.id,
         vault: row.vault_id,
         shard: row.shard.0,
@@ -152,7 +157,12 @@ pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) 
     }
 }
 
-async fn point(home: &Home, resource: &ResourceId, at: &At) -> Result<Option<RestorePointRow>> {
+/// The restore point that is meant.
+pub(crate) async fn point(
+    home: &Home,
+    resource: &ResourceId,
+    at: &At,
+) -> Result<Option<RestorePointRow>> {
     match at {
         At::Latest => Ok(home.catalog.restore_point_at(resource, None).await?),
         At::Time(time) => Ok(home.catalog.restore_point_at(resource, Some(*time)).await?),
@@ -259,7 +269,9 @@ impl Located {
                 (Place::Item, NodeKind::File { .. }) if last => {
                     return Ok(Spot::Message(Box::new(node), folders));
                 }
-                (Place::Folder, NodeKind::Dir { .. }) => folders.push(step_of(&node)?),
+                (Place::Folder | Place::Kept, NodeKind::Dir { .. }) => {
+                    folders.push(step_of(&node)?);
+                }
                 (Place::Fanout, NodeKind::Dir { .. }) => {}
                 _ => return Err(missing()),
             }
@@ -291,7 +303,8 @@ impl Located {
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
-    /// All messages at or below a path, folder by folder.
+    /// All messages at or below a path, folder by folder. Those kept beyond their time are not
+    /// current: they come only where the path leads to them.
     pub fn messages(&self, path: &str) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         match self.spot(path)? {
@@ -363,7 +376,8 @@ impl Located {
         entries: &mut Vec<Entry>,
     ) -> Result<()> {
         for node in self.reader.list(tree)? {
-            if mail::place_of_name(&node.name) != Place::Folder || !node.is_dir() {
+            let place = mail::place_of_name(&node.name);
+            if !matches!(place, Place::Folder | Place::Kept) || !node.is_dir() {
                 continue;
             }
             let step = step_of(&node)?;
@@ -381,7 +395,12 @@ impl Located {
     }
 }
 
-fn step_of(node: &Node) -> Result<FolderStep> {
+/// What is known of a folder; that of kept messages is none of the user's and has no metadata.
+pub(crate) fn step_of(node: &Node) -> Result<FolderStep> {
+    if node.name == mail::KEPT_DIR {
+        let meta = FolderMeta { name: node.name.clone(), ..FolderMeta::default() };
+        return Ok(FolderStep { dir: node.name.clone(), meta });
+    }
     let meta = FolderMeta::from_json(&node.name, node.meta.as_deref().unwrap_or_default())?;
     Ok(FolderStep { dir: node.name.clone(), meta })
 }

@@ -1,7 +1,7 @@
 //! Which resources a tenant has: the directory is asked, new ones are taken up, vanished ones stay
 //! with their last state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_catalog::{ResourceRow, ResourceStatus, ShardRow, TenantRow};
 use holdfast_graph::Graph;
@@ -11,10 +11,16 @@ use holdfast_workloads::directory::{self, User};
 use holdfast_workloads::mail;
 
 use crate::home::blocking;
+use crate::shards::{Departments, Shards};
 use crate::{Error, Home, Result, intent};
 
-/// Shard that takes new resources.
-const FIRST_SHARD: ShardId = ShardId(1);
+/// What the directory tells of a tenant.
+pub(crate) struct Listed {
+    /// All resources, those that vanished too.
+    pub rows: Vec<ResourceRow>,
+    /// Who works where.
+    pub departments: Departments,
+}
 
 /// Asks the directory and brings the catalog (and, first, the intent in the vault) up to date.
 pub async fn refresh(
@@ -23,29 +29,59 @@ pub async fn refresh(
     vault: &Vault,
     graph: &Graph,
 ) -> Result<Vec<ResourceRow>> {
+    Ok(list(home, tenant, vault, graph).await?.rows)
+}
+
+/// The same, with what else the directory tells.
+pub(crate) async fn list(
+    home: &Home,
+    tenant: &TenantRow,
+    vault: &Vault,
+    graph: &Graph,
+) -> Result<Listed> {
     let users = directory::users(graph).await?;
     let known = home.catalog.resource_list(Some(&tenant.name)).await?;
-    let mut known: BTreeMap<ResourceId, ResourceRow> =
+    let known: BTreeMap<ResourceId, ResourceRow> =
         known.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let (mut rows, mut changed) = (Vec::new(), Vec::new());
-    for user in users {
+    let (mut rows, mut departments) = (Vec::new(), Departments::new());
+    for mut user in users {
         let id = resource_id(&user.id);
-        let old = known.remove(&id);
-        let row = listed(tenant, id, user, old.as_ref());
-        if old.as_ref() != Some(&row) {
-            changed.push(row.clone());
-        }
-        rows.push(row);
+        departments.extend(user.department.take().map(|name| (id.clone(), name)));
+        let old = known.get(&id);
+        rows.push(listed(tenant, id, user, old));
     }
-    for mut row in known.into_values().filter(|row| row.workload == Workload::Exchange) {
-        if row.status != ResourceStatus::Gone {
-            row.status = ResourceStatus::Gone;
-            changed.push(row.clone());
-        }
-        rows.push(row);
-    }
+    let here: BTreeSet<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
+    let vanished = known
+        .values()
+        .filter(|row| row.workload == Workload::Exchange && !here.contains(&row.id))
+        .map(|row| ResourceRow { status: ResourceStatus::Gone, ..row.clone() });
+    rows.extend(vanished);
+    place(home, vault, &departments, &mut rows).await?;
+    let changed: Vec<ResourceRow> =
+        rows.iter().filter(|row| known.get(&row.id) != Some(row)).cloned().collect();
     store(home, vault, &changed).await?;
-    Ok(rows)
+    Ok(Listed { rows, departments })
+}
+
+/// Gives new resources their shard, department by department.
+async fn place(
+    home: &Home,
+    vault: &Vault,
+    departments: &Departments,
+    rows: &mut [ResourceRow],
+) -> Result<()> {
+    let shards = home.catalog.shard_list(vault.id()).await?;
+    let limits = home.shard_limits;
+    let mut shards = Shards::new(limits, &shards, &*rows, departments);
+    let mut new: Vec<&mut ResourceRow> = rows
+        .iter_mut()
+        .filter(|row| row.shard.is_none() && row.status != ResourceStatus::Gone)
+        .collect();
+    new.sort_by_cached_key(|row| (departments.get(&row.id), row.id.clone()));
+    for row in new {
+        row.shard = Some(shards.choose(departments.get(&row.id), limits.expected, &[]));
+    }
+    Ok(())
 }
 
 fn resource_id(user: &str) -> ResourceId {
@@ -75,7 +111,7 @@ fn listed(
             id,
             tenant: tenant.name.clone(),
             workload: Workload::Exchange,
-            shard: Some(FIRST_SHARD),
+            shard: None,
             dir: Some(mail::resource_dir(&user.user_principal_name, &user.id)),
             graph_id: user.id,
             name: user.user_principal_name,
@@ -105,7 +141,7 @@ async fn store(home: &Home, vault: &Vault, changed: &[ResourceRow]) -> Result<()
 }
 
 /// Makes a shard in the vault and its row in the catalog, where they are missing.
-async fn ensure_shard(home: &Home, vault: &Vault, shard: ShardId) -> Result<()> {
+pub(crate) async fn ensure_shard(home: &Home, vault: &Vault, shard: ShardId) -> Result<()> {
     if home.catalog.shard_list(vault.id()).await?.iter().any(|row| row.shard == shard) {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::seal::InstanceKey;
+use crate::shards::ShardLimits;
 use crate::storage::Storage;
 use crate::vaults::{self, HomeVault, NewVault, make_or_unlock};
 use crate::{Error, Result};
@@ -64,6 +65,8 @@ pub struct Home {
     pub clock: Clock,
     /// How clients of Graph wait: the timer, unless a test moves its clocks instead.
     pub sleep: Sleep,
+    /// How far shards are filled.
+    pub shard_limits: ShardLimits,
 }
 
 impl Home {
@@ -93,8 +96,7 @@ impl Home {
             _ => InstanceKey::create(&key_path)?,
         };
         let catalog = Catalog::create(&dir.join(CATALOG_FILE), clock.clone()).await?;
-        let home =
-            Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() };
+        let home = Self::assemble(dir, key_path, key, catalog, clock);
         let row = vaults::row(&new, &opened, &home)?;
         home.catalog.vault_add(&row).await?;
         let vaults = vec![HomeVault::new(&row)];
@@ -112,7 +114,18 @@ impl Home {
             return Err(Error::NoCatalog(catalog));
         }
         let catalog = Catalog::open(&catalog, clock.clone()).await?;
-        Ok(Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep: Sleep::default() })
+        Ok(Self::assemble(dir, key_path, key, catalog, clock))
+    }
+
+    fn assemble(
+        dir: &Path,
+        key_path: PathBuf,
+        key: InstanceKey,
+        catalog: Catalog,
+        clock: Clock,
+    ) -> Self {
+        let (sleep, shard_limits) = (Sleep::default(), ShardLimits::default());
+        Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep, shard_limits }
     }
 
     /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled

@@ -1,13 +1,14 @@
 //! Intent: what is protected and where, written to the vault's control repository before it takes
 //! effect, so that the catalog can be made again from the vault alone.
 //!
-//! Records are JSON files: `tenants/<name>.json` and `resources/<workload>/<graph id>.json`.
-//! Credentials are never among them.
+//! Records are JSON files: `tenants/<name>.json`, `resources/<workload>/<graph id>.json` and, for a
+//! resource that has changed its shard, `epochs/<workload>/<graph id>.json`. Credentials are never
+//! among them.
 
 use std::collections::BTreeMap;
 
-use holdfast_catalog::{ResourceRow, ResourceStatus, TenantRow};
-use holdfast_model::{ResourceId, ShardId, SkipCause, Timestamp, Workload, component};
+use holdfast_catalog::{EpochRow, ResourceRow, ResourceStatus, TenantRow};
+use holdfast_model::{ResourceId, Seq, ShardId, SkipCause, Timestamp, Workload, component};
 use holdfast_vault::Vault;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,21 @@ struct ResourceRecord {
     skip_cause: Option<SkipCause>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct EpochsRecord {
+    v: u8,
+    resource: ResourceId,
+    epochs: Vec<EpochRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EpochRecord {
+    number: u32,
+    shard: ShardId,
+    from_seq: Seq,
+    from_time: Timestamp,
+}
+
 /// One change of intent.
 pub(crate) type Change = (String, Option<Vec<u8>>);
 
@@ -79,8 +95,24 @@ pub(crate) fn resource(row: &ResourceRow) -> Change {
         status: row.status,
         skip_cause: row.skip_cause,
     };
-    let path = format!("resources/{}/{}.json", row.workload, component(&row.graph_id, 100));
-    (path, Some(json(&record)))
+    (path_of("resources", row), Some(json(&record)))
+}
+
+/// The record of the shards in which a resource has lived.
+pub(crate) fn epochs(row: &ResourceRow, epochs: &[EpochRow]) -> Change {
+    let record = |epoch: &EpochRow| EpochRecord {
+        number: epoch.number,
+        shard: epoch.shard,
+        from_seq: epoch.from_seq,
+        from_time: epoch.from_time,
+    };
+    let epochs = epochs.iter().map(record).collect();
+    let record = EpochsRecord { v: VERSION, resource: row.id.clone(), epochs };
+    (path_of("epochs", row), Some(json(&record)))
+}
+
+fn path_of(kind: &str, row: &ResourceRow) -> String {
+    format!("{kind}/{}/{}.json", row.workload, component(&row.graph_id, 100))
 }
 
 fn json(record: &impl Serialize) -> Vec<u8> {
@@ -96,13 +128,42 @@ pub(crate) async fn save(vault: &Vault, changes: Vec<Change>) -> Result<()> {
     blocking(move || Ok(vault.control()?.save(&changes)?)).await
 }
 
-/// All tenants and resources that a vault knows, as catalog rows without credentials and times.
-pub(crate) async fn load(vault: &Vault) -> Result<(Vec<TenantRow>, Vec<ResourceRow>)> {
+/// What a vault knows of tenants and resources, as catalog rows without credentials and times.
+#[derive(Debug, Default)]
+pub(crate) struct Intent {
+    pub tenants: Vec<TenantRow>,
+    pub resources: Vec<ResourceRow>,
+    /// The epochs of all resources that have a shard, in order.
+    pub epochs: BTreeMap<ResourceId, Vec<EpochRow>>,
+}
+
+/// Reads all records of a vault.
+pub(crate) async fn load(vault: &Vault) -> Result<Intent> {
     let (control, vault_id) = (vault.clone(), vault.id().to_owned());
     let records = blocking(move || Ok(control.control()?.load()?)).await?;
     let tenants = under(&records, "tenants/")?.into_iter().map(|r| tenant_row(r, &vault_id));
-    let resources = under(&records, "resources/")?.into_iter().map(resource_row);
-    Ok((tenants.collect(), resources.collect()))
+    let resources: Vec<ResourceRow> =
+        under(&records, "resources/")?.into_iter().map(resource_row).collect();
+    let first = |row: &ResourceRow| {
+        Some((row.id.clone(), vec![EpochRow::first(row.id.clone(), row.shard?)]))
+    };
+    let mut epochs: BTreeMap<_, _> = resources.iter().filter_map(first).collect();
+    epochs.extend(under(&records, "epochs/")?.into_iter().map(epoch_rows));
+    epochs.retain(|id, _| resources.iter().any(|row| row.id == *id));
+    Ok(Intent { tenants: tenants.collect(), resources, epochs })
+}
+
+fn epoch_rows(record: EpochsRecord) -> (ResourceId, Vec<EpochRow>) {
+    let row = |epoch: EpochRecord| EpochRow {
+        resource: record.resource.clone(),
+        number: epoch.number,
+        shard: epoch.shard,
+        from_seq: epoch.from_seq,
+        from_time: epoch.from_time,
+    };
+    let mut rows: Vec<EpochRow> = record.epochs.into_iter().map(row).collect();
+    rows.sort_by_key(|epoch| epoch.number);
+    (record.resource, rows)
 }
 
 pub(crate) fn under<T: DeserializeOwned>(

@@ -10,10 +10,13 @@
 
 pub mod backup;
 pub mod browse;
+mod compare;
 pub mod copy;
+pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod error;
+pub mod history;
 pub mod hold;
 mod home;
 mod intent;
@@ -24,6 +27,8 @@ mod reading;
 pub mod rebuild;
 pub mod restore;
 mod seal;
+mod shards;
+pub mod stats;
 mod storage;
 pub mod tenant;
 mod vaults;
@@ -33,6 +38,7 @@ mod walk;
 pub use error::{Error, Exit, Result};
 pub use home::{Home, InitOptions, Unlock};
 pub use progress::{Progress, Seen};
+pub use shards::ShardLimits;
 pub use storage::Storage;
 pub use vaults::{AddedVault, ListedVault, NewVault};
 

@@ -18,8 +18,10 @@ mod reconcile;
 mod record;
 mod repair;
 
+use std::collections::BTreeSet;
+
 use holdfast_catalog::Lease;
-use holdfast_model::ShardId;
+use holdfast_model::{ResourceId, ShardId};
 use holdfast_vault::{Shard, Vault};
 
 pub use erase::{EraseReport, EraseRequest, ShardErasure, erase};
@@ -79,6 +81,11 @@ pub(crate) async fn settle_under(
 ) -> Result<()> {
     let (shard, lease) = (shard.clone(), lease.clone());
     erase::settle(&Alone { home, vault, shard, lease }).await
+}
+
+/// The resources of which something is still to be erased.
+pub(crate) async fn being_erased(vault: &Vault) -> Result<BTreeSet<ResourceId>> {
+    Ok(record::open(vault).await?.into_iter().map(|record| record.resource).collect())
 }
 
 impl Alone<'_> {

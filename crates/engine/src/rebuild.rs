@@ -1,12 +1,17 @@
 //! `catalog rebuild`: the catalog made again from the vault alone.
 //!
 //! Tenants, resources and their places come from the control repository, everything else from
-//! snapshots and trees. Delta links are those of the last change of content; runs are not rebuilt.
+//! snapshots and trees. A resource that has lived in several shards has restore points in each; its
+//! current items are those of the last. Delta links are those of the last change of content; runs
+//! are not rebuilt.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_catalog::{Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow, VaultRow};
-use holdfast_model::{Fence, ShardId};
+use holdfast_catalog::{
+    EpochRow, Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow, VaultRow,
+};
+use holdfast_model::{Fence, ResourceId, ShardId};
 use holdfast_vault::{Node, Reader, Shard, Snapshot, TreeId, Vault};
 use serde::Serialize;
 
@@ -63,26 +68,52 @@ async fn under_leases(home: &Home, vaults: &[VaultRow]) -> Result<RebuildReport>
 }
 
 async fn of_vault(vault: &Vault, rebuild: &mut Rebuild, report: &mut RebuildReport) -> Result<()> {
-    let (tenants, resources) = intent::load(vault).await?;
-    report.tenants += tenants.len();
-    rebuild.add(Rebuilt { tenants, ..Rebuilt::default() }).await?;
+    let intent = intent::load(vault).await?;
+    report.tenants += intent.tenants.len();
+    report.resources += intent.resources.len();
+    rebuild
+        .add(Rebuilt {
+            tenants: intent.tenants,
+            resources: intent.resources.clone(),
+            epochs: intent.epochs.values().flatten().cloned().collect(),
+            ..Rebuilt::default()
+        })
+        .await?;
     let ids = vault.clone();
-    let mut homeless = resources;
     for id in blocking(move || Ok(ids.shard_ids()?)).await? {
-        let (mine, others): (Vec<_>, Vec<_>) =
-            homeless.into_iter().partition(|row| row.shard == Some(id));
-        homeless = others;
+        let lived: Vec<Lived> =
+            intent.resources.iter().filter_map(|row| lived(row, id, &intent.epochs)).collect();
         report.shards += 1;
-        of_shard(vault, id, mine, rebuild, report).await?;
+        of_shard(vault, id, lived, rebuild, report).await?;
     }
-    report.resources += homeless.len();
-    Ok(rebuild.add(Rebuilt { resources: homeless, ..Rebuilt::default() }).await?)
+    Ok(())
+}
+
+/// A resource and the epoch that it spent in a shard.
+struct Lived {
+    resource: ResourceRow,
+    epoch: EpochRow,
+    /// It lives there now.
+    is_present: bool,
+}
+
+fn lived(
+    row: &ResourceRow,
+    shard: ShardId,
+    epochs: &BTreeMap<ResourceId, Vec<EpochRow>>,
+) -> Option<Lived> {
+    let epochs = epochs.get(&row.id)?;
+    let epoch = epochs.iter().find(|epoch| epoch.shard == shard)?.clone();
+    let is_present = epochs.last() == Some(&epoch);
+    // The record of the epochs decides where it lives: both are written at once.
+    let shard = epochs.last().map(|epoch| epoch.shard);
+    Some(Lived { resource: ResourceRow { shard, ..row.clone() }, epoch, is_present })
 }
 
 async fn of_shard(
     vault: &Vault,
     id: ShardId,
-    resources: Vec<ResourceRow>,
+    residents: Vec<Lived>,
     rebuild: &mut Rebuild,
     report: &mut RebuildReport,
 ) -> Result<()> {
@@ -93,17 +124,17 @@ async fn of_shard(
         Ok((shard, history))
     })
     .await?;
+    let reader = blocking(move || Ok(shard.reader()?)).await?;
     let snapshots = Arc::new(snapshots);
     let rows = snapshots.iter().map(|s| snapshot_row(vault.id(), id, s)).collect();
     report.snapshots += snapshots.len();
-    let shards = vec![shard_row(vault.id(), id, &snapshots, fence)];
-    rebuild.add(Rebuilt { shards, snapshots: rows, ..Rebuilt::default() }).await?;
-    let reader = blocking(move || Ok(shard.reader()?)).await?;
-    for resource in resources {
+    let mut row = shard_row(vault.id(), id, &snapshots, fence);
+    row.blobs = reader.blob_count();
+    rebuild.add(Rebuilt { shards: vec![row], snapshots: rows, ..Rebuilt::default() }).await?;
+    for lived in residents {
         let (reader, snapshots) = (reader.clone(), Arc::clone(&snapshots));
-        let (part, damaged) = blocking(move || of_resource(&reader, &snapshots, resource)).await?;
+        let (part, damaged) = blocking(move || of_resource(&reader, &snapshots, lived)).await?;
         report.damaged += damaged;
-        report.resources += part.resources.len();
         report.restore_points += part.restore_points.len();
         report.items += part.items.len();
         rebuild.add(part).await?;
@@ -141,16 +172,15 @@ fn shard_row(vault: &str, id: ShardId, snapshots: &[Snapshot], fence: Fence) -> 
     row
 }
 
-fn of_resource(
-    reader: &Reader,
-    snapshots: &[Snapshot],
-    mut resource: ResourceRow,
-) -> Result<(Rebuilt, usize)> {
+/// The restore points of a resource in one of its shards and, where it lives there now, what is
+/// current.
+fn of_resource(reader: &Reader, snapshots: &[Snapshot], lived: Lived) -> Result<(Rebuilt, usize)> {
+    let Lived { mut resource, epoch, is_present } = lived;
     let (mut part, mut damaged) = (Rebuilt::default(), 0);
     let mut last: Option<TreeId> = None;
     let [workload, dir] =
         resource_path(resource.workload, resource.dir.as_deref().unwrap_or_default());
-    for snapshot in snapshots {
+    for snapshot in snapshots.iter().filter(|s| s.tags.seq >= epoch.from_seq) {
         let node = reader.node(snapshot.tree, &[&workload, &dir])?;
         let Some(tree) = node.as_ref().and_then(Node::tree) else { continue };
         if last == Some(tree) {
@@ -162,7 +192,7 @@ fn of_resource(
         let read_at = state.read_at.unwrap_or(snapshot.time);
         part.restore_points.push(RestorePointRow {
             resource: resource.id.clone(),
-            shard: resource.shard.unwrap_or_default(),
+            shard: epoch.shard,
             seq: snapshot.tags.seq,
             read_at,
             tree: tree.to_string(),
@@ -173,6 +203,9 @@ fn of_resource(
             if state.complete { Some(read_at) } else { resource.restore_point };
         resource.last_polled = Some(read_at);
         resource.list_link = state.folders_link;
+    }
+    if !is_present {
+        return Ok((part, damaged));
     }
     if let Some(tree) = last {
         let (state, _) = walk::state_or_none(reader, &resource.id, tree)?;

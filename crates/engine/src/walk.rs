@@ -77,7 +77,7 @@ impl<'r> Walk<'r> {
         (after, new): (Option<Node>, Option<&ContainerId>),
     ) -> Result<()> {
         match place {
-            Place::Own | Place::Overflow => Ok(()),
+            Place::Own | Place::Kept | Place::Overflow => Ok(()),
             Place::Item => {
                 let old = before.map(|node| self.item(&node, old)).transpose()?.flatten();
                 let new = after.map(|node| self.item(&node, new)).transpose()?.flatten();

@@ -15,14 +15,19 @@ pub struct Restic {
 impl Restic {
     /// On the first shard of a vault; `None`, with a word, where restic is not installed.
     pub fn find(vault: &Vault) -> Option<Self> {
+        Self::on(vault, ShardId(1))
+    }
+
+    /// On a shard of a vault; `None`, with a word, where restic is not installed.
+    pub fn on(vault: &Vault, shard: ShardId) -> Option<Self> {
         let installed = Command::new("restic").arg("version").output().is_ok();
         if !installed {
             println!("restic is not installed: what it would prove is not proved here");
             return None;
         }
-        let password = vault.shard_password(ShardId(1));
+        let password = vault.shard_password(shard);
         Some(Self {
-            repository: vault.shard_location(ShardId(1)),
+            repository: vault.shard_location(shard),
             password: password.expose_str().unwrap().to_owned(),
         })
     }

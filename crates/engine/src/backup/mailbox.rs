@@ -57,14 +57,7 @@ pub(super) async fn back_up(
     let last_polled = Some(shard.work.home.now());
     let row = ResourceRow { stale: true, last_polled, ..resource };
     shard.work.home.catalog.resource_put(&row).await?;
-    Ok(ResourceReport {
-        id: row.id.to_string(),
-        name: row.name,
-        outcome: Outcome::Failed,
-        counts: Counts::default(),
-        cause: Some(error.cause()),
-        problems: Vec::new(),
-    })
+    Ok(ResourceReport::failed(row, error.cause()))
 }
 
 async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<ResourceReport> {

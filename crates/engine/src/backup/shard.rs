@@ -10,10 +10,11 @@ use holdfast_catalog::{
 use holdfast_graph::Graph;
 use holdfast_model::{RunId, Seq, ShardId, Timestamp};
 use holdfast_vault::{Shard, Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::pending::Pending;
-use super::{ResourceReport, adopt, mailbox};
+use super::{MAILBOXES_AT_ONCE, ResourceReport, adopt, mailbox};
 use crate::home::blocking;
 use crate::{Error, Home, MAIL_FANOUT, Progress, Result, maintain, process};
 
@@ -21,51 +22,78 @@ use crate::{Error, Home, MAIL_FANOUT, Progress, Result, maintain, process};
 const LEASE_TTL: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
-/// Mailboxes read at once. Graph's limits are per mailbox, so more of them is more speed until the
-/// CPU is busy.
-const MAILBOXES_AT_ONCE: usize = 8;
-
 /// A long run commits a checkpoint at most this often, while data flows.
 const CHECKPOINT_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
-/// What a run on a shard works with.
+/// What a run on a vault works with.
 pub(super) struct Work<'a> {
     pub home: &'a Home,
     pub graph: &'a Graph,
     pub vault: &'a Vault,
     pub run: &'a RunId,
     pub progress: &'a Progress,
-    pub shard: ShardId,
+    /// One for each mailbox that is read at the same time.
+    pub slots: &'a Semaphore,
 }
 
-/// What came of it.
+/// A shard that this process holds until it gives it back.
+pub(super) struct Held {
+    pub shard: Shard,
+    pub lease: Lease,
+    beat: JoinHandle<holdfast_catalog::Error>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.beat.abort();
+    }
+}
+
+/// What came of a shard.
 pub(super) struct Done {
     pub snapshot: Option<String>,
     pub resources: Vec<ResourceReport>,
 }
 
 /// Backs up resources into their shard.
-pub(super) async fn back_up(work: &Work<'_>, resources: Vec<ResourceRow>) -> Result<Done> {
-    let (vault, id) = (work.vault.clone(), work.shard);
-    let shard = blocking(move || Ok(vault.shard(id)?)).await?;
-    let lease = take_lease(work.home, work.vault.id(), work.shard).await?;
-    let mut beat = heartbeat(work.home, lease.clone());
+pub(super) async fn back_up(
+    work: &Work<'_>,
+    shard: ShardId,
+    resources: Vec<ResourceRow>,
+) -> Result<Done> {
+    let mut held = hold(work, shard).await?;
+    let (shard, lease) = (held.shard.clone(), held.lease.clone());
     let result = tokio::select! {
-        result = under_lease(work, &lease, &shard, resources) => result,
-        lost = &mut beat => Err(lost.map_or(Error::Thread, Error::from)),
+        result = under_lease(work, &shard, &lease, resources) => result,
+        lost = &mut held.beat => Err(lost.map_or(Error::Thread, Error::from)),
     };
-    beat.abort();
-    work.home.catalog.lease_release(&lease).await?;
+    give_back(work, held).await?;
     result
 }
 
-/// The snapshots that the catalog does not know. A catalog that was put back to an older state
-/// gives out fences that were used before: it may not write, or the history since would be lost.
-async fn unknown(work: &Work<'_>, lease: &Lease, shard: &Shard) -> Result<Vec<Snapshot>> {
+/// Opens a shard and takes its lease, which is renewed from then on.
+pub(super) async fn hold(work: &Work<'_>, id: ShardId) -> Result<Held> {
+    let vault = work.vault.clone();
+    let shard = blocking(move || Ok(vault.shard(id)?)).await?;
+    let lease = take_lease(work.home, work.vault.id(), id).await?;
+    let beat = heartbeat(work.home, lease.clone());
+    Ok(Held { shard, lease, beat })
+}
+
+/// Gives a shard back.
+pub(super) async fn give_back(work: &Work<'_>, held: Held) -> Result<()> {
+    Ok(work.home.catalog.lease_release(&held.lease).await?)
+}
+
+/// Brings the catalog to the shard's newest state, where a crash left it behind. A catalog that
+/// was put back to an older state gives out fences that were used before: it may not write, or the
+/// history since would be lost.
+pub(super) async fn catch_up(work: &Work<'_>, shard: &Shard, lease: &Lease) -> Result<()> {
+    maintain::settle_under(work.home, work.vault, shard, lease).await?;
     let unknown = adopt::unknown(work.home, work.vault.id(), shard).await?;
     match unknown.iter().map(|snapshot| snapshot.tags.fence).max() {
-        Some(highest) if highest >= lease.fence => Err(Error::CatalogBehind(work.shard)),
-        _ => Ok(unknown),
+        Some(highest) if highest >= lease.fence => Err(Error::CatalogBehind(shard.id())),
+        _ => adopt::adopt(work.home, work.vault.id(), shard, lease, unknown).await,
     }
 }
 
@@ -102,17 +130,16 @@ pub(crate) fn heartbeat(home: &Home, lease: Lease) -> JoinHandle<holdfast_catalo
 
 async fn under_lease(
     work: &Work<'_>,
-    lease: &Lease,
     shard: &Shard,
+    lease: &Lease,
     resources: Vec<ResourceRow>,
 ) -> Result<Done> {
-    maintain::settle_under(work.home, work.vault, shard, lease).await?;
-    let unknown = unknown(work, lease, shard).await?;
-    adopt::adopt(work.home, work.vault.id(), shard, lease, unknown).await?;
-    let resources = reread(work.home, resources).await?;
+    catch_up(work, shard, lease).await?;
+    let ids: Vec<_> = resources.iter().map(|row| row.id.clone()).collect();
+    let (resources, elsewhere) = reread(work.home, shard.id(), resources).await?;
     let opened = shard.clone();
     let writer = Arc::new(blocking(move || Ok(opened.writer()?)).await?);
-    let row = work.home.catalog.shard_get(work.vault.id(), work.shard).await?;
+    let row = work.home.catalog.shard_get(work.vault.id(), shard.id()).await?;
     let head = row.head_tree.as_deref().map(tree_id).transpose()?;
     let state = State {
         pending: Pending::new(writer.edit(head, MAIL_FANOUT)),
@@ -123,26 +150,40 @@ async fn under_lease(
     };
     let committing = tokio::sync::Mutex::new(());
     let run = ShardRun { work, lease, writer: &writer, committing, state: Mutex::new(state) };
-    let ids: Vec<_> = resources.iter().map(|row| row.id.clone()).collect();
-    let resources: Vec<ResourceReport> = futures::stream::iter(resources)
-        .map(|resource| mailbox::back_up(&run, resource))
+    let mut resources: Vec<ResourceReport> = futures::stream::iter(resources)
+        .map(|resource| {
+            let run = &run;
+            async move {
+                let _slot = work.slots.acquire().await.expect("the slots are never closed");
+                mailbox::back_up(run, resource).await
+            }
+        })
         .buffer_unordered(MAILBOXES_AT_ONCE)
         .try_collect()
         .await?;
     run.commit(SnapshotKind::Final).await?;
+    resources.extend(elsewhere);
     let resources = in_order(resources, &ids);
     let snapshot = run.state().snapshot.take();
     Ok(Done { snapshot, resources })
 }
 
 /// The rows as they are under the lease: adoption, or the holder before, may have changed them
-/// since they were chosen.
-async fn reread(home: &Home, chosen: Vec<ResourceRow>) -> Result<Vec<ResourceRow>> {
-    let mut rows = Vec::with_capacity(chosen.len());
+/// since they were chosen. Those whom another run has moved meanwhile are its affair.
+pub(super) async fn reread(
+    home: &Home,
+    shard: ShardId,
+    chosen: Vec<ResourceRow>,
+) -> Result<(Vec<ResourceRow>, Vec<ResourceReport>)> {
+    let (mut rows, mut elsewhere) = (Vec::with_capacity(chosen.len()), Vec::new());
     for row in chosen {
-        rows.push(home.catalog.resource_get(&row.id).await?);
+        let row = home.catalog.resource_get(&row.id).await?;
+        match row.shard == Some(shard) {
+            true => rows.push(row),
+            false => elsewhere.push(ResourceReport::failed(row, "moved".to_owned())),
+        }
     }
-    Ok(rows)
+    Ok((rows, elsewhere))
 }
 
 fn in_order(
@@ -191,12 +232,23 @@ impl<'w> ShardRun<'_, 'w> {
     pub async fn commit(&self, kind: SnapshotKind) -> Result<()> {
         let _one = self.committing.lock().await;
         let commit = tokio::task::block_in_place(|| self.seal(kind))?;
+        let has_grown = commit.snapshot.is_some();
+        let (catalog, vault) = (&self.work.home.catalog, self.work.vault.id());
         tracing::debug!(target: "holdfast::stage", stage = "catalog");
-        let landed = self.work.home.catalog.commit(commit).await;
+        let landed = catalog.commit(commit).await;
+        self.landed(landed.is_ok());
+        landed?;
+        if has_grown {
+            let blobs = self.writer.reader().blob_count();
+            catalog.shard_blobs(vault, self.lease.shard, blobs).await?;
+        }
+        Ok(())
+    }
+
+    fn landed(&self, is_ok: bool) {
         let mut state = self.state();
-        state.poisoned |= landed.is_err();
+        state.poisoned |= !is_ok;
         state.pending.landed();
-        Ok(landed?)
     }
 
     /// Saves trees and snapshot; answers with the rows that belong to them.
@@ -208,7 +260,7 @@ impl<'w> ShardRun<'_, 'w> {
         let drained = state.pending.drain();
         let mut commit = Commit {
             vault_id: self.work.vault.id().to_owned(),
-            shard: self.work.shard,
+            shard: self.lease.shard,
             fence: self.lease.fence,
             snapshot: None,
             resources: drained.commits,
@@ -225,7 +277,7 @@ impl<'w> ShardRun<'_, 'w> {
             let own = own.expect("a changed resource is part of the commit");
             own.restore_point = Some(RestorePointRow {
                 resource: new.resource,
-                shard: self.work.shard,
+                shard: self.lease.shard,
                 seq,
                 read_at: new.read_at,
                 tree: tree.to_string(),
@@ -234,21 +286,26 @@ impl<'w> ShardRun<'_, 'w> {
         }
         state.head_seq = seq;
         state.snapshot = Some(snapshot.id.clone());
-        commit.snapshot = Some(snapshot_row(self.work.vault.id(), self.work.shard, &snapshot));
+        commit.snapshot = Some(snapshot_row(self.work.vault.id(), self.lease.shard, &snapshot));
         Ok(commit)
     }
 
     fn snapshot(&self, tree: TreeId, head: Seq, kind: SnapshotKind) -> Result<Snapshot> {
-        let tags = Tags {
-            seq: Seq(head.0 + 1),
-            prev: (head.0 > 0).then_some(head),
-            fence: self.lease.fence,
-            run: self.work.run.clone(),
-            kind,
-            rewrite: 0,
-        };
+        let tags = tags(head, self.lease, self.work.run, kind);
         let now = self.work.home.now();
         Ok(self.writer.snapshot(tree, &tags, now, "holdfast", &["/".to_owned()])?)
+    }
+}
+
+/// The tags of the snapshot that follows the head.
+pub(super) fn tags(head: Seq, lease: &Lease, run: &RunId, kind: SnapshotKind) -> Tags {
+    Tags {
+        seq: Seq(head.0 + 1),
+        prev: (head.0 > 0).then_some(head),
+        fence: lease.fence,
+        run: run.clone(),
+        kind,
+        rewrite: 0,
     }
 }
 

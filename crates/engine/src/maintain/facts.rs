@@ -99,7 +99,7 @@ async fn complete(home: &Home, rows: &HashMap<&str, &SnapshotRow>) -> Result<BTr
 /// Every resource of the vault that has a directory: one that was never in this shard does no
 /// harm, one that was here and has moved on must not be missed.
 async fn resources(home: &Home, vault: &Vault) -> Result<Vec<ResourceFact>> {
-    let (tenants, intended) = intent::load(vault).await?;
+    let intent::Intent { tenants, resources: intended, .. } = intent::load(vault).await?;
     if tenants.is_empty() {
         return Err(Error::NoIntent);
     }

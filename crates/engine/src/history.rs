@@ -1,0 +1,380 @@
+//! `history`: all versions of one message over all restore points and epochs of its resource.
+//!
+//! Trees are compared, restore point by restore point; what is equal is skipped, and of what
+//! differs only the directories are read in which the message can lie. Its name says which these
+//! are: it is given once and goes with the message from folder to folder.
+
+use holdfast_catalog::{ResourceRow, RestorePointRow};
+use holdfast_model::{ItemId, Seq, ShardId, Timestamp, short_id};
+use holdfast_vault::{Node, TreeId};
+use holdfast_workloads::mail::{self, ItemMeta, Place};
+use serde::Serialize;
+
+use crate::backup::tree_id;
+use crate::compare::{self, Pairs, Readers, Side, beside, changed};
+use crate::{Error, Home, Result, discover};
+
+/// Directories below each other that are followed, as many as the vault makes.
+const MAX_DEPTH: usize = 400;
+
+/// The life of a message, as `holdfast history --json` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct History {
+    /// The resource.
+    pub resource: String,
+    /// Graph id.
+    pub id: String,
+    /// Subject (its beginning), as it was last.
+    pub title: String,
+    /// The versions, oldest first.
+    pub versions: Vec<Version>,
+    /// When it was found to be gone; absent while it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Timestamp>,
+    /// Restore points that were compared.
+    pub restore_points: usize,
+    /// Directories that were read for it.
+    pub trees_read: u64,
+}
+
+/// A message from one change to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// The restore point that shows it first: `--at` takes this time.
+    pub first_seen: Timestamp,
+    /// The last one that shows it.
+    pub last_seen: Timestamp,
+    /// The restore point that shows it no more, where nothing came in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Timestamp>,
+    /// Shard and number of the snapshot that shows it first.
+    pub shard: ShardId,
+    /// See `shard`.
+    pub seq: Seq,
+    /// Where it lies.
+    pub path: String,
+    /// Size of the stored form in bytes.
+    pub size: u64,
+    /// What has changed since the version before: `content`, `folder`, or names of metadata.
+    /// Empty for the first, and for one that came back.
+    pub changes: Vec<&'static str>,
+    /// It is kept by a rule beyond the restore points in which it was current; the times say since
+    /// when it has been.
+    pub kept: bool,
+}
+
+/// The history of a message by its path (in any restore point) or its Graph id.
+pub async fn history(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    item: &str,
+) -> Result<History> {
+    let resource = discover::find(home, tenant, resource).await?;
+    let mut readers = Readers::of(home, &resource).await?;
+    let points = points(home, &resource, &mut readers).await?;
+    let name = match name_of_path(item) {
+        Some(name) => Some(name),
+        None => current_name(home, &resource, item).await?,
+    };
+    let missing = || Error::NotFound {
+        what: "message",
+        name: item.to_owned(),
+        hint: " in any restore point; give a path of 'holdfast ls' or a Graph id",
+    };
+    let history = tokio::task::block_in_place(|| {
+        let short = match &name {
+            Some(name) => mail::short_id_of_name(name).unwrap_or_default().to_owned(),
+            None => short_id(item),
+        };
+        let mut search = Search { short, levels: None, trees_read: 0 };
+        let name = match name {
+            Some(name) => Some(name),
+            None => search.find_name(&readers, &points)?,
+        };
+        search.levels = Some(mail::fanout_levels(&name.ok_or_else(missing)?));
+        let life = search.life(&readers, &points)?;
+        let (id, title) = life.of.clone().ok_or_else(missing)?;
+        Ok(History {
+            resource: resource.name,
+            id,
+            title,
+            deleted: life.deleted(),
+            versions: life.versions,
+            restore_points: points.len(),
+            trees_read: search.trees_read,
+        })
+    });
+    readers.end().await?;
+    history
+}
+
+/// The restore points of a resource, their shards open: the complete ones, where there are any.
+async fn points(
+    home: &Home,
+    resource: &ResourceRow,
+    readers: &mut Readers<'_>,
+) -> Result<Vec<RestorePointRow>> {
+    loop {
+        let mut points = home.catalog.restore_point_list(&resource.id).await?;
+        if points.iter().any(|point| point.complete) {
+            points.retain(|point| point.complete);
+        }
+        if readers.open(points.iter().map(|point| point.shard)).await? {
+            return Ok(points);
+        }
+    }
+}
+
+/// The name of a message at the end of a path.
+fn name_of_path(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?;
+    (mail::place_of_name(name) == Place::Item).then(|| name.to_owned())
+}
+
+/// The name of a message that is there now.
+async fn current_name(home: &Home, resource: &ResourceRow, id: &str) -> Result<Option<String>> {
+    let found = home.catalog.item_get(&resource.id, &[ItemId(id.to_owned())]).await?;
+    Ok(found.into_iter().next().map(|row| row.name))
+}
+
+/// The message in a tree.
+#[derive(Clone)]
+struct Spot {
+    node: Node,
+    meta: ItemMeta,
+    folders: Vec<String>,
+    kept: bool,
+}
+
+impl Spot {
+    fn path(&self) -> String {
+        let folders = self.folders.iter().map(String::as_str);
+        folders.chain([self.node.name.as_str()]).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Looks for one message.
+struct Search {
+    short: String,
+    /// The directories of the spread in which it lies; all where its name is not known.
+    levels: Option<Vec<String>>,
+    trees_read: u64,
+}
+
+/// What a comparison of two trees found, in the parts that differ.
+#[derive(Default)]
+struct Seen {
+    old: Vec<Spot>,
+    new: Vec<Spot>,
+}
+
+/// A place on the way down.
+#[derive(Clone, Default)]
+struct Here {
+    folders: Vec<String>,
+    spread: usize,
+    kept: bool,
+    depth: usize,
+}
+
+impl Search {
+    /// The name of the message, from the newest change back to the first restore point.
+    fn find_name(
+        &mut self,
+        readers: &Readers<'_>,
+        points: &[RestorePointRow],
+    ) -> Result<Option<String>> {
+        for (position, point) in points.iter().enumerate().rev() {
+            let before = position.checked_sub(1).map(|before| &points[before]);
+            let seen = self.compare(readers, before, Some(point))?;
+            if let Some(spot) = seen.old.into_iter().chain(seen.new).next() {
+                return Ok(Some(spot.node.name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Follows the message from restore point to restore point.
+    fn life(&mut self, readers: &Readers<'_>, points: &[RestorePointRow]) -> Result<Life> {
+        let mut life = Life::default();
+        let mut before = None;
+        for point in points {
+            let seen = self.compare(readers, before, Some(point))?;
+            life.go_on(point, seen);
+            before = Some(point);
+        }
+        Ok(life)
+    }
+
+    fn compare(
+        &mut self,
+        readers: &Readers<'_>,
+        old: Option<&RestorePointRow>,
+        new: Option<&RestorePointRow>,
+    ) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let Some(last) = new.or(old) else { return Ok(seen) };
+        let side = |point: Option<&RestorePointRow>| {
+            let point = point.unwrap_or(last);
+            readers.get(point.shard).map(Side::new)
+        };
+        let tree = |point: Option<&RestorePointRow>| point.map(|p| tree_id(&p.tree)).transpose();
+        let (mut left, mut right) = (side(old)?, side(new)?);
+        let (from, to) = (tree(old)?, tree(new)?);
+        self.directory((&mut left, from), (&mut right, to), &Here::default(), &mut seen)?;
+        self.trees_read += left.trees_read + right.trees_read;
+        Ok(seen)
+    }
+
+    fn directory(
+        &self,
+        (old, left): (&mut Side, Option<TreeId>),
+        (new, right): (&mut Side, Option<TreeId>),
+        here: &Here,
+        seen: &mut Seen,
+    ) -> Result<()> {
+        if left == right || here.depth > MAX_DEPTH {
+            return Ok(());
+        }
+        let pairs = compare::pairs((&mut *old, left), (&mut *new, right))?;
+        for (name, (before, after)) in &pairs {
+            if before == after {
+                continue;
+            }
+            let tree = |node: &Option<Node>| node.as_ref().and_then(Node::tree);
+            let place = mail::place_of_name(name);
+            if place == Place::Item {
+                self.item((&*old, &*new), &pairs, name, here, seen)?;
+            } else if let Some(below) = self.below(name, place, here) {
+                let (left, right) = (tree(before), tree(after));
+                self.directory((&mut *old, left), (&mut *new, right), &below, seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The place inside a directory, where the message can lie there.
+    fn below(&self, name: &str, place: Place, here: &Here) -> Option<Here> {
+        let mut below = Here { depth: here.depth + 1, ..here.clone() };
+        match place {
+            Place::Folder | Place::Kept => {
+                below.folders.push(name.to_owned());
+                below.spread = 0;
+                below.kept |= place == Place::Kept;
+            }
+            Place::Fanout => {
+                let level = self.levels.as_ref().map(|levels| levels.get(here.spread));
+                if level.is_some_and(|level| level.is_none_or(|level| level != name)) {
+                    return None;
+                }
+                below.spread += 1;
+            }
+            Place::Item | Place::Overflow | Place::Own => return None,
+        }
+        Some(below)
+    }
+
+    fn item(
+        &self,
+        (old, new): (&Side, &Side),
+        pairs: &Pairs,
+        name: &str,
+        here: &Here,
+        seen: &mut Seen,
+    ) -> Result<()> {
+        if mail::short_id_of_name(name) != Some(&self.short) {
+            return Ok(());
+        }
+        let spot = |side: &Side, node: &Option<Node>, beside: Option<&Node>| {
+            let Some(node) = node else { return Ok(None) };
+            let (meta, folders) = (side.meta(node, beside)?, here.folders.clone());
+            Ok::<_, Error>(Some(Spot { node: node.clone(), meta, folders, kept: here.kept }))
+        };
+        let ((before, after), (left, right)) = (&pairs[name], beside(pairs, name));
+        seen.old.extend(spot(old, before, left)?);
+        seen.new.extend(spot(new, after, right)?);
+        Ok(())
+    }
+}
+
+/// The versions so far.
+#[derive(Default)]
+struct Life {
+    versions: Vec<Version>,
+    /// The present state and the position of its version.
+    now: Option<(Spot, usize)>,
+    /// Kept states that are listed.
+    kept: Vec<Spot>,
+    of: Option<(String, String)>,
+}
+
+impl Life {
+    fn go_on(&mut self, point: &RestorePointRow, seen: Seen) {
+        let is_seen = seen.old.iter().any(|spot| !spot.kept);
+        let (kept, current): (Vec<_>, Vec<_>) = seen.new.into_iter().partition(|spot| spot.kept);
+        let before = self.now.take();
+        match (current.into_iter().next(), before) {
+            (Some(spot), Some((old, position))) => self.change(point, &old, position, spot),
+            (Some(spot), None) => self.begin(point, spot, Vec::new()),
+            (None, Some((_, position))) if is_seen => {
+                self.versions[position].deleted = Some(point.read_at);
+            }
+            (None, before) => {
+                if let Some((_, position)) = &before {
+                    self.versions[*position].last_seen = point.read_at;
+                }
+                self.now = before;
+            }
+        }
+        for spot in kept {
+            self.keep(point, spot);
+        }
+    }
+
+    fn change(&mut self, point: &RestorePointRow, old: &Spot, position: usize, spot: Spot) {
+        let has_moved = old.folders != spot.folders;
+        let changes = changed((&old.node, &old.meta), (&spot.node, &spot.meta), has_moved);
+        if changes.is_empty() {
+            self.versions[position].last_seen = point.read_at;
+            self.now = Some((spot, position));
+        } else {
+            self.begin(point, spot, changes);
+        }
+    }
+
+    fn begin(&mut self, point: &RestorePointRow, spot: Spot, changes: Vec<&'static str>) {
+        self.of = Some((spot.meta.id.clone(), spot.meta.subject.clone()));
+        self.versions.push(version(point, &spot, changes));
+        self.now = Some((spot, self.versions.len() - 1));
+    }
+
+    fn keep(&mut self, point: &RestorePointRow, spot: Spot) {
+        let same = |other: &Spot| (&other.node.kind, &other.meta) == (&spot.node.kind, &spot.meta);
+        if self.kept.iter().any(same) {
+            return;
+        }
+        self.of.get_or_insert_with(|| (spot.meta.id.clone(), spot.meta.subject.clone()));
+        self.versions.push(version(point, &spot, Vec::new()));
+        self.kept.push(spot);
+    }
+
+    fn deleted(&self) -> Option<Timestamp> {
+        let own = self.versions.iter().rev().find(|version| !version.kept);
+        own.and_then(|version| version.deleted)
+    }
+}
+
+fn version(point: &RestorePointRow, spot: &Spot, changes: Vec<&'static str>) -> Version {
+    Version {
+        first_seen: point.read_at,
+        last_seen: point.read_at,
+        deleted: None,
+        shard: point.shard,
+        seq: point.seq,
+        path: spot.path(),
+        size: compare::size(&spot.node),
+        changes,
+        kept: spot.kept,
+    }
+}
