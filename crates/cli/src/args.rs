@@ -86,6 +86,10 @@ pub enum Command {
     Ls(Ls),
     /// Write a stored message to standard output, byte for byte
     Cat(Cat),
+    /// Show all versions of a message over all restore points
+    History(History),
+    /// Show what changed between two restore points
+    Diff(Diff),
     /// Bring back a message, a folder or a whole mailbox, and prove that it is the same
     Restore(Restore),
     /// Look after the vault
@@ -290,6 +294,36 @@ pub struct Cat {
 }
 
 #[derive(Debug, Args)]
+pub struct History {
+    /// Tenant, where several have a resource of this name
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// The resource: name, id or Graph id
+    #[arg(long, value_name = "R")]
+    pub resource: String,
+    /// The message: its path, as `ls` shows it for any restore point, or its Graph id
+    #[arg(value_name = "PATH|ITEM-ID")]
+    pub item: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Tenant, where several have a resource of this name
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// The resource: name, id or Graph id
+    #[arg(long, value_name = "R")]
+    pub resource: String,
+    /// First restore point: a time (the last one at or before it) or the beginning of a snapshot id
+    /// [default: the one before the second]
+    #[arg(long, value_name = "TIME|SNAPSHOT")]
+    pub at: Option<At>,
+    /// Second restore point [default: the newest]
+    #[arg(long, value_name = "TIME|SNAPSHOT")]
+    pub to: Option<At>,
+}
+
+#[derive(Debug, Args)]
 pub struct Restore {
     #[command(flatten)]
     pub source: Source,
@@ -465,6 +499,12 @@ pub enum Vault {
         #[arg(long, value_name = "NAME")]
         to: String,
         /// The vault that is copied, by name or id; the first where absent
+        #[arg(long, value_name = "NAME")]
+        vault: Option<String>,
+    },
+    /// Show what the vault holds, what that takes, and how it grows
+    Stats {
+        /// The vault by name or id; the first where absent
         #[arg(long, value_name = "NAME")]
         vault: Option<String>,
     },

@@ -5,12 +5,15 @@ mod browse;
 mod catalog;
 mod completions;
 mod demo;
+mod diff;
 mod doctor;
 mod erase;
+mod history;
 mod init;
 mod resources;
 mod restore;
 mod sim;
+mod stats;
 mod tenant;
 mod vault;
 
@@ -36,6 +39,8 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Snapshots(args) => browse::snapshots(&open(global).await?, args, out).await,
         Command::Ls(args) => browse::ls(&open(global).await?, args, out).await,
         Command::Cat(args) => browse::cat(&open(global).await?, args).await,
+        Command::History(args) => history::run(&open(global).await?, args, out).await,
+        Command::Diff(args) => diff::run(&open(global).await?, args, out).await,
         Command::Restore(args) => restore::run(&open(global).await?, args, out).await,
         Command::Vault(command) => vault::run(&open(global).await?, command, out).await,
         Command::Erase(args) => erase::run(&open(global).await?, args, out).await,

@@ -89,6 +89,11 @@ fn problems(report: &BackupReport, text: &mut String) {
     for (resource, cause) in whole {
         let _ = writeln!(text, "{}: {}", clean(&resource.name), explain(cause));
     }
+    for failure in &report.failures {
+        let shard = failure.shard.map_or_else(String::new, |shard| format!(", shard {shard}"));
+        let message = clean(&failure.message);
+        let _ = writeln!(text, "{}{shard}: {message}", clean(&failure.tenant));
+    }
     let items = report.resources.iter().flat_map(|r| r.problems.iter().map(move |p| (r, p)));
     let total = items.clone().count();
     for (resource, problem) in items.take(PROBLEMS_SHOWN) {
@@ -109,5 +114,9 @@ fn problems(report: &BackupReport, text: &mut String) {
 fn explain(cause: &str) -> String {
     let known: std::result::Result<SkipCause, Unknown> =
         SkipCause::deserialize(StrDeserializer::<Unknown>::new(cause));
-    known.map_or_else(|_| clean(cause), |cause| cause.explain().to_owned())
+    match known {
+        Ok(cause) => cause.explain().to_owned(),
+        Err(_) if cause == "moved" => "another run moved it to another shard meanwhile".to_owned(),
+        Err(_) => clean(cause),
+    }
 }

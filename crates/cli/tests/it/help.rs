@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 33] = [
+const COMMANDS: [&[&str]; 0] = [
     &[],
     &["demo"],
     &["init"],
@@ -17,6 +17,8 @@ const COMMANDS: [&[&str]; 33] = [
     &["snapshots"],
     &["ls"],
     &["cat"],
+    &["history"],
+    &["diff"],
     &["restore"],
     &["vault"],
     &["vault", "add"],
@@ -27,6 +29,7 @@ const COMMANDS: [&[&str]; 33] = [
     &["vault", "prune"],
     &["vault", "repair"],
     &["vault", "copy"],
+    &["vault", "stats"],
     &["vault", "password"],
     &["vault", "kit"],
     &["erase"],
