@@ -178,3 +178,81 @@ impl Chunks<'_> {
         String::from_utf8(line.to_vec()).map_err(|_| INCOMPLETE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::s3::rights::Credential;
+    use crate::s3::signature;
+
+    const CHUNKS: [(usize, &str); 3] = [
+        (65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+        (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+        (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+    ];
+
+    fn chunked() -> Vec<u8> {
+        let chunk = |(size, signature): (usize, &str)| {
+            let head = format!("{size:x};chunk-signature={signature}\r\n").into_bytes();
+            [head, vec![b'a'; size], b"\r\n".to_vec()].concat()
+        };
+        CHUNKS.into_iter().flat_map(chunk).collect()
+    }
+
+    fn read_chunked(raw: Vec<u8>, decoded: &str) -> Result<Payload, Error> {
+        let names = "content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;\
+                     x-amz-decoded-content-length;x-amz-storage-class";
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+             SignedHeaders={names},\
+             Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
+        );
+        let request = http::Request::put("/examplebucket/chunkObject.txt")
+            .header("host", "s3.amazonaws.com")
+            .header("x-amz-date", "20130524T000000Z")
+            .header("x-amz-storage-class", "REDUCED_REDUNDANCY")
+            .header("authorization", authorization)
+            .header("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+            .header("content-encoding", "aws-chunked")
+            .header("x-amz-decoded-content-length", "66560")
+            .header("content-length", "66824");
+        let mut head = Head::read(request.body(()).unwrap().into_parts().0).unwrap();
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let known = [Credential {
+            access_key: "AKIAIOSFODNN7EXAMPLE".into(),
+            secret_key: secret.into(),
+            rights: BTreeSet::new(),
+        }];
+        let signed = signature::verify(&head, &known, "us-east-1").unwrap();
+        head.headers.insert("x-amz-decoded-content-length", decoded.parse().unwrap());
+        read(&head, raw.into(), &signed)
+    }
+
+    /// The worked example of the API reference ("Transferring Payload in Multiple Chunks").
+    #[test]
+    fn signed_chunks_of_the_reference() {
+        let raw = chunked();
+        assert_eq!(raw.len(), 66_824);
+        let payload = read_chunked(raw, "66560").unwrap();
+        assert_eq!(payload.body, vec![b'a'; 66_560]);
+        assert!(!payload.has_checksum);
+    }
+
+    #[test]
+    fn damaged_chunks_are_refused() {
+        let error = |change: &dyn Fn(&mut Vec<u8>), decoded| {
+            let mut raw = chunked();
+            change(&mut raw);
+            read_chunked(raw, decoded).unwrap_err()
+        };
+        assert_eq!(error(&|raw| raw[1000] = b'b', "66560"), CHUNK_MISMATCH);
+        assert_eq!(error(&|raw| raw[66_000] = b'b', "66560"), CHUNK_MISMATCH);
+        assert_eq!(error(&|raw| raw.truncate(65_700), "66560"), INCOMPLETE);
+        assert_eq!(error(&|raw| raw.truncate(40_000), "66560"), INCOMPLETE);
+        assert_eq!(error(&|_| (), "66559"), INCOMPLETE);
+        // Without its last chunk a body is not whole.
+        assert_eq!(error(&|raw| raw.truncate(66_824 - 86), "66560"), INCOMPLETE);
+    }
+}
