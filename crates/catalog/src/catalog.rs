@@ -12,7 +12,7 @@ use crate::sql::{Arguments, Columns, Statement, sql};
 use crate::sqlite;
 
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "catalog", include_str!("../migrations/0001_catalog.sql")),
     (2, "shards", include_str!("../migrations/0002_shards.sql")),
     (3, "readers", include_str!("../migrations/0003_readers.sql")),

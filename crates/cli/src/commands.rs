@@ -13,7 +13,6 @@ mod init;
 mod resources;
 mod restore;
 mod sim;
-mod stats;
 mod tenant;
 mod vault;
 

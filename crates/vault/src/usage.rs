@@ -83,11 +83,6 @@ impl Usage {
 }
 
 impl Reader {
-    /// Blobs and trees that this reader knows.
-    pub fn blob_count(&self) -> u64 {
-        self.blobs.count()
-    }
-
     /// Bytes that a blob of content takes in its pack; `None` where it is unknown.
     pub fn stored_blob(&self, id: &BlobId) -> Option<u32> {
         self.blobs.stored_length(BlobKind::Data, &id.0)

@@ -1,12 +1,10 @@
 //! `vault`: storage, damage, passwords for stock restic, the recovery kit.
 
-mod storage;
-
 mod copy;
 mod prune;
 mod repair;
-
-mod prune;
+mod stats;
+mod storage;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +33,7 @@ pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
         Vault::Prune(args) => prune::run(home, args, out).await,
         Vault::Repair(args) => repair::run(home, args, out).await,
         Vault::Copy { to, vault } => copy::run(home, vault.as_deref(), to, out).await,
-        Vault::Stats { vault } => super::stats::run(home, vault.as_deref(), out).await,
+        Vault::Stats { vault } => stats::run(home, vault.as_deref(), out).await,
         Vault::Password { shard, vault } => password(home, vault.as_deref(), *shard, out).await,
         Vault::Kit { out: dir, vault } => kit(home, vault.as_deref(), dir, out).await,
     }

@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 0] = [
+const COMMANDS: [&[&str]; 36] = [
     &[],
     &["demo"],
     &["init"],
