@@ -1,10 +1,11 @@
 //! Locks that do not end while something is needed.
 //!
-//! A file is locked when it is written, for the period of the vault and ten days. What a living
-//! snapshot needs is prolonged to that again when less than the period is left. Writers do that
-//! once in ten days, so that each file costs two requests in that time. What is needed is what the index files in force name, as well as
-//! these, the snapshots, the keys and the configuration: a pack that prune has marked is not
-//! prolonged any more.
+//! A file is locked when it is written, for the period of the vault and ten days. A pass gives
+//! everything that is needed such a lock again: two requests for each file. One is due when five
+//! of the ten days are over, so that nothing that is needed ever has less than the period left as
+//! long as passes, which come with the runs, are not more than ten days apart. What is needed is
+//! what the index files in force name, as well as these, the snapshots, the keys and the
+//! configuration: a pack that prune has marked is not prolonged any more.
 
 mod lean;
 
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use holdfast_model::{Clock, Timestamp};
+use jiff::SignedDuration;
 
 use crate::backend::Kind;
 use crate::control::Control;
@@ -21,10 +23,14 @@ use crate::id::FileId;
 use crate::index;
 use crate::repository::Repository;
 use crate::shard::Shard;
-use crate::store::{FileVersion, LockPolicy, Locks, Store};
+use crate::store::{FileVersion, LockPolicy, Locks, Store, whole_second};
 use crate::vault::Vault;
 
 pub(crate) use lean::{Leaning, LockEnds};
+
+/// A pass is due when less than this is left besides the period. Half of the slack: the run that
+/// makes the pass may come late by as much.
+const MARGIN: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// Requests that are sent at once.
 const THREADS: usize = 16;
@@ -82,35 +88,46 @@ impl Vault {
     /// nothing.
     ///
     /// # Errors
-    /// [`Error::Denied`] where the credentials may not prolong; what could be prolonged is.
+    /// [`Error::Denied`] where the credentials may not prolong. [`Error::Damaged`] where a
+    /// repository cannot be opened: the locks of all others are prolonged nevertheless.
     pub fn extend_locks(&self) -> Result<Option<ExtendReport>> {
-        let Some(mut report) = self.extend_own()? else { return Ok(None) };
-        for id in self.shard_ids()? {
-            report.add(self.shard(id)?.extend_locks()?.unwrap_or_default());
-        }
-        report.add(self.control()?.extend_locks()?.unwrap_or_default());
-        Ok(Some(report))
+        self.extend_where(|_, _| Ok(true))
     }
 
-    /// The same only for those repositories for which that was not done in the last ten days: one
-    /// request for each where it was.
+    /// The same only for those repositories for which that was not done in the last five days: one
+    /// request for each where it was. `vault.json` and the sealed keys go with the control
+    /// repository. To be called with every run, so that also what no run writes to stays locked.
     ///
     /// # Errors
     /// As [`Vault::extend_locks`].
     pub fn extend_due_locks(&self) -> Result<Option<ExtendReport>> {
+        self.extend_where(|locks, repository| is_due(locks, repository, self.clock()))
+    }
+
+    fn extend_where(
+        &self,
+        is_wanted: impl Fn(&dyn Locks, &str) -> Result<bool>,
+    ) -> Result<Option<ExtendReport>> {
         let Some(locks) = self.store().locks() else { return Ok(None) };
         let mut report = ExtendReport::default();
-        let due = |repository: &str| is_due(locks, repository, self.clock());
+        let mut damage = None;
+        let mut note = |extended: Result<Option<ExtendReport>>| match extended {
+            Err(err @ Error::Damaged { .. }) => {
+                damage.get_or_insert(err);
+                Ok(())
+            }
+            extended => extended.map(|extended| report.add(extended.unwrap_or_default())),
+        };
         for id in self.shard_ids()? {
-            if due(&format!("shards/{id}"))? {
-                report.add(self.shard(id)?.extend_locks()?.unwrap_or_default());
+            if is_wanted(locks, &format!("shards/{id}"))? {
+                note(self.shard(id).and_then(|shard| shard.extend_locks()))?;
             }
         }
-        if due("control")? {
-            report.add(self.extend_own()?.unwrap_or_default());
-            report.add(self.control()?.extend_locks()?.unwrap_or_default());
+        if is_wanted(locks, "control")? {
+            note(self.extend_own())?;
+            note(self.control().and_then(|control| control.extend_locks()))?;
         }
-        Ok(Some(report))
+        damage.map_or(Ok(Some(report)), Err)
     }
 
     /// The locks of everything that is needed in the vault; `None` where its store locks nothing.
@@ -148,10 +165,23 @@ impl Shard {
         self.lock_task()?.map(|task| task.extend()).transpose()
     }
 
+    /// As [`Shard::extend_locks`] where it is due, before something is written. Nobody is there to
+    /// take the report: what was tampered with goes to the log.
+    pub(crate) fn extend_due_locks(&self) -> Result<()> {
+        let Some(locks) = self.vault().store().locks() else { return Ok(()) };
+        if !is_due(locks, self.repository().backend.name(), self.vault().clock())? {
+            return Ok(());
+        }
+        for file in self.extend_locks()?.unwrap_or_default().tampered {
+            tracing::error!(file, "a needed file is gone or was deleted or overwritten");
+        }
+        Ok(())
+    }
+
     /// The locks of everything that the shard's snapshots need.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where an index file cannot be read.
+    /// [`Error::Damaged`] where a file cannot be looked at.
     pub fn lock_report(&self) -> Result<Option<LockReport>> {
         self.lock_task()?.map(|task| task.look()).transpose()
     }
@@ -186,13 +216,15 @@ impl Control {
     }
 }
 
-/// Whether the locks of a repository were not prolonged in the last ten days. Its `config` is
+/// Whether the locks of a repository were not prolonged in the last five days. Its `config` is
 /// prolonged after everything else, so its lock tells when that was done; one that ends later
 /// than ours do tells nothing.
-pub(crate) fn is_due(locks: &dyn Locks, repository: &str, clock: &Clock) -> Result<bool> {
+fn is_due(locks: &dyn Locks, repository: &str, clock: &Clock) -> Result<bool> {
     let (policy, now) = (locks.policy(), clock.now());
     let end = locks.locked_until(&format!("{repository}/config"))?;
-    let usual = least(policy, now)..=policy.until(now);
+    // Ends have whole seconds.
+    let recent = least(policy, now).saturating_add(MARGIN).unwrap_or(Timestamp::MAX);
+    let usual = recent..=whole_second(policy.until(now));
     Ok(!end.is_some_and(|end| usual.contains(&end)))
 }
 
@@ -232,15 +264,16 @@ impl<'a> Task<'a> {
         further: BTreeSet<String>,
         clock: &Clock,
     ) -> Result<Option<Self>> {
-        let store = &**repository.backend.store();
-        if store.locks().is_none() {
+        let backend = &repository.backend;
+        let Some(mut task) = Self::new(&**backend.store(), Vec::new(), &[backend.name()], clock)?
+        else {
             return Ok(None);
-        }
-        let mut needed = needed_by(repository)?;
+        };
+        let mut needed = needed_by(repository, &task.versions)?;
         needed.extend(further);
-        let config = repository.backend.label(Kind::Config, &FileId([0; 32]));
-        let needed = needed.into_iter().chain([config]).collect();
-        Self::new(store, needed, &[repository.backend.name()], clock)
+        let config = backend.label(Kind::Config, &FileId([0; 32]));
+        task.needed = needed.into_iter().chain([config]).collect();
+        Ok(Some(task))
     }
 
     fn extend(&self) -> Result<ExtendReport> {
@@ -266,14 +299,16 @@ impl<'a> Task<'a> {
             && only.current
             && !only.deleted
         {
-            if self.ends_soon(key, &mut report)? {
+            if self.ends_before(key, until, &mut report)? {
                 self.locks.prolong(key, until)?;
                 report.prolonged += 1;
                 report.requests += 1;
             }
             return Ok(report);
         }
-        if !is_replaceable(key) || versions.first().is_none_or(|newest| newest.deleted) {
+        // Azure marks no deletion: what was deleted has no current version.
+        let is_gone = |newest: &FileVersion| newest.deleted || !newest.current;
+        if !is_replaceable(key) || versions.first().is_none_or(is_gone) {
             report.tampered.push(key.to_owned());
         }
         for version in versions.iter().filter(|version| !version.deleted) {
@@ -284,15 +319,15 @@ impl<'a> Task<'a> {
         Ok(report)
     }
 
-    /// Whether the lock of a file leaves less than the period. That of `config` is always set anew:
-    /// it tells when all this was done.
-    fn ends_soon(&self, key: &str, report: &mut ExtendReport) -> Result<bool> {
+    /// Whether the lock of a file does not last until then. Less would not do: the file would have
+    /// less than the period left before the next pass. That of `config` is always set anew: it
+    /// tells when all this was done.
+    fn ends_before(&self, key: &str, until: Timestamp, report: &mut ExtendReport) -> Result<bool> {
         if key.ends_with("/config") {
             return Ok(true);
         }
         report.requests += 1;
-        let end = self.locks.locked_until(key)?;
-        Ok(end.is_none_or(|end| end < least(self.locks.policy(), self.now)))
+        Ok(self.locks.locked_until(key)?.is_none_or(|end| end < until))
     }
 
     fn look(&self) -> Result<LockReport> {
@@ -332,16 +367,26 @@ fn is_replaceable(key: &str) -> bool {
     key == "vault.json" || key.starts_with("keys/")
 }
 
-/// What the snapshots of a repository need, but for its `config`.
-fn needed_by(repository: &Repository) -> Result<BTreeSet<String>> {
+/// What the snapshots of a repository need, but for its `config`. Where an index file is damaged,
+/// every pack that the store has or had: nobody knows which of them it named.
+fn needed_by(
+    repository: &Repository,
+    versions: &BTreeMap<String, Vec<FileVersion>>,
+) -> Result<BTreeSet<String>> {
     let backend = &repository.backend;
     let mut needed = BTreeSet::new();
-    for kind in [Kind::Key, Kind::Snapshot, Kind::Index] {
-        for (id, _) in backend.files(kind)? {
-            needed.insert(backend.label(kind, &id));
-            if kind == Kind::Index {
-                let packs = index::read(repository, &id)?;
-                needed.extend(packs.iter().map(|pack| backend.label(Kind::Pack, &pack.id)));
+    for kind in [Kind::Key, Kind::Snapshot] {
+        needed.extend(backend.files(kind)?.iter().map(|(id, _)| backend.label(kind, id)));
+    }
+    for (id, _) in backend.files(Kind::Index)? {
+        needed.insert(backend.label(Kind::Index, &id));
+        match index::read(repository, &id) {
+            Err(Error::Damaged { .. }) => {
+                let packs = format!("{}/data/", backend.name());
+                needed.extend(versions.keys().filter(|key| key.starts_with(&packs)).cloned());
+            }
+            packs => {
+                needed.extend(packs?.iter().map(|pack| backend.label(Kind::Pack, &pack.id)));
             }
         }
     }

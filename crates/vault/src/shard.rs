@@ -10,7 +10,6 @@ use crate::blobs::Blobs;
 use crate::check::{CheckReport, ReadData, check};
 use crate::compression::Compression;
 use crate::error::Result;
-use crate::extend::is_due;
 use crate::lock::RepositoryLock;
 use crate::reader::Reader;
 use crate::repository::Repository;
@@ -89,7 +88,7 @@ impl Shard {
     /// temporary files) goes first.
     ///
     /// Where the vault locks what it holds and the locks of the shard were not prolonged in the
-    /// last ten days, that is done first.
+    /// last five days, that is done first.
     ///
     /// That there is one writer per shard is the caller's affair (lease); two do not damage
     /// anything.
@@ -105,11 +104,7 @@ impl Shard {
         let repository = Arc::clone(&self.repository);
         let (host, clock) = (self.vault.lock_host(), self.vault.clock().clone());
         let lock = RepositoryLock::place(repository, host, clock)?;
-        if let Some(locks) = self.vault.store().locks()
-            && is_due(locks, self.repository.backend.name(), self.vault.clock())?
-        {
-            self.extend_locks()?;
-        }
+        self.extend_due_locks()?;
         let blobs = Blobs::load(Arc::clone(&self.repository))?;
         Writer::new(blobs.leaning(self.vault.leaning()), lock, compression)
     }

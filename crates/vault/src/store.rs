@@ -15,6 +15,7 @@ mod memory;
 mod object;
 mod open;
 mod options;
+mod pages;
 mod s3;
 mod transport;
 mod xml;
@@ -162,7 +163,7 @@ fn too_large(key: &str, limit: u64) -> Error {
 }
 
 /// The next whole second: ends of locks have no fractions.
-fn whole_second(time: Timestamp) -> Timestamp {
+pub(crate) fn whole_second(time: Timestamp) -> Timestamp {
     let up = i64::from(time.subsec_nanosecond() > 0);
     Timestamp::from_second(time.as_second().saturating_add(up)).unwrap_or(time)
 }
@@ -188,7 +189,9 @@ pub struct FileVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LockMode {
-    /// Credentials with a right of their own may lift it (S3 governance, Azure unlocked).
+    /// Credentials with a right of their own may lift it (S3 governance, Azure unlocked). Azure
+    /// knows no order of such locks: of two that are set at the same moment the later request
+    /// counts, not the later end.
     Governance,
     /// Nobody may lift or shorten it (S3 compliance, Azure locked).
     Compliance,
@@ -199,13 +202,14 @@ pub enum LockMode {
 pub struct LockPolicy {
     /// How strictly.
     pub mode: LockMode,
-    /// What a file that a living snapshot needs always has left, at least.
+    /// What a file that a living snapshot needs always has left, at least, as long as runs are not
+    /// more than ten days apart.
     pub period: SignedDuration,
 }
 
 impl LockPolicy {
-    /// Locks are set for so much longer than the period, so that each file is prolonged at most
-    /// every ten days.
+    /// Locks are set for so much longer than the period. When half of it is over, what is needed is
+    /// prolonged with the next run, which may be late by the other half.
     pub const SLACK: SignedDuration = SignedDuration::from_hours(10 * 24);
 
     /// Until when a file is locked that is created or prolonged now.
@@ -228,7 +232,8 @@ pub trait Locks: Send + Sync {
     /// one file newest first. It costs what a listing costs.
     fn versions(&self, prefix: &str) -> Result<Vec<FileVersion>>;
 
-    /// Locks the current version of a file until then; a later end stays.
+    /// Locks the current version of a file until then; a later end stays (see [`LockMode`] for
+    /// two that do this at once).
     fn prolong(&self, key: &str, until: Timestamp) -> Result<()>;
 
     /// The same for a version by its id.

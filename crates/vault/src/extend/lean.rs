@@ -11,8 +11,8 @@ use crate::backend::{Backend, Kind};
 use crate::error::Result;
 use crate::id::FileId;
 
-/// Ends of the locks of packs as far as they are known, by key: so each pack is asked for at most
-/// once in ten days. Shared by the writers of a vault.
+/// Ends of the locks of packs as far as they are known, by key: so each pack is asked for once as
+/// long as its lock leaves the period. Shared by the writers of a vault.
 pub(crate) type LockEnds = Arc<Mutex<HashMap<String, Timestamp>>>;
 
 /// The packs on which a writer leans.

@@ -30,11 +30,15 @@ struct Locked {
 
 impl Locked {
     fn new(mode: LockMode) -> Self {
+        Self::with(mode, PERIOD)
+    }
+
+    fn with(mode: LockMode, period: SignedDuration) -> Self {
         let server = ServerClock::manual(time(0));
         let mut at = S3::with(s3::Options::new([Bucket::locked(BUCKET)]).clock(&server).page(50));
         at.options.credentials = Some(credentials(Role::Writer));
         at.options.maintenance = Some(credentials(Role::Maintenance));
-        at.options.lock = Some(LockPolicy { mode, period: PERIOD });
+        at.options.lock = Some(LockPolicy { mode, period });
         let clock = Clock::manual(time(0));
         let (vault, secret) = at.vault(&clock);
         Self { at, clock, vault, secret }
@@ -52,6 +56,16 @@ impl Locked {
     fn open(&self) -> Vault {
         let store = self.store(&self.at.options);
         Vault::open_in(store, self.secret.clone(), self.clock.clone()).unwrap()
+    }
+
+    /// The smallest number of days of [`Self::days_left`] among what is needed: of heads only the
+    /// newest is.
+    fn needed_days_left(&self) -> i64 {
+        let left = self.days_left();
+        let head = left.keys().rfind(|key| key.contains("/heads/")).cloned();
+        let is_needed = |key: &String| !key.contains("/heads/") || Some(key) == head.as_ref();
+        let needed = left.into_iter().filter(|(key, _)| is_needed(key));
+        needed.map(|(_, days)| days).min().unwrap()
     }
 
     /// Days that the lock of each file has left, by key.
@@ -142,32 +156,52 @@ fn the_vault_is_restored_as_it_was_before_the_attack() {
     }
 }
 
+/// Runs of every day or every week write, save intent and prolong what is due; nothing else does.
 #[test]
-fn locks_are_prolonged_every_ten_days_and_not_more_often() {
+fn what_is_needed_always_has_the_period_left() {
+    for (period, every, days) in [(30, 1, 23), (1, 1, 23), (1, 7, 36)] {
+        let locked = Locked::with(LockMode::Compliance, DAY * period);
+        let mut least = i64::MAX;
+        for day in 0..days {
+            if day % every == 0 {
+                let vault = locked.open();
+                fill(&vault, day + 1);
+                let change = [(format!("day {day}"), Some(b"x".to_vec()))];
+                vault.control().unwrap().save(&change).unwrap();
+                vault.extend_due_locks().unwrap();
+            }
+            locked.pass(DAY);
+            least = least.min(locked.needed_days_left());
+        }
+        assert!(least >= period as i64, "{period} days, each {every}: {least}");
+        assert_eq!(locked.vault.lock_report().unwrap().unwrap().unlocked, 0);
+    }
+}
+
+#[test]
+fn locks_are_prolonged_when_half_of_the_slack_is_over() {
     let locked = Locked::new(LockMode::Compliance);
     fill(&locked.vault, 1);
     let faults = locked.at.server.faults();
     let days: Vec<ExtendReport> = (0..=25)
         .map(|_| {
-            let report = locked.open().extend_locks().unwrap().unwrap();
+            let report = locked.open().extend_due_locks().unwrap().unwrap();
             locked.pass(DAY);
             report
         })
         .collect();
-    let files = days[0].files;
-    // The configurations of the two repositories tell when it was done.
     let prolonged: Vec<u64> = days.iter().map(|day| day.prolonged).collect();
-    let often = |days: &[u64]| days.iter().filter(|prolonged| **prolonged > 2).count();
-    assert_eq!(often(&prolonged), 2, "{prolonged:?}");
-    assert_eq!(prolonged[11], files, "{prolonged:?}");
-    assert_eq!(prolonged[22], files, "{prolonged:?}");
-    // A look at each file but the two configurations, and what was prolonged.
-    assert!(days.iter().all(|day| day.requests == files - 2 + day.prolonged), "{days:?}");
-    assert!(locked.days_left().values().all(|days| *days >= 30));
-    assert!(faults.count("PutObjectRetention") < files * 2 + 60);
+    let files = locked.vault.lock_report().unwrap().unwrap().files;
+    for (day, prolonged) in prolonged.iter().enumerate() {
+        let due = day > 0 && day % 6 == 0;
+        assert_eq!(*prolonged, if due { files } else { 0 }, "day {day}: {days:?}");
+    }
+    // Two requests for each file, but for the two configurations, whose end is known.
+    assert_eq!(days[6].requests, 2 * files - 2);
+    assert_eq!(faults.count("PutObjectRetention"), files * 4);
 
-    // Nobody extends: the report warns when a third of the period is left.
-    locked.pass(DAY * 26);
+    // Nobody extends: the report warns when a third of the period is left. The last was on day 24.
+    locked.pass(DAY * 28);
     assert!(!locked.vault.lock_report().unwrap().unwrap().warn);
     locked.pass(DAY);
     assert!(locked.vault.lock_report().unwrap().unwrap().warn);
@@ -177,21 +211,58 @@ fn locks_are_prolonged_every_ten_days_and_not_more_often() {
 fn an_overdue_extender_runs_before_the_writer() {
     let locked = Locked::new(LockMode::Compliance);
     fill(&locked.vault, 1);
-    locked.pass(DAY * 9);
+    locked.pass(DAY * 5);
     let count = || locked.at.server.faults().count("PutObjectRetention");
     fill(&locked.open(), 2);
     assert_eq!(count(), 0, "not yet due");
-    locked.pass(DAY * 2);
+    // Ends of locks have whole seconds, the clock has not.
+    locked.pass(DAY + SignedDuration::from_millis(500));
     fill(&locked.open(), 3);
-    assert!(count() > 0);
+    let after = count();
+    assert!(after > 0);
+    fill(&locked.open(), 4);
+    assert_eq!(count(), after, "it was done a moment ago");
     let shard: Vec<i64> = locked
         .days_left()
         .into_iter()
         .filter_map(|(key, days)| key.contains("shards/1").then_some(days))
         .collect();
-    assert!(shard.iter().all(|days| *days >= 31), "{shard:?}");
+    assert!(shard.iter().all(|days| *days >= 40), "{shard:?}");
     assert!(locked.open().extend_due_locks().unwrap().unwrap().prolonged > 0, "control was due");
     assert_eq!(locked.open().extend_due_locks().unwrap().unwrap(), ExtendReport::default());
+}
+
+/// Who replaces an index file must not gain that the locks of its packs end.
+#[test]
+fn a_damaged_index_file_ends_no_locks() {
+    let locked = Locked::new(LockMode::Compliance);
+    fill(&locked.vault, 1);
+    let attacker = StoreOptions { lock: None, maintenance: None, ..locked.at.options.clone() };
+    let store = locked.store(&attacker);
+    let index = store.list("shards/1/index").unwrap().pop().unwrap().key;
+    store.replace(&index, &Bytes::from_static(b"garbage")).unwrap();
+    locked.pass(DAY * 12);
+    let report = locked.open().extend_locks().unwrap().unwrap();
+    assert_eq!(report.tampered, [index]);
+    let left = locked.days_left();
+    assert!(left.values().all(|days| *days == 40), "{left:?}");
+}
+
+/// One shard that cannot be opened is reported, and the others are kept.
+#[test]
+fn a_damaged_shard_does_not_end_the_locks_of_others() {
+    let locked = Locked::new(LockMode::Compliance);
+    locked.vault.create_shard(ShardId(2)).unwrap();
+    let attacker = StoreOptions { lock: None, maintenance: None, ..locked.at.options.clone() };
+    let garbage = Bytes::from_static(b"garbage");
+    locked.store(&attacker).replace("shards/1/config", &garbage).unwrap();
+    locked.pass(DAY * 12);
+    assert!(matches!(locked.open().extend_due_locks(), Err(Error::Damaged { .. })));
+    let left = locked.days_left();
+    let of = |part: &str| left.iter().filter(|(key, _)| key.contains(part)).collect::<Vec<_>>();
+    for part in ["shards/2/", "control/", "vault.json"] {
+        assert!(of(part).iter().all(|(_, days)| **days == 40) && !of(part).is_empty(), "{left:?}");
+    }
 }
 
 #[test]
