@@ -155,16 +155,18 @@ impl Backend {
     }
 
     /// Writes a file so that it is durable and whole, or not there. Where a file of this name is
-    /// there already, it holds the same: it is named by its content.
+    /// there already, it must hold the same, since it is named by its content; that is looked at.
     ///
     /// # Errors
-    /// [`Error::RepositoryExists`] for a second `config`.
+    /// [`Error::RepositoryExists`] for a second `config`. [`Error::Damaged`] where the file that
+    /// has the name is another one, half of this one, or gone again.
     pub(crate) fn write_file(&self, kind: Kind, id: &FileId, parts: &[Bytes]) -> Result<()> {
         match self.store.create(&self.label(kind, id), parts)? {
             Creation::Exists if kind == Kind::Config => {
                 Err(Error::RepositoryExists { repository: self.name.clone() })
             }
-            _ => Ok(()),
+            Creation::Exists => self.read_file(kind, id).map(drop),
+            Creation::Made => Ok(()),
         }
     }
 
@@ -238,5 +240,27 @@ impl WriteBackend for Backend {
 
     fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
         self.remove_file(tpe.into(), &file_id(id)).map_err(to_engine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_model::Clock;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn a_name_that_is_taken_counts_only_for_the_same_content() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Clock::system()));
+        let backend = Backend::new(Arc::clone(&store), "shards/1");
+        let whole = Bytes::from_static(b"a whole pack");
+        let id = FileId(sha256(&whole));
+        let write = || backend.write_file(Kind::Pack, &id, std::slice::from_ref(&whole));
+        write().unwrap();
+        write().unwrap();
+        // A store that kept half of it and lost the answer.
+        store.replace(&backend.label(Kind::Pack, &id), &whole.slice(..6)).unwrap();
+        assert!(matches!(write(), Err(Error::Damaged { .. })));
     }
 }

@@ -25,14 +25,12 @@ use super::object::{
     Condition, Dialect, Head, Listing, Lock, Put, Range, Upload, Wanted, http_date,
 };
 use super::options::{Credentials, Name};
+use super::pages::Pages;
 use super::s3::split;
 use super::transport::{Answer, Call, Signer, Transport, address, lookup};
 use super::xml::Element;
 use super::{FileVersion, LockMode, StoreOptions, Stored};
 use crate::error::{Error, Result};
-
-/// Most pages of a listing, against a store whose listing never ends.
-const MOST_PAGES: usize = 1_000_000;
 
 /// A container.
 #[derive(Debug)]
@@ -148,7 +146,8 @@ impl Azure {
             call = call.query(name, value);
         }
         let mut next = call.clone();
-        for _ in 0..MOST_PAGES {
+        let mut pages = Pages::default();
+        loop {
             let answer = self.expect(&next).await?;
             let senseless = || call.error("the listing of the storage makes no sense");
             // The service begins its XML with a byte order mark.
@@ -157,10 +156,12 @@ impl Azure {
             page(&root).ok_or_else(senseless)?;
             match root.text_of("NextMarker") {
                 "" => return Ok(()),
-                marker => next = call.clone().query("marker", marker),
+                marker => {
+                    pages.turn(&call, answer.body.len(), &[marker])?;
+                    next = call.clone().query("marker", marker);
+                }
             }
         }
-        Err(call.error("the listing of the storage has no end"))
     }
 }
 
@@ -395,6 +396,13 @@ impl Dialect for Azure {
     }
 
     async fn lock(&self, key: &str, version: Option<&str>, lock: Lock) -> Result<()> {
+        // An unlocked policy is set as it is asked for, also to an earlier end.
+        if lock.mode == LockMode::Governance
+            && let Some(head) = self.head(key, version).await?
+            && head.locked_until.is_some_and(|end| end >= lock.until)
+        {
+            return Ok(());
+        }
         let mut call = self.call(Method::PUT, "lock", key)?.query("comp", "immutabilityPolicies");
         if let Some(version) = version {
             call = call.query("versionid", version);

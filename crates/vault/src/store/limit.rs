@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,11 +83,19 @@ impl Bucket {
         Self { rate, pause, level: Mutex::new((rate, Instant::now())) }
     }
 
-    /// Takes bytes and waits for as long as that costs.
-    pub(crate) async fn take(&self, bytes: usize) {
-        let debt = self.charge(bytes, Instant::now());
-        if debt > 0.0 {
-            self.pause.wait(Duration::from_secs_f64(debt / self.rate)).await;
+    /// Takes bytes and waits for as long as that costs. They are taken in quarters of a second,
+    /// each of which counts as `moved`: who waits because of many others does not stand still.
+    pub(crate) async fn take(&self, bytes: usize, moved: &AtomicU64) {
+        let most = ((self.rate / 4.0) as usize).max(1);
+        let mut rest = bytes;
+        while rest > 0 {
+            let slice = rest.min(most);
+            rest -= slice;
+            let debt = self.charge(slice, Instant::now());
+            if debt > 0.0 {
+                self.pause.wait(Duration::from_secs_f64(debt / self.rate)).await;
+            }
+            moved.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -113,6 +122,29 @@ mod tests {
         assert!(bucket.charge(0, later).abs() < 1.0, "half a second pays 500 bytes");
         let much_later = start + Duration::from_secs(3_600);
         assert!((bucket.charge(3_000, much_later) - 2_000.0).abs() < 1.0, "idle time is not saved");
+    }
+
+    /// 16 transfers that share the smallest limit: none waits long without moving.
+    #[test]
+    fn nobody_stands_still_under_a_limit() {
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let pause = Pause::new({
+            let waits = Arc::clone(&waits);
+            move |wait| {
+                waits.lock().unwrap().push(wait);
+                async {}
+            }
+        });
+        let bucket = Bucket::new(Bandwidth::LEAST, pause);
+        let moved = [const { AtomicU64::new(0) }; 16];
+        for moved in &moved {
+            futures::executor::block_on(bucket.take(64 * 1024, moved));
+        }
+        assert!(moved.iter().all(|moved| moved.load(Ordering::Relaxed) == 16), "{moved:?}");
+        // No time passes here: each wait is longer than the one before by its own share only.
+        let waits = waits.lock().unwrap();
+        let longest = waits.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max();
+        assert!(longest.unwrap() <= Duration::from_millis(300), "{longest:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use holdfast_model::Timestamp;
@@ -273,13 +274,19 @@ impl LocalStore {
             if meta.is_dir() && name != TMP {
                 self.collect(&key, found)?;
             } else if meta.is_file() {
-                let modified = meta.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-                let modified = modified.unwrap_or(Timestamp::UNIX_EPOCH);
+                let modified = taken_at(meta.modified());
                 found.push(Stored { key, size: meta.len(), modified });
             }
         }
         Ok(())
     }
+}
+
+/// When a file was taken. One whose time cannot be read counts as new: what is old and belongs to
+/// nobody is removed.
+fn taken_at(modified: io::Result<SystemTime>) -> Timestamp {
+    let known = modified.ok().and_then(|time| Timestamp::try_from(time).ok());
+    known.unwrap_or(Timestamp::MAX)
 }
 
 /// The folder that holds a file or folder; of a bare name the current one.
@@ -334,4 +341,20 @@ fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_readable_time_is_new() {
+        let second = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        assert_eq!(taken_at(Ok(second)), Timestamp::from_second(1).unwrap());
+        assert_eq!(taken_at(Err(io::ErrorKind::Unsupported.into())), Timestamp::MAX);
+        let year_11476 = SystemTime::UNIX_EPOCH + Duration::from_secs(300_000_000_000);
+        assert_eq!(taken_at(Ok(year_11476)), Timestamp::MAX);
+    }
 }

@@ -1,24 +1,26 @@
 //! What the object stores have in common: how a file is written so that it is certainly there,
 //! read, listed, removed and locked. What differs is behind [`Dialect`].
 
+mod dialect;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use holdfast_model::{Clock, Timestamp};
-use http::StatusCode;
 
 use super::as_of::AsOf;
 use super::location::join;
-use super::transport::{Answer, block};
-use super::{
-    Creation, FileVersion, LockMode, LockPolicy, Locks, Store, StoreOptions, Stored, too_large,
-};
+use super::transport::block;
+use super::{Creation, FileVersion, LockPolicy, Locks, Store, StoreOptions, Stored};
 use crate::error::{Error, Result};
 use crate::limits;
+
+pub(super) use dialect::{
+    Condition, Dialect, Head, Listing, Lock, Put, Range, Upload, Wanted, http_date,
+};
 
 /// How often a file is written again that the store confirmed but does not have.
 const REWRITES: u32 = 5;
@@ -30,176 +32,6 @@ const NO_FILE: &str = "probe-of-deletion";
 /// How many versions of a file are removed at once.
 const MOST_VERSIONS: u32 = 1_000;
 
-/// A service's requests. Keys are whole names in the bucket.
-pub(super) trait Dialect: fmt::Debug + Send + Sync + 'static {
-    /// The place without secrets.
-    fn location(&self) -> String;
-
-    /// What the names of the vault's files begin with.
-    fn prefix(&self) -> &str;
-
-    /// What `restic -r` takes.
-    fn restic_repository(&self, prefix: &str) -> String;
-
-    /// What is to be written, with the checksum that this service keeps.
-    fn body(&self, parts: &[Bytes]) -> Upload;
-
-    /// Writes a file.
-    fn put(
-        &self,
-        key: &str,
-        upload: &Upload,
-        condition: &Condition,
-        lock: Option<Lock>,
-    ) -> impl Future<Output = Result<Put>> + Send;
-
-    /// What the store knows about a file or one of its versions.
-    fn head(
-        &self,
-        key: &str,
-        version: Option<&str>,
-    ) -> impl Future<Output = Result<Option<Head>>> + Send;
-
-    /// A file, or a part of it.
-    fn get(&self, key: &str, wanted: &Wanted)
-    -> impl Future<Output = Result<Option<Bytes>>> + Send;
-
-    /// What begins with `prefix`; with `folders` only as far as the next `/`.
-    fn list(&self, prefix: &str, folders: bool) -> impl Future<Output = Result<Listing>> + Send;
-
-    /// All versions of what begins with `prefix`, those of one key newest first.
-    fn versions(&self, prefix: &str) -> impl Future<Output = Result<Vec<FileVersion>>> + Send;
-
-    /// Removes the current version for good, not only from sight.
-    fn delete(&self, key: &str, head: &Head) -> impl Future<Output = Result<()>> + Send;
-
-    /// Locks a version, or the current one.
-    fn lock(
-        &self,
-        key: &str,
-        version: Option<&str>,
-        lock: Lock,
-    ) -> impl Future<Output = Result<()>> + Send;
-}
-
-/// What is written, with what the store will say of it.
-#[derive(Clone, Debug)]
-pub(super) struct Upload {
-    pub(super) parts: Vec<Bytes>,
-    pub(super) size: u64,
-    /// The checksum as [`Head::digest`] gives it.
-    pub(super) digest: String,
-    pub(super) sha256: Option<[u8; 32]>,
-}
-
-/// When a write takes effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
-    Always,
-    /// Only where nothing has the name.
-    Absent,
-    /// Only over the version with this entity tag.
-    Matches(String),
-}
-
-/// A lock to be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lock {
-    pub(super) mode: LockMode,
-    pub(super) until: Timestamp,
-}
-
-/// What came of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Put {
-    /// False where the condition did not hold.
-    pub(super) done: bool,
-    /// An earlier attempt may have taken effect.
-    pub(super) doubt: bool,
-}
-
-/// What is read of a file.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    /// A version; the current one where there is none.
-    pub(super) version: Option<String>,
-    pub(super) range: Option<Range>,
-    /// What has more bytes is refused.
-    pub(super) limit: u64,
-}
-
-impl Wanted {
-    pub(super) fn whole(limit: u64) -> Self {
-        Self { version: None, range: None, limit }
-    }
-
-    pub(super) fn part(range: Range) -> Self {
-        Self { version: None, range: Some(range), limit: limits::PACK }
-    }
-
-    /// The bytes of an answer that has them: all, or the part.
-    pub(super) fn content(&self, key: &str, answer: &Answer) -> Result<Bytes> {
-        match self.range {
-            _ if answer.too_long => Err(too_large(key, self.limit)),
-            // A store that does not know ranges sends everything.
-            Some(range) if answer.status == StatusCode::OK => Ok(range.of(&answer.body)),
-            _ => Ok(answer.body.clone()),
-        }
-    }
-}
-
-/// Part of a file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    pub(super) offset: u64,
-    pub(super) length: usize,
-}
-
-impl Range {
-    /// As HTTP has it; `None` for no bytes at all.
-    pub(super) fn header(self) -> Option<String> {
-        let last = self.offset.checked_add(self.length as u64)?.checked_sub(1)?;
-        (self.length > 0).then(|| format!("bytes={}-{last}", self.offset))
-    }
-
-    /// This part of a whole file.
-    pub(super) fn of(self, whole: &Bytes) -> Bytes {
-        let start = usize::try_from(self.offset).unwrap_or(usize::MAX).min(whole.len());
-        whole.slice(start..start.saturating_add(self.length).min(whole.len()))
-    }
-}
-
-/// What a store knows about a file.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Head {
-    pub(super) size: u64,
-    pub(super) etag: String,
-    pub(super) version: Option<String>,
-    pub(super) digest: Option<String>,
-    pub(super) locked_until: Option<Timestamp>,
-    /// Held without an end.
-    pub(super) hold: bool,
-}
-
-impl Head {
-    fn is(&self, upload: &Upload) -> bool {
-        let digest = self.digest.as_ref();
-        self.size == upload.size && digest.is_none_or(|digest| *digest == upload.digest)
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) files: Vec<Stored>,
-    /// Prefixes that end with `/`.
-    pub(super) folders: Vec<String>,
-}
-
-/// A time as HTTP has it.
-pub(super) fn http_date(text: &str) -> Option<Timestamp> {
-    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
-}
-
 /// A vault in an object store.
 #[derive(Debug)]
 pub(super) struct Objects<D>(Arc<Inner<D>>);
@@ -210,7 +42,7 @@ pub(super) struct Inner<D> {
     lock: Option<LockPolicy>,
     verify: bool,
     removes: bool,
-    /// The store has refused to remove something.
+    /// The credentials may not delete.
     denied: AtomicBool,
     clock: Clock,
 }
@@ -251,13 +83,7 @@ impl<D: Dialect> Objects<D> {
                 ));
             }
         }
-        let deleted = self
-            .run(NO_FILE, |at, key| async move { at.dialect.delete(&key, &Head::default()).await });
-        match deleted {
-            Ok(()) => Ok(true),
-            Err(Error::Denied { .. }) => Ok(false),
-            Err(err) => Err(err),
-        }
+        self.run(NO_FILE, |at, _| async move { at.may_delete().await })
     }
 
     /// Runs a request of a key.
@@ -285,12 +111,34 @@ impl<D: Dialect> Inner<D> {
             self.verify(key, upload).await?;
             return Ok(Creation::Made);
         }
+        if !put.doubt {
+            return Ok(Creation::Exists);
+        }
         // The file of that name may be the one whose confirmation was lost.
-        let ours = match put.doubt {
-            true => self.dialect.head(key, None).await?.is_some_and(|head| head.is(upload)),
-            false => false,
-        };
-        Ok(if ours { Creation::Made } else { Creation::Exists })
+        match self.dialect.head(key, None).await? {
+            Some(head) if self.holds(key, &head, upload).await? => Ok(Creation::Made),
+            Some(_) => Ok(Creation::Exists),
+            None => Err(unclear(key, "it neither confirms the file nor has it")),
+        }
+    }
+
+    /// Whether the store has what was to be written. Without a checksum the content is read: two
+    /// files of one size are not the same file.
+    async fn holds(&self, key: &str, head: &Head, upload: &Upload) -> Result<bool> {
+        if let Some(known) = head.is(upload) {
+            return Ok(known);
+        }
+        let found = self.dialect.get(key, &Wanted::whole(upload.size)).await?;
+        Ok(found.is_some_and(|found| upload.is(&found)))
+    }
+
+    /// The same of a file that the store has confirmed, where the size suffices for a large one:
+    /// such files have the names of their content.
+    async fn keeps(&self, key: &str, head: &Head, upload: &Upload) -> Result<bool> {
+        match head.is(upload) {
+            None if upload.size > limits::SMALL as u64 => Ok(true),
+            _ => self.holds(key, head, upload).await,
+        }
     }
 
     /// Makes sure that a write that was confirmed took place. The name is ours since then: what
@@ -301,7 +149,7 @@ impl<D: Dialect> Inner<D> {
         }
         for _ in 0..REWRITES {
             let condition = match self.dialect.head(key, None).await? {
-                Some(head) if head.is(upload) => return Ok(()),
+                Some(head) if self.keeps(key, &head, upload).await? => return Ok(()),
                 Some(head) => Condition::Matches(head.etag),
                 None => Condition::Absent,
             };
@@ -309,12 +157,8 @@ impl<D: Dialect> Inner<D> {
             self.dialect.put(key, upload, &condition, self.lock_now(key)).await?;
         }
         match self.dialect.head(key, None).await? {
-            Some(head) if head.is(upload) => Ok(()),
-            _ => Err(Error::io(
-                "write",
-                key.as_ref(),
-                std::io::Error::other("the storage confirms the file and does not have it"),
-            )),
+            Some(head) if self.keeps(key, &head, upload).await? => Ok(()),
+            _ => Err(unclear(key, "it confirms the file and does not have it")),
         }
     }
 
@@ -326,7 +170,9 @@ impl<D: Dialect> Inner<D> {
                 return Err(Error::Locked { file: key.to_owned() });
             }
             let deleted = self.dialect.delete(key, &head).await;
-            if matches!(deleted, Err(Error::Denied { .. })) {
+            if matches!(deleted, Err(Error::Denied { .. }))
+                && matches!(self.may_delete().await, Ok(false))
+            {
                 self.denied.store(true, Ordering::Relaxed);
             }
             deleted?;
@@ -335,6 +181,15 @@ impl<D: Dialect> Inner<D> {
             }
         }
         Err(Error::io("remove", key.as_ref(), std::io::Error::other("it has no end of versions")))
+    }
+
+    /// Whether the credentials may delete at all; one file can be refused for its own sake.
+    async fn may_delete(&self) -> Result<bool> {
+        let key = join(self.dialect.prefix(), NO_FILE);
+        match self.dialect.delete(&key, &Head::default()).await {
+            Err(Error::Denied { .. }) => Ok(false),
+            deleted => deleted.map(|()| true),
+        }
     }
 
     async fn prolong(&self, key: &str, version: Option<&str>, lock: Lock) -> Result<()> {
@@ -405,8 +260,11 @@ impl<D: Dialect> Store for Objects<D> {
     fn replace(&self, key: &str, content: &Bytes) -> Result<()> {
         let upload = self.0.dialect.body(std::slice::from_ref(content));
         self.run(key, |at, key| async move {
-            at.dialect.put(&key, &upload, &Condition::Always, at.lock_now(&key)).await?;
-            at.verify(&key, &upload).await
+            let put = at.dialect.put(&key, &upload, &Condition::Always, at.lock_now(&key)).await?;
+            match put.done {
+                true => at.verify(&key, &upload).await,
+                false => Err(unclear(&key, "it does not confirm the file")),
+            }
         })
     }
 
@@ -471,6 +329,12 @@ impl<D: Dialect> Locks for Objects<D> {
             self.run("", |at, prefix| async move { at.dialect.versions(&below(&prefix)).await })?;
         Ok(Arc::new(AsOf::new(Arc::clone(&self.0), versions, time)))
     }
+}
+
+/// A write of which nobody knows what came.
+fn unclear(key: &str, what: &str) -> Error {
+    let text = format!("the storage is not clear about the file: {what}; run again");
+    Error::io("write", key.as_ref(), std::io::Error::other(text))
 }
 
 /// What the names below a folder begin with.

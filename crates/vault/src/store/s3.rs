@@ -22,15 +22,13 @@ use url::Url;
 use super::location::S3Location;
 use super::object::{Condition, Dialect, Head, Listing, Lock, Put, Range, Upload, Wanted};
 use super::options::{Credentials, Name};
+use super::pages::Pages;
 use super::transport::{Answer, Call, Signer, Transport, address, lookup};
 use super::xml::Element;
 use super::{FileVersion, LockMode, StoreOptions, Stored};
 use crate::error::{Error, Result};
 
 pub(super) use multipart::split;
-
-/// Most pages of a listing, against a store whose listing never ends.
-const MOST_PAGES: usize = 1_000_000;
 
 /// A bucket.
 #[derive(Debug)]
@@ -127,7 +125,8 @@ impl S3 {
             call = call.query(name, value);
         }
         let mut next = call.clone();
-        for _ in 0..MOST_PAGES {
+        let mut pages = Pages::default();
+        loop {
             let answer = self.expect(&next).await?;
             let senseless = || call.error("the listing of the storage makes no sense");
             let root = Element::parse(&answer.body).ok_or_else(senseless)?;
@@ -135,13 +134,13 @@ impl S3 {
             if root.text_of("IsTruncated") != "true" {
                 return Ok(());
             }
+            let place: Vec<&str> = markers.iter().map(|(_, name)| root.text_of(name)).collect();
+            pages.turn(&call, answer.body.len(), &place)?;
             next = call.clone();
-            for (name, element) in markers {
-                next =
-                    next.query(name, &decoded(&root, root.text_of(element)).ok_or_else(senseless)?);
+            for ((name, _), place) in markers.iter().zip(place) {
+                next = next.query(name, &decoded(&root, place).ok_or_else(senseless)?);
             }
         }
-        Err(call.error("the listing of the storage has no end"))
     }
 }
 

@@ -251,7 +251,9 @@ impl Transport {
         for attempt in 1.. {
             let outcome = self.attempt(call, signer).await?;
             let (failure, patience) = match outcome {
-                Ok(answer) if !is_passing(&answer) => return Ok(Answer { doubt, ..answer }),
+                Ok(answer) if !is_passing(&call.method, &answer) => {
+                    return Ok(Answer { doubt, ..answer });
+                }
                 Ok(answer) => (answer.refusal(call), retry_after(&answer, &self.clock)),
                 Err(text) => (call.error(text), None),
             };
@@ -293,7 +295,7 @@ impl Transport {
             }
             let chunk = rest.split_to(rest.len().min(CHUNK));
             if let Some(bucket) = &bucket {
-                bucket.take(chunk.len()).await;
+                bucket.take(chunk.len(), &moved).await;
             }
             moved.fetch_add(1, Ordering::Relaxed);
             Some((Ok::<_, io::Error>(chunk), (parts, rest, bucket, moved)))
@@ -314,7 +316,7 @@ impl Transport {
         while let Some(chunk) = response.chunk().await.map_err(|err| words(&err))? {
             moved.fetch_add(1, Ordering::Relaxed);
             if let Some(bucket) = &self.down {
-                bucket.take(chunk.len()).await;
+                bucket.take(chunk.len(), moved).await;
             }
             body.extend_from_slice(&chunk);
             if body.len() as u64 > limit {
@@ -351,9 +353,13 @@ async fn watch(
 }
 
 /// Answers that another attempt may change (S3 "Error responses", Azure "Common REST API error
-/// codes", 2026).
-fn is_passing(answer: &Answer) -> bool {
+/// codes", 2026). S3 sends the status of a long POST before the outcome is known, and then an
+/// error as its body (S3 API Reference, `CompleteMultipartUpload`, 2026).
+fn is_passing(method: &Method, answer: &Answer) -> bool {
     match answer.status.as_u16() {
+        200 if method == Method::POST => {
+            matches!(&*answer.code(), "InternalError" | "ServiceUnavailable" | "SlowDown")
+        }
         408 | 429 | 500 | 502 | 503 | 504 => true,
         400 => answer.code() == "RequestTimeout",
         409 => matches!(&*answer.code(), "ConditionalRequestConflict" | "OperationAborted"),
@@ -439,6 +445,22 @@ impl std::fmt::Display for Chain<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_late_error_of_a_long_request_passes() {
+        let answer = |code: &str| Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::from(format!("<Error><Code>{code}</Code></Error>")),
+            doubt: false,
+            too_long: false,
+        };
+        for code in ["InternalError", "ServiceUnavailable", "SlowDown"] {
+            assert!(is_passing(&Method::POST, &answer(code)), "{code}");
+            assert!(!is_passing(&Method::GET, &answer(code)), "a file may look like that");
+        }
+        assert!(!is_passing(&Method::POST, &answer("InvalidPart")));
+    }
 
     #[test]
     fn pauses_grow_and_end() {

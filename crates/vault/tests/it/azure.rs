@@ -250,6 +250,46 @@ fn the_vault_is_restored_as_it_was_before_the_attack() {
     assert_eq!((report.errors, report.snapshots), (vec![], 1));
 }
 
+/// Azure takes an earlier end for an unlocked policy.
+#[test]
+fn a_later_end_stays_whatever_the_mode() {
+    for mode in [LockMode::Governance, LockMode::Compliance] {
+        let server = ServerClock::manual(time(0));
+        let at = Azure::locked(&server, mode);
+        let clock = Clock::manual(time(0));
+        let store = open_store(&at.location(), &at.options, clock.clone()).unwrap();
+        store.create("k", &[Bytes::from("x")]).unwrap();
+        let locks = store.locks().unwrap();
+        let version = locks.versions("k").unwrap().pop().unwrap();
+        for days in [5, 50, 7] {
+            locks.prolong("k", time(0) + DAY * days).unwrap();
+            locks.prolong_version("k", &version.id, time(0) + DAY * days).unwrap();
+        }
+        assert_eq!(locks.locked_until("k").unwrap(), Some(time(0) + DAY * 50), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_deleted_vault_file_is_named() {
+    let server = ServerClock::manual(time(0));
+    let at = Azure::locked(&server, LockMode::Compliance);
+    let clock = Clock::manual(time(0));
+    let (vault, _) = at.vault(&clock);
+    vault.set_passphrase(&Secret::new("another passphrase")).unwrap();
+    assert_eq!(vault.extend_locks().unwrap().unwrap().tampered, [""; 0]);
+    let attacker = StoreOptions {
+        lock: None,
+        credentials: at.options.maintenance.clone(),
+        maintenance: None,
+        ..at.options.clone()
+    };
+    let store = open_store(&at.location(), &attacker, clock.clone()).unwrap();
+    store.replace("vault.json", &Bytes::from_static(b"garbage")).unwrap();
+    assert!(store.remove("vault.json").is_err(), "locked versions stay");
+    assert_eq!(store.get("vault.json").unwrap(), None);
+    assert_eq!(vault.extend_locks().unwrap().unwrap().tampered, ["vault.json"]);
+}
+
 #[test]
 fn locks_are_set_prolonged_and_waited_for() {
     let server = ServerClock::manual(time(0));

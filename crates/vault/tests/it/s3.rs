@@ -1,6 +1,8 @@
 //! Vaults on S3: the suite of all stores, the vault's work, faults by seed. The server is our own
 //! strict fake.
 
+mod scripted;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
@@ -171,6 +173,30 @@ fn a_confirmation_that_was_lost_is_no_other_writer() {
     assert_eq!(store.get("theirs").unwrap().unwrap(), "b");
 }
 
+/// Here the store keeps no checksum of the whole: parts of a large file.
+#[test]
+fn a_doubtful_upload_is_compared_and_a_lost_one_is_an_error() {
+    let at = S3::new(Bucket::plain(BUCKET));
+    let store = at.open();
+    let large = |seed| Bytes::from(random_bytes(seed, 6 << 20));
+    let put = |seed| store.create("k", &[large(seed)]);
+    let strike = |status| {
+        let rule = Rule::new(Fault::Status(status)).operation("CompleteMultipartUpload");
+        at.server.faults().add(rule.times(1));
+    };
+    // Broken, and then the upload is unknown: nothing is there.
+    strike(500);
+    strike(404);
+    assert_eq!(put(1).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(store.get("k").unwrap(), None);
+    assert_eq!(put(1).unwrap(), Creation::Made);
+    for (seed, expected) in [(2, Creation::Exists), (1, Creation::Made)] {
+        strike(500);
+        assert_eq!(put(seed).unwrap(), expected);
+        assert!(store.get("k").unwrap().unwrap() == large(1));
+    }
+}
+
 #[test]
 fn a_lie_about_a_write_is_found_and_mended() {
     for lie in [Fault::LieNothing, Fault::LieHalf] {
@@ -220,6 +246,10 @@ fn rights_that_are_missing_are_named() {
     assert!(!store.can_remove(), "now it is known");
     at.options.maintenance = Some(credentials(Role::Maintenance));
     assert!(!at.open().can_remove());
+    let maintenance = open_for_maintenance(&at.location(), &at.options, Clock::system()).unwrap();
+    at.server.faults().add(Rule::new(Fault::Status(403)).operation("DeleteObject").times(1));
+    assert!(matches!(maintenance.remove("k"), Err(Error::Denied { .. })));
+    assert!(maintenance.can_remove(), "one file was refused, not the credentials");
     let requests = at.server.faults().requests();
     assert!(matches!(at.open().remove("k"), Err(Error::Denied { .. })));
     assert_eq!(at.server.faults().requests(), requests, "it was refused here");
