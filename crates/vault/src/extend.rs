@@ -9,7 +9,7 @@
 
 mod lean;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +34,9 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// Requests that are sent at once.
 const THREADS: usize = 16;
+
+/// Ids of snapshots that [`Vault::let_go_of`] named.
+pub(crate) type LetGo = Mutex<HashSet<String>>;
 
 /// What [`Vault::extend_locks`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +105,15 @@ impl Vault {
     /// As [`Vault::extend_locks`].
     pub fn extend_due_locks(&self) -> Result<Option<ExtendReport>> {
         self.extend_where(|locks, repository| is_due(locks, repository, self.clock()))
+    }
+
+    /// Says which snapshots (ids of 64 hexadecimal digits, of any shard) the policy lets go, in
+    /// place of those that were named before: their files are not prolonged any more by this vault
+    /// and its clones, so that they can be forgotten when their locks end. Their packs are, until a
+    /// prune has taken these out of the index. To be called anew whenever rules, holds or snapshots
+    /// changed; nothing is remembered beyond the process.
+    pub fn let_go_of(&self, snapshots: HashSet<String>) {
+        *self.let_go().lock().unwrap_or_else(PoisonError::into_inner) = snapshots;
     }
 
     fn extend_where(
@@ -187,7 +199,8 @@ impl Shard {
     }
 
     fn lock_task(&self) -> Result<Option<Task<'_>>> {
-        Task::of_repository(self.repository(), BTreeSet::new(), self.vault().clock())
+        let task = Task::of_repository(self.repository(), BTreeSet::new(), self.vault().clock())?;
+        Ok(task.map(|task| task.without(self.repository(), self.vault().let_go())))
     }
 }
 
@@ -274,6 +287,16 @@ impl<'a> Task<'a> {
         let config = backend.label(Kind::Config, &FileId([0; 32]));
         task.needed = needed.into_iter().chain([config]).collect();
         Ok(Some(task))
+    }
+
+    /// The same without the files of some snapshots.
+    fn without(mut self, repository: &Repository, snapshots: &LetGo) -> Self {
+        let snapshots = snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = snapshots.iter().filter_map(|id| id.parse::<FileId>().ok());
+        let gone: HashSet<String> =
+            ids.map(|id| repository.backend.label(Kind::Snapshot, &id)).collect();
+        self.needed.retain(|key| !gone.contains(key));
+        self
     }
 
     fn extend(&self) -> Result<ExtendReport> {

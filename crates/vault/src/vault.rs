@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::control::Control;
 use crate::crypto::{VaultSecret, fill_random, seal, stretch, unseal};
 use crate::error::{Error, Result};
-use crate::extend::{Leaning, LockEnds};
+use crate::extend::{Leaning, LetGo, LockEnds};
 use crate::id::sha256;
 use crate::keys;
 use crate::limits;
@@ -40,11 +40,12 @@ struct Opened {
     secret: VaultSecret,
     clock: Clock,
     lock_ends: LockEnds,
+    let_go: LetGo,
 }
 
 impl Opened {
     fn new(store: Arc<dyn Store>, id: String, secret: VaultSecret, clock: Clock) -> Self {
-        Self { store, id, secret, clock, lock_ends: LockEnds::default() }
+        Self { store, id, secret, clock, lock_ends: LockEnds::default(), let_go: LetGo::default() }
     }
 }
 
@@ -259,6 +260,11 @@ impl Vault {
     pub(crate) fn leaning(&self) -> Option<Leaning> {
         self.store().locks()?;
         Some(Leaning::new(self.clock().clone(), Arc::clone(&self.0.lock_ends)))
+    }
+
+    /// The snapshots whose locks are not prolonged any more.
+    pub(crate) fn let_go(&self) -> &LetGo {
+        &self.0.let_go
     }
 
     /// Host name of our restic locks: unique, and no machine's.

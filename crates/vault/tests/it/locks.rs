@@ -232,6 +232,35 @@ fn an_overdue_extender_runs_before_the_writer() {
     assert_eq!(locked.open().extend_due_locks().unwrap().unwrap(), ExtendReport::default());
 }
 
+/// What the policy lets go is not prolonged, and is free when its lock ends; what it takes back is.
+#[test]
+fn snapshots_that_are_let_go_become_free() {
+    let locked = Locked::new(LockMode::Compliance);
+    for seq in 1..=3 {
+        fill(&locked.vault, seq);
+    }
+    let ids: Vec<String> = (locked.vault.shard(SHARD).unwrap().snapshots().unwrap().into_iter())
+        .map(|snapshot| snapshot.id)
+        .collect();
+    let vault = locked.open();
+    vault.let_go_of(ids[..2].iter().cloned().collect());
+    for day in 0..7 {
+        locked.pass(DAY * 6);
+        if day == 3 {
+            vault.let_go_of([ids[0].clone()].into());
+        }
+        fill(&vault, 4 + day);
+    }
+    let locks = vault.shard(SHARD).unwrap().snapshot_locks(&ids).unwrap();
+    let days = |id: &String| locks[id].duration_since(locked.clock.now()).as_hours() / 24;
+    assert_eq!(ids.iter().map(days).collect::<Vec<_>>(), [-2, 40, 40]);
+    let report = vault.shard(SHARD).unwrap().lock_report().unwrap().unwrap();
+    assert_eq!(report.earliest, Some(locked.clock.now() + DAY * 40), "it is not needed");
+    let store =
+        open_for_maintenance(&locked.at.location(), &locked.at.options, locked.clock.clone());
+    store.unwrap().remove(&format!("shards/1/snapshots/{}", ids[0])).unwrap();
+}
+
 /// Who replaces an index file must not gain that the locks of its packs end.
 #[test]
 fn a_damaged_index_file_ends_no_locks() {
