@@ -65,7 +65,7 @@ pub struct Writer {
     reader: Reader,
     threads: Vec<JoinHandle<()>>,
     /// Dropped last: when the threads have ended.
-    _lock: RepositoryLock,
+    lock: RepositoryLock,
 }
 
 impl Drop for Writer {
@@ -86,7 +86,7 @@ impl Writer {
         let blobs = Arc::new(blobs);
         let queue = Arc::new(Queue::new(Arc::clone(&blobs)));
         let mut writer =
-            Self { queue, reader: Reader::new(blobs), threads: Vec::new(), _lock: lock };
+            Self { queue, reader: Reader::new(blobs), threads: Vec::new(), lock };
         threads::start(&writer.queue, compression, &mut writer.threads)?;
         Ok(writer)
     }
@@ -108,8 +108,9 @@ impl Writer {
         for piece in cut::pieces(content, cut, &self.blobs().repository.chunker) {
             let piece = &content[piece];
             let id = sha256(piece);
+            // What is known is not copied.
             if self.blobs().contains(BlobKind::Data, &id)
-                || !self.store(BlobKind::Data, id, Bytes::copy_from_slice(piece))?
+                || !self.queue.push_new(BlobKind::Data, id, Bytes::copy_from_slice(piece))?
             {
                 reused += 1;
             }
@@ -176,9 +177,10 @@ impl Writer {
         for kind in BlobKind::ALL {
             self.queue.finish_packs(kind)?;
         }
-        threads::write_index(&self.queue).map_err(|error| self.queue.fail(error))?;
+        threads::write_index(&self.queue)?;
         self.blobs().secure_locks().map_err(|error| self.queue.fail(error))?;
         tracing::debug!(target: "holdfast::stage", stage = "snapshot");
+        self.queue.check()?;
         let stored = self.blobs().repository.store(Kind::Snapshot, &file);
         let id = stored.map_err(|error| self.queue.fail(error))?;
         file.into_snapshot(id).ok_or_else(|| Error::invalid("the tags cannot be read back"))
@@ -206,11 +208,11 @@ impl Writer {
 
     /// Puts a blob into the queue and says so, unless it is known.
     pub(crate) fn store(&self, kind: BlobKind, id: [u8; 32], plain: Bytes) -> Result<bool> {
-        let is_new = self.blobs().claim(kind, id, &plain);
-        if is_new {
-            self.queue.push(kind, id, plain)?;
+        // Most are known, and those do not wait for the queue.
+        if self.blobs().contains(kind, &id) {
+            return Ok(false);
         }
-        Ok(is_new)
+        self.queue.push_new(kind, id, plain)
     }
 
     /// The next chunk of a stream, empty at its end; what was read beyond it stays in `rest`.
@@ -232,6 +234,11 @@ impl Writer {
         };
         let following = rest.split_off(end);
         Ok(Bytes::from(std::mem::replace(rest, following)))
+    }
+
+    /// The restic lock under which this writer works.
+    pub(crate) fn lock(&self) -> &RepositoryLock {
+        &self.lock
     }
 
     pub(crate) fn blobs(&self) -> &Blobs {

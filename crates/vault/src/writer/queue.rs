@@ -104,20 +104,26 @@ impl Queue {
         }
     }
 
-    /// Takes a claimed piece; waits while the queue is full.
-    pub(super) fn push(&self, kind: BlobKind, id: [u8; 32], plain: Bytes) -> Result<()> {
+    /// Takes a piece and says so, unless it is known; waits while the queue is full.
+    ///
+    /// It becomes known and is put into the batch under one lock: who finds it known and then
+    /// waits for the batches waits for it too.
+    pub(super) fn push_new(&self, kind: BlobKind, id: [u8; 32], plain: Bytes) -> Result<bool> {
         let mut state = self.lock();
         state.check(self)?;
+        if !self.blobs.claim(kind, id, &plain) {
+            return Ok(false);
+        }
         state.count(kind, plain.len());
         state.filling[kind as usize].add(id, plain);
         if state.filling[kind as usize].bytes < BATCH_BYTES {
-            return Ok(());
+            return Ok(true);
         }
         state.hand_over(kind);
         self.batches.notify_one();
         let full = |state: &mut State| state.queued >= QUEUE_BYTES && state.goes_on();
         let state = self.room.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
-        state.check(self)
+        state.check(self).map(|()| true)
     }
 
     /// The next batch for a worker; `None` when the writer ends.
@@ -190,6 +196,11 @@ impl Queue {
         self.wait(state, |state| state.pack_tickets.all_before(last))
     }
 
+    /// The failure, if there was one.
+    pub(super) fn check(&self) -> Result<()> {
+        self.lock().check(self)
+    }
+
     fn wait(&self, state: MutexGuard<'_, State>, is_done: impl Fn(&State) -> bool) -> Result<()> {
         let waits = |state: &mut State| !is_done(state) && state.goes_on();
         let state = self.done.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
@@ -236,6 +247,12 @@ impl Queue {
 
     fn failed(&self, cause: Arc<Error>) -> Error {
         Error::WriterFailed { shard: self.blobs.repository.backend.name().to_owned(), cause }
+    }
+
+    /// Keeps everything from going on, for tests.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Sized + '_ {
+        self.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -93,14 +93,81 @@ fn upload_one(queue: &Queue, pack: FullPack) -> Result<()> {
     write_index(queue)
 }
 
-/// Writes an index file of the packs that are in none. The caller holds `commit`.
+/// Writes an index file of the packs that are in none. The caller holds `commit`, and a failure is
+/// noted before it lets go of that: the next snapshot would count on packs that no index file
+/// names.
 pub(super) fn write_index(queue: &Queue) -> Result<()> {
     let packs = queue.take_unindexed();
     if packs.is_empty() {
         return Ok(());
     }
     tracing::debug!(target: "holdfast::stage", stage = "index");
-    index::write(&queue.blobs.repository, &packs)?;
+    index::write(&queue.blobs.repository, &packs).map_err(|error| queue.fail(error))?;
     queue.blobs.indexed(&packs);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use holdfast_model::{Clock, Secret, ShardId};
+
+    use super::*;
+    use crate::blobs::Blobs;
+    use crate::id::{FileId, sha256};
+    use crate::pack::{BlobKind, PackInfo};
+    use crate::vault::Vault;
+
+    /// The queue of a shard in a folder.
+    fn queue(dir: &std::path::Path) -> Queue {
+        let (vault, _) = Vault::create(dir, &Secret::new("passphrase"), Clock::system()).unwrap();
+        vault.create_shard(ShardId(1)).unwrap();
+        let shard = vault.shard(ShardId(1)).unwrap();
+        Queue::new(Arc::new(Blobs::load(Arc::clone(shard.repository())).unwrap()))
+    }
+
+    #[test]
+    fn a_failed_index_write_is_noted_before_a_snapshot_may_follow() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = queue(&dir.path().join("vault"));
+        let pack = PackInfo { id: FileId([1; 32]), kind: BlobKind::Data, blobs: Vec::new() };
+        assert_eq!(queue.stored(0, 0, pack), 0);
+        // A file in the place of the folder.
+        let index = dir.path().join("vault/shards/1/index");
+        let _ = std::fs::remove_dir(&index);
+        std::fs::write(&index, "").unwrap();
+        let commit = queue.commit.lock().unwrap();
+        assert!(matches!(write_index(&queue), Err(Error::WriterFailed { .. })));
+        assert!(matches!(queue.check(), Err(Error::WriterFailed { .. })), "not known in time");
+        drop(commit);
+    }
+
+    #[test]
+    fn nothing_is_known_before_it_is_in_a_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = queue(&dir.path().join("vault"));
+        let plain = Bytes::from_static(b"content");
+        let id = sha256(&plain);
+        let knows = || queue.blobs.contains(BlobKind::Data, &id);
+        let begun = std::sync::Barrier::new(2);
+        thread::scope(|scope| {
+            // While this is held nothing gets into a batch.
+            let held = queue.hold();
+            let other = scope.spawn(|| {
+                begun.wait();
+                queue.push_new(BlobKind::Data, id, plain.clone()).unwrap()
+            });
+            begun.wait();
+            for _ in 0..10_000 {
+                assert!(!knows(), "it is known and in no batch");
+                thread::yield_now();
+            }
+            drop(held);
+            assert!(other.join().unwrap());
+        });
+        assert!(knows());
+        assert!(!queue.push_new(BlobKind::Data, id, plain).unwrap());
+    }
 }
