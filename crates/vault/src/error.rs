@@ -82,6 +82,14 @@ pub enum Error {
         /// Who holds it.
         by: String,
     },
+    /// The lock under which somebody worked in the repository is not in force any more.
+    #[error(
+        "the lock on {repository} was lost while it was needed: it could not be renewed for 15 minutes, or somebody removed it; nothing more was removed, run again"
+    )]
+    LockLost {
+        /// Its place in the vault.
+        repository: String,
+    },
     /// The vault has no such shard.
     #[error("the vault has no shard {id}")]
     NoShard {
@@ -202,6 +210,7 @@ impl Error {
             Self::WriterFailed { cause, .. } => cause.kind(),
             Self::Io { .. }
             | Self::Busy { .. }
+            | Self::LockLost { .. }
             | Self::Input(_)
             | Self::Output(_)
             | Self::Engine { .. } => ErrorKind::Io,

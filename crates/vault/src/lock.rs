@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::FileId;
+use crate::limits;
 use crate::repository::Repository;
 use crate::store::Guard;
 
@@ -30,10 +31,22 @@ const OWN_STALE: SignedDuration = SignedDuration::from_mins(15);
 
 /// A lock on a repository, refreshed until it is dropped, which removes it.
 pub(crate) struct RepositoryLock {
+    repository: Arc<Repository>,
+    clock: Clock,
+    /// The lock file; `None` where none could be removed again.
+    held: Option<Arc<Mutex<Held>>>,
     stop: Arc<Stop>,
     refresher: Option<JoinHandle<()>>,
     /// Held so that a second writer on this machine does not sweep what the first has in hand.
     _guard: Option<Guard>,
+}
+
+/// The lock file that is in force.
+#[derive(Clone, Copy)]
+struct Held {
+    id: FileId,
+    /// The time in it, from which others count its age.
+    time: Timestamp,
 }
 
 #[derive(Default)]
@@ -61,7 +74,8 @@ struct LockJson {
 impl RepositoryLock {
     /// Places the lock. If no other writer on this machine is at work, what a dead one left
     /// behind goes first: its lock and its temporary files. A store from which nothing can be
-    /// removed gets no lock: it would stay for ever, and nobody can prune there either.
+    /// removed with these credentials gets no lock, which would stay for ever; what maintenance,
+    /// which can, has placed there is respected all the same.
     ///
     /// # Errors
     /// [`Error::Busy`] while somebody holds an exclusive lock: restic or ourselves, pruning.
@@ -92,30 +106,88 @@ impl RepositoryLock {
             let by = "a writer on this machine".to_owned();
             return Err(Error::Busy { repository: repository.backend.name().to_owned(), by });
         }
-        let stop = Arc::new(Stop::default());
-        if !repository.backend.store().can_remove() {
-            return Ok(Self { stop, refresher: None, _guard: guard });
-        }
         let alone = guard.as_ref().is_some_and(Guard::was_alone);
-        sweep_locks(&repository, &host, &clock, alone)?;
+        let places = repository.backend.store().can_remove_locks();
+        if places {
+            sweep_locks(&repository, &host, &clock, alone)?;
+        }
+        // From here on others may begin; nothing of ours is there yet that they might sweep.
+        guard.as_ref().map_or(Ok(()), Guard::share)?;
+        let lock = Self {
+            repository,
+            clock,
+            held: None,
+            stop: Arc::default(),
+            refresher: None,
+            _guard: guard,
+        };
+        if places {
+            return lock.hold(host, exclusive);
+        }
+        refuse_others(&lock.repository, None, &host, &lock.clock, exclusive)?;
+        Ok(lock)
+    }
+
+    /// Writes the lock file and keeps it fresh.
+    fn hold(mut self, host: String, exclusive: bool) -> Result<Self> {
+        let (repository, clock) = (Arc::clone(&self.repository), self.clock.clone());
         let first = write(&repository, &host, &clock, exclusive)?;
         // Of two that place their locks at the same time, at least one sees the other here.
-        if let Err(err) = refuse_others(&repository, &first, &host, &clock, exclusive) {
-            repository.backend.remove_file(Kind::Lock, &first)?;
+        if let Err(err) = refuse_others(&repository, Some(&first.id), &host, &clock, exclusive) {
+            remove(&repository, &first.id);
             return Err(err);
         }
+        let held = Arc::new(Mutex::new(first));
+        self.held = Some(Arc::clone(&held));
         let refresher = thread::Builder::new().name("restic-lock".to_owned()).spawn({
-            let stop = Arc::clone(&stop);
+            let stop = Arc::clone(&self.stop);
             move || {
                 let renew = || write(&repository, &host, &clock, exclusive);
-                keep(&repository, first, &stop, renew);
+                keep(&repository, &held, &stop, renew);
             }
         });
         let refresher = refresher.map_err(|source| Error::Engine {
             action: "start a thread",
             source: Box::new(source),
         })?;
-        Ok(Self { stop, refresher: Some(refresher), _guard: guard })
+        self.refresher = Some(refresher);
+        Ok(self)
+    }
+
+    /// Makes sure that others still respect the lock. To be called before anything is removed
+    /// that somebody else might count on: one request. Where no lock could be placed there is
+    /// nothing to lose.
+    ///
+    /// # Errors
+    /// [`Error::LockLost`] where it could not be renewed for so long that others take it for one
+    /// that was left behind, or where it is gone; as the store answers.
+    pub(crate) fn ensure_held(&self) -> Result<()> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let backend = &self.repository.backend;
+        let mut now = current(held);
+        loop {
+            let label = backend.label(Kind::Lock, &now.id);
+            let is_there = backend.store().get_within(&label, limits::SMALL as u64)?.is_some();
+            if is_there && self.clock.now().duration_since(now.time) < OWN_STALE {
+                return Ok(());
+            }
+            // It may have been renewed since we looked.
+            let next = current(held);
+            if next.id == now.id {
+                return Err(Error::LockLost { repository: backend.name().to_owned() });
+            }
+            now = next;
+        }
+    }
+}
+
+fn current(held: &Mutex<Held>) -> Held {
+    *held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(repository: &Repository, id: &FileId) {
+    if let Err(err) = repository.backend.remove_file(Kind::Lock, id) {
+        tracing::warn!(error = %err, "cannot remove the restic lock");
     }
 }
 
@@ -132,9 +204,9 @@ impl Drop for RepositoryLock {
 /// Replaces the lock from time to time; removes it when told to stop.
 fn keep(
     repository: &Repository,
-    mut current: FileId,
+    held: &Mutex<Held>,
     stop: &Stop,
-    renew: impl Fn() -> Result<FileId>,
+    renew: impl Fn() -> Result<Held>,
 ) {
     loop {
         let stopped = stop.stopped.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,25 +214,30 @@ fn keep(
             .signal
             .wait_timeout_while(stopped, REFRESH, |stopped| !*stopped)
             .unwrap_or_else(PoisonError::into_inner);
-        let renewed = if *stopped { None } else { Some(renew()) };
+        let ends = *stopped;
+        let renewed = if ends { None } else { Some(renew()) };
         drop(stopped);
-        if let Some(Err(err)) = &renewed {
-            tracing::warn!(error = %err, "cannot refresh the restic lock");
-            continue;
-        }
-        if let Err(err) = repository.backend.remove_file(Kind::Lock, &current) {
-            tracing::warn!(error = %err, "cannot remove the restic lock");
-        }
+        let old = current(held);
         match renewed {
-            Some(Ok(id)) => current = id,
-            _ => return,
+            Some(Err(err)) => {
+                tracing::warn!(error = %err, "cannot refresh the restic lock");
+                continue;
+            }
+            // Known before the old one goes: there is always one that is in force.
+            Some(Ok(new)) => *held.lock().unwrap_or_else(PoisonError::into_inner) = new,
+            None => {}
+        }
+        remove(repository, &old.id);
+        if ends {
+            return;
         }
     }
 }
 
-fn write(repository: &Repository, host: &str, clock: &Clock, exclusive: bool) -> Result<FileId> {
+fn write(repository: &Repository, host: &str, clock: &Clock, exclusive: bool) -> Result<Held> {
+    let time = clock.now();
     let lock = LockJson {
-        time: clock.now(),
+        time,
         exclusive,
         hostname: host.to_owned(),
         username: "holdfast".to_owned(),
@@ -168,24 +245,29 @@ fn write(repository: &Repository, host: &str, clock: &Clock, exclusive: bool) ->
         uid: 0,
         gid: 0,
     };
-    repository.store(Kind::Lock, &lock)
+    Ok(Held { id: repository.store(Kind::Lock, &lock)?, time })
 }
 
 /// Refuses where a lock other than `own` forbids to work here: an exclusive one forbids everything,
 /// any other one only exclusive work. Locks that were left behind do not count.
 fn refuse_others(
     repository: &Repository,
-    own: &FileId,
+    own: Option<&FileId>,
     host: &str,
     clock: &Clock,
     exclusive: bool,
 ) -> Result<()> {
     for (id, _) in repository.backend.files(Kind::Lock)? {
-        // One that cannot be read may be gone by now.
-        let Ok(lock) = repository.load::<LockJson>(Kind::Lock, &id) else { continue };
+        let lock: LockJson = match repository.load(Kind::Lock, &id) {
+            Ok(lock) => lock,
+            // Gone by now, or nothing that anybody placed.
+            Err(Error::Damaged { .. }) => continue,
+            // Nobody knows what it says.
+            Err(err) => return Err(err),
+        };
         let stale = if lock.hostname == host { OWN_STALE } else { STALE };
         let is_live = clock.now().duration_since(lock.time) <= stale;
-        if id != *own && is_live && (exclusive || lock.exclusive) {
+        if Some(&id) != own && is_live && (exclusive || lock.exclusive) {
             let by = format!("{} of {} since {}", lock.username, lock.hostname, lock.time);
             return Err(Error::Busy { repository: repository.backend.name().to_owned(), by });
         }

@@ -22,7 +22,7 @@ mod xml;
 
 use std::fmt;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,7 +67,8 @@ pub enum Creation {
 /// when the process ends.
 #[derive(Debug)]
 pub struct Guard {
-    _file: File,
+    file: File,
+    path: PathBuf,
     alone: bool,
 }
 
@@ -76,6 +77,20 @@ impl Guard {
     /// the dead.
     pub fn was_alone(&self) -> bool {
         self.alone
+    }
+
+    /// Lets others begin too. Until then others wait, so that whoever is alone removes what the
+    /// dead left behind and nothing of the living; and nothing may be placed before.
+    ///
+    /// # Errors
+    /// [`Error::Io`] as the operating system answers.
+    pub fn share(&self) -> Result<()> {
+        if self.alone {
+            // What others sweep between the two is not ours: we have placed nothing yet.
+            self.file.unlock().map_err(|err| Error::io("unlock", &self.path, err))?;
+            self.file.lock_shared().map_err(|err| Error::io("lock", &self.path, err))?;
+        }
+        Ok(())
     }
 }
 
@@ -139,13 +154,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn remove(&self, key: &str) -> Result<()>;
 
     /// Whether files can be removed: not with writing credentials, in append-only mode, or where
-    /// everything is locked. restic's locks are placed only where they can be removed again.
+    /// everything is locked.
     fn can_remove(&self) -> bool {
         true
     }
 
+    /// Whether restic's locks can be removed: they are placed only where they can.
+    fn can_remove_locks(&self) -> bool {
+        self.can_remove()
+    }
+
     /// Tells others on this machine that a writer is at work below a prefix; where nobody else is,
-    /// the temporary files of dead ones go first. `None` where the store knows no such locks.
+    /// the temporary files of dead ones go first, and others wait until [`Guard::share`]. `None`
+    /// where the store knows no such locks.
     fn guard(&self, prefix: &str) -> Result<Option<Guard>> {
         let _ = prefix;
         Ok(None)

@@ -1,6 +1,7 @@
 //! A folder whose files stay.
 //!
-//! *Append-only*: Holdfast removes nothing unless it was opened for maintenance. That protects from
+//! *Append-only*: Holdfast removes nothing but its own restic locks unless it was opened for
+//! maintenance. That protects from
 //! Holdfast's own mistakes, not from another process of the same user.
 //!
 //! *Immutable flags* (`chattr +i`: ext4, XFS, Btrfs; Linux, `ioctl_iflags(2)`): each file gets the
@@ -114,7 +115,7 @@ impl Store for KeptStore {
     }
 
     fn remove(&self, key: &str) -> Result<()> {
-        if !self.removes {
+        if !self.removes && !is_passing(key) {
             let source = "the vault is append-only and not opened for maintenance".into();
             return Err(Error::Denied { action: "remove", file: key.to_owned(), source });
         }
@@ -124,6 +125,10 @@ impl Store for KeptStore {
 
     fn can_remove(&self) -> bool {
         self.removes
+    }
+
+    fn can_remove_locks(&self) -> bool {
+        true
     }
 
     fn guard(&self, prefix: &str) -> Result<Option<Guard>> {

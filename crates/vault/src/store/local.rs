@@ -242,11 +242,11 @@ impl Store for LocalStore {
                 }
             }
             self.sync_entries(prefix)?;
-            file.unlock().map_err(|err| Error::io("unlock", &path, err))?;
+        } else {
+            // Others may write too, but nobody may sweep. One that is alone is waited for.
+            file.lock_shared().map_err(|err| Error::io("lock", &path, err))?;
         }
-        // Shared from here on: others may write too, but nobody may sweep.
-        file.lock_shared().map_err(|err| Error::io("lock", &path, err))?;
-        Ok(Some(Guard { _file: file, alone }))
+        Ok(Some(Guard { file, path, alone }))
     }
 }
 

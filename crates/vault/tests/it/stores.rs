@@ -242,7 +242,10 @@ fn an_append_only_folder_removes_only_in_maintenance() {
     let options = folder_options(true, false);
     conforms(&*open_for_maintenance(&at, &options, Clock::system()).unwrap());
     let store = open_store(&at, &options, Clock::system()).unwrap();
-    assert!(!store.can_remove());
+    assert!(!store.can_remove() && store.can_remove_locks());
+    store.create("shards/1/locks/x", &[Bytes::from_static(b"lock")]).unwrap();
+    store.remove("shards/1/locks/x").unwrap();
+    assert_eq!(store.get("shards/1/locks/x").unwrap(), None);
     assert!(matches!(store.remove("suite/dated"), Err(Error::Denied { .. })));
     assert_eq!(store.get("suite/dated").unwrap().unwrap(), "x");
     let rights = probe(&at, &options, Clock::system()).unwrap();
@@ -250,7 +253,7 @@ fn an_append_only_folder_removes_only_in_maintenance() {
 }
 
 #[test]
-fn an_append_only_vault_takes_backups_without_restic_locks() {
+fn an_append_only_vault_takes_backups_and_leaves_no_restic_lock() {
     let dir = tempfile::tempdir().unwrap();
     let store =
         open_store(&dir.path().into(), &folder_options(true, false), Clock::system()).unwrap();
