@@ -28,7 +28,7 @@ mod copy;
 mod erase;
 mod fate;
 mod forget;
-mod header;
+pub(crate) mod header;
 mod index_writer;
 mod mend;
 mod packer;
@@ -63,7 +63,9 @@ pub use repair_index::RepairIndexReport;
 pub use repair_snapshots::RepairSnapshotsReport;
 pub use thin::{LinkedVersions, ThinReport};
 
+use census::KnownSnapshots;
 use fate::Unwanted;
+use prune::Prune;
 
 impl Shard {
     /// Removes what no snapshot needs. An empty plan allows that; its snapshots are looked at in a
@@ -77,10 +79,13 @@ impl Shard {
         if options.dry_run {
             let gone = plan.snapshots().iter().map(|planned| planned.id.parse());
             let gone = gone.collect::<Result<HashSet<FileId>>>()?;
-            let now = self.vault().clock().now();
-            return prune::prune(self.repository(), options, &Unwanted::None, &gone, now);
+            let known = KnownSnapshots { gone, ..KnownSnapshots::default() };
+            let prune = Prune { options, unwanted: &Unwanted::None, known: &known };
+            return prune.look(self.repository(), self.vault().clock().now());
         }
-        prune_alone(self.vault(), self.repository(), options, &Unwanted::None)
+        let known = KnownSnapshots::default();
+        let prune = Prune { options, unwanted: &Unwanted::None, known: &known };
+        prune_alone(self.vault(), self.repository(), &prune)
     }
 }
 
@@ -95,18 +100,22 @@ impl Control {
             return Err(Error::invalid("the plan was made for another vault"));
         }
         let options = PruneOptions { instant: false, ..*options };
-        prune_alone(self.vault(), self.repository(), &options, &Unwanted::None)
+        let known = KnownSnapshots::default();
+        let prune = Prune { options: &options, unwanted: &Unwanted::None, known: &known };
+        prune_alone(self.vault(), self.repository(), &prune)
     }
 }
 
 fn prune_alone(
     vault: &Vault,
     repository: &Arc<Repository>,
-    options: &PruneOptions,
-    unwanted: &Unwanted,
+    prune: &Prune<'_>,
 ) -> Result<PruneReport> {
-    let _lock = if options.dry_run { None } else { Some(alone(vault, repository)?) };
-    prune::prune(repository, options, unwanted, &HashSet::new(), vault.clock().now())
+    if prune.options.dry_run {
+        return prune.look(repository, vault.clock().now());
+    }
+    let lock = alone(vault, repository)?;
+    prune.run(repository, &lock, vault.clock().now())
 }
 
 /// Keeps everybody else away from a repository.

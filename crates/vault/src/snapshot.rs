@@ -22,7 +22,13 @@ pub struct Snapshot {
     pub hostname: String,
     /// What restic shows as its paths.
     pub paths: Vec<String>,
+    /// A repair wrote it, or what it is a copy or a rewriting of: what could not be read is left
+    /// out.
+    pub repaired: bool,
 }
+
+/// Tag of a snapshot that was written by a repair.
+const REPAIRED: &str = "repaired=1";
 
 /// Place of a snapshot in the history of its shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,9 +130,10 @@ impl SnapshotJson {
         })
     }
 
-    /// Adds a tag that readers of tags pass over.
-    pub(crate) fn add_tag(&mut self, tag: &str) {
-        self.tags.get_or_insert_default().push(tag.to_owned());
+    /// Adds the sign of a snapshot that was repaired.
+    pub(crate) fn repaired(mut self) -> Self {
+        self.tags.get_or_insert_default().push(REPAIRED.to_owned());
+        self
     }
 
     pub(crate) fn tree(&self) -> TreeId {
@@ -141,8 +148,9 @@ impl SnapshotJson {
     /// `None` where somebody else wrote the snapshot.
     pub(crate) fn into_snapshot(self, id: FileId) -> Option<Snapshot> {
         let tags = self.tags()?;
+        let repaired = self.tags.iter().flatten().any(|tag| tag == REPAIRED);
         let Self { time, tree, paths, hostname, .. } = self;
-        Some(Snapshot { id: id.to_string(), tree, time, tags, hostname, paths })
+        Some(Snapshot { id: id.to_string(), tree, time, tags, hostname, paths, repaired })
     }
 }
 

@@ -85,8 +85,7 @@ impl Writer {
     ) -> Result<Self> {
         let blobs = Arc::new(blobs);
         let queue = Arc::new(Queue::new(Arc::clone(&blobs)));
-        let mut writer =
-            Self { queue, reader: Reader::new(blobs), threads: Vec::new(), lock };
+        let mut writer = Self { queue, reader: Reader::new(blobs), threads: Vec::new(), lock };
         threads::start(&writer.queue, compression, &mut writer.threads)?;
         Ok(writer)
     }
@@ -168,7 +167,23 @@ impl Writer {
         hostname: &str,
         paths: &[String],
     ) -> Result<Snapshot> {
-        let file = SnapshotJson::new(tree, tags, time, hostname, paths)?;
+        self.commit(SnapshotJson::new(tree, tags, time, hostname, paths)?)
+    }
+
+    /// As [`Writer::snapshot`], with what is said of another snapshot: a copy or a rewriting of it.
+    pub(crate) fn snapshot_like(
+        &self,
+        other: &Snapshot,
+        tree: TreeId,
+        tags: &Tags,
+    ) -> Result<Snapshot> {
+        let file = SnapshotJson::new(tree, tags, other.time, &other.hostname, &other.paths)?;
+        self.commit(if other.repaired { file.repaired() } else { file })
+    }
+
+    /// Writes everything that is still in memory, then the snapshot.
+    fn commit(&self, file: SnapshotJson) -> Result<Snapshot> {
+        let tree = file.tree();
         if !self.blobs().contains(BlobKind::Tree, &tree.0) {
             return Err(Error::invalid(format!("tree {tree} is not in the shard")));
         }

@@ -2,7 +2,7 @@
 //!
 //! One row of 52 bytes for each copy of a blob, sorted by id; nothing else grows with the shard.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use holdfast_model::Timestamp;
 
@@ -16,6 +16,16 @@ use crate::repository::Repository;
 use crate::snapshot::SnapshotJson;
 
 use super::read::{Opened, Placed, read_blobs};
+
+/// Snapshots of which more is known than a listing tells: some object stores list a file only some
+/// time after it was written, and for some time after it was removed.
+#[derive(Default)]
+pub(super) struct KnownSnapshots {
+    /// They are there, listed or not.
+    pub(super) present: HashSet<FileId>,
+    /// They are not there, or are to be taken for gone.
+    pub(super) gone: HashSet<FileId>,
+}
 
 /// What the index and the listing of a repository say.
 pub(super) struct Census {
@@ -41,6 +51,8 @@ pub(super) struct IndexFile {
     pub(super) id: FileId,
     /// Numbers of the packs that it names.
     pub(super) packs: Vec<u32>,
+    /// Those of them that it marks for removal.
+    pub(super) marked: Vec<u32>,
     pub(super) blobs: usize,
 }
 
@@ -184,7 +196,8 @@ impl Census {
         }
     }
 
-    /// Follows all snapshots but `gone`, foreign ones included, and marks what they need.
+    /// Follows all snapshots, foreign ones included, and marks what they need. Those that are known
+    /// to be there are read whatever the listing says.
     ///
     /// # Errors
     /// [`Error::Damaged`] naming what a snapshot needs and cannot be had: nothing may be deleted
@@ -192,13 +205,13 @@ impl Census {
     pub(super) fn mark_used(
         &mut self,
         repository: &Repository,
-        gone: &HashSet<FileId>,
+        known: &KnownSnapshots,
     ) -> Result<()> {
+        let listed = repository.backend.files(Kind::Snapshot)?.into_iter().map(|(id, _)| id);
+        let mut ids: BTreeSet<FileId> = listed.chain(known.present.iter().copied()).collect();
+        ids.retain(|id| !known.gone.contains(id));
         let mut level = Vec::new();
-        for (id, _) in repository.backend.files(Kind::Snapshot)? {
-            if gone.contains(&id) {
-                continue;
-            }
+        for id in ids {
             let snapshot: SnapshotJson = repository.load(Kind::Snapshot, &id)?;
             level.extend(self.mark(BlobKind::Tree, &snapshot.tree().0)?);
         }
@@ -295,7 +308,7 @@ fn not_found(kind: BlobKind, id: &[u8; 32]) -> Error {
 
 impl Loader {
     fn add_file(&mut self, id: FileId, file: &index::IndexFile, now: Timestamp) {
-        let mut packs = Vec::new();
+        let (mut packs, mut marks) = (Vec::new(), Vec::new());
         let mut blobs = 0;
         for pack in &file.packs {
             let number = self.add_pack(pack);
@@ -308,12 +321,13 @@ impl Loader {
             let marked = &mut self.census.packs[number as usize].marked;
             // Of several marks the latest counts.
             *marked = (*marked).max(Some(since.unwrap_or(now)));
-            packs.push(number);
+            marks.push(number);
             blobs += pack.blobs.len();
         }
+        packs.extend(&marks);
         packs.sort_unstable();
         packs.dedup();
-        self.census.files.push(IndexFile { id, packs, blobs });
+        self.census.files.push(IndexFile { id, packs, marked: marks, blobs });
     }
 
     fn add_pack(&mut self, pack: &PackInfo) -> u32 {

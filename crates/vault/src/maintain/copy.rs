@@ -113,8 +113,7 @@ impl<'s> Copy<'s> {
             }
         }
         self.send(&blobs, report)?;
-        let Snapshot { tree, tags, time, hostname, paths, .. } = snapshot;
-        self.writer.snapshot(*tree, tags, *time, hostname, paths).map(drop)
+        self.writer.snapshot_like(snapshot, snapshot.tree, &snapshot.tags).map(drop)
     }
 
     /// Reads trees of the source, and those of the base beside them, and sends the former.

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
-use crate::id::TreeId;
+use crate::id::{FileId, TreeId};
 use crate::node::{Node, NodeKind, serialize_tree};
 use crate::pack::BlobKind;
 use crate::reader::Reader;
@@ -24,8 +24,9 @@ use crate::shard::Shard;
 use crate::snapshot::{Snapshot, SnapshotJson, Tags};
 use crate::writer::Writer;
 
+use super::census::KnownSnapshots;
 use super::fate::Unwanted;
-use super::prune::{PruneOptions, PruneReport};
+use super::prune::{Prune, PruneOptions, PruneReport};
 use super::versions::{split_name, without_mark};
 use super::{check_plan, locked_until, prune_alone, removed};
 
@@ -83,28 +84,30 @@ impl Shard {
             return Err(Error::invalid("the plan erases nothing"));
         }
         let present = self.snapshots()?;
-        let (mut report, unwanted) = if options.dry_run {
+        if options.dry_run {
             let mut rewriter = Rewriter::new(self.reader()?, None, plan.erasures());
-            let found = rewriter.rewrite_all(&present)?;
-            let snapshots_rewritten = found.len() as u64;
-            (EraseReport { snapshots_rewritten, ..rewriter.report() }, Unwanted::None)
-        } else {
-            self.rewrite(plan, &present)?
-        };
-        report.foreign = self.foreign(plan)?;
-        if !options.dry_run {
-            report.prune = prune_alone(self.vault(), self.repository(), options, &unwanted)?;
+            let snapshots_rewritten = rewriter.rewrite_all(&present)?.len() as u64;
+            let foreign = self.foreign(plan, &HashSet::new())?;
+            return Ok(EraseReport { snapshots_rewritten, foreign, ..rewriter.report() });
         }
+        let Rewritten { mut report, unwanted, known } = self.rewrite(plan, &present)?;
+        report.foreign = self.foreign(plan, &known.gone)?;
+        let prune = Prune { options, unwanted: &unwanted, known: &known };
+        report.prune = prune_alone(self.vault(), self.repository(), &prune)?;
         Ok(report)
     }
 
     /// Writes the new snapshots, then removes the old ones.
-    fn rewrite(&self, plan: &DeletePlan, present: &[Snapshot]) -> Result<(EraseReport, Unwanted)> {
+    fn rewrite(&self, plan: &DeletePlan, present: &[Snapshot]) -> Result<Rewritten> {
         let writer = self.writer()?;
         let mut rewriter = Rewriter::new(writer.reader(), Some(&writer), plan.erasures());
         let found = rewriter.rewrite_all(present)?;
         let was_cut_off =
             found.is_empty() || present.windows(2).any(|pair| is_same_place(&pair[0], &pair[1]));
+        let mut known = KnownSnapshots::default();
+        for snapshot in present {
+            known.present.insert(snapshot.id.parse()?);
+        }
         for (old, tree) in &found {
             let same = || present.iter().filter(|other| is_same_place(old, other));
             if same().any(|other| other.tree == *tree) {
@@ -114,7 +117,8 @@ impl Shard {
             let rewrite = rewrite.checked_add(1);
             let rewrite = rewrite.ok_or_else(|| Error::invalid("rewritten too often"))?;
             let tags = Tags { rewrite, ..old.tags.clone() };
-            writer.snapshot(*tree, &tags, old.time, &old.hostname, &old.paths)?;
+            let new = writer.snapshot_like(old, *tree, &tags)?;
+            known.present.insert(new.id.parse()?);
         }
         let mut report = rewriter.report();
         report.snapshots_rewritten = found.len() as u64;
@@ -123,22 +127,27 @@ impl Shard {
             let file = old.id.parse()?;
             let until = locked_until(self.repository(), Kind::Snapshot, &file, now)?;
             report.locked_until = report.locked_until.max(until);
+            writer.lock().ensure_held()?;
             if until.is_some() || !removed(self.repository(), Kind::Snapshot, &file)? {
                 report.locked.push(old.id.clone());
+            } else {
+                known.gone.insert(file);
             }
         }
         let unwanted = match was_cut_off {
             true => Unwanted::All,
             false => Unwanted::Blobs(rewriter.unwanted),
         };
-        Ok((report, unwanted))
+        Ok(Rewritten { report, unwanted, known })
     }
 
-    /// Ids of snapshots that are not ours and hold items of the plan.
-    fn foreign(&self, plan: &DeletePlan) -> Result<Vec<String>> {
+    /// Ids of snapshots that are not ours and hold items of the plan. Those that are `gone` may
+    /// still be listed.
+    fn foreign(&self, plan: &DeletePlan, gone: &HashSet<FileId>) -> Result<Vec<String>> {
         let mut rewriter = Rewriter::new(self.reader()?, None, plan.erasures());
         let mut foreign = Vec::new();
-        for (id, _) in self.repository().backend.files(Kind::Snapshot)? {
+        let listed = self.repository().backend.files(Kind::Snapshot)?;
+        for (id, _) in listed.into_iter().filter(|(id, _)| !gone.contains(id)) {
             let file: SnapshotJson = self.repository().load(Kind::Snapshot, &id)?;
             let tree = file.tree();
             if file.into_snapshot(id).is_none() && rewriter.rewrite_root(tree)? != tree {
@@ -147,6 +156,14 @@ impl Shard {
         }
         Ok(foreign)
     }
+}
+
+/// What became of the snapshots of an erasure.
+struct Rewritten {
+    report: EraseReport,
+    unwanted: Unwanted,
+    /// What is there now: a late listing must not hide it from the prune.
+    known: KnownSnapshots,
 }
 
 /// True for two writings of one snapshot.

@@ -38,7 +38,7 @@ impl Shard {
     /// a hold keeps is in no other snapshot. [`Error::Busy`] as [`Shard::prune`].
     pub fn forget(&self, plan: &DeletePlan) -> Result<ForgetReport> {
         check_plan(self, plan)?;
-        let _lock = alone(self.vault(), self.repository())?;
+        let lock = alone(self.vault(), self.repository())?;
         let present = self.snapshots()?;
         let mut report = ForgetReport::default();
         let doomed = doomed(plan, &present, &mut report)?;
@@ -53,6 +53,7 @@ impl Shard {
             let file = id.parse()?;
             let until = locked_until(self.repository(), Kind::Snapshot, &file, now)?;
             report.locked_until = report.locked_until.max(until);
+            lock.ensure_held()?;
             match until.is_none() && removed(self.repository(), Kind::Snapshot, &file)? {
                 true => report.forgotten.push(id),
                 false => report.locked.push(id),

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::backend::Kind;
+use crate::compression::is_noise;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::pack::{BlobKind, PackBuilder, PackInfo, PackedBlob};
@@ -22,16 +23,20 @@ impl<'r> Packer<'r> {
         Self { repository, open, written: Vec::new() }
     }
 
-    /// Adds content, which is compressed (unless that is in vain) and encrypted here.
+    /// Adds content, which is encrypted here and compressed, unless that is in vain; what writers
+    /// are told of compression is not known here.
     pub(super) fn add(&mut self, kind: BlobKind, id: [u8; 32], plain: &[u8]) -> Result<()> {
         let size = u32::try_from(plain.len()).ok().filter(|_| plain.len() <= limits::BLOB);
         let size = size.ok_or_else(|| Error::invalid("a blob is too long to be stored"))?;
-        let compressed = self.repository.compress(plain)?;
-        let (text, size) = match kind == BlobKind::Tree || compressed.len() < plain.len() {
-            true => (compressed.as_slice(), Some(size)),
-            false => (plain, None),
+        let compressed = match kind {
+            BlobKind::Data if is_noise(plain) => None,
+            _ => Some(self.repository.compress(plain)?),
         };
-        let sealed = Bytes::from(self.repository.key.encrypt(text));
+        let helps = |text: &Vec<u8>| kind == BlobKind::Tree || text.len() < plain.len();
+        let compressed = compressed.filter(helps);
+        let size = compressed.as_ref().map(|_| size);
+        let sealed = self.repository.key.encrypt(compressed.as_deref().unwrap_or(plain));
+        let sealed = Bytes::from(sealed);
         self.add_sealed(kind, id, size, sealed)
     }
 

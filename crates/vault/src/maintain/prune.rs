@@ -10,7 +10,7 @@
 //! every blob that a snapshot needs in a pack that an index file names; the rest is found and
 //! removed by a later prune.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
@@ -18,17 +18,17 @@ use serde::Serialize;
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
-use crate::id::FileId;
+use crate::lock::RepositoryLock;
 use crate::pack::PackInfo;
 use crate::repository::Repository;
 
-use super::census::Census;
+use super::census::{Census, KnownSnapshots};
 use super::fate::{Fate, Fates, Orphan, Unwanted};
 use super::header::pack_blobs;
 use super::index_writer::{IndexWriter, SMALL_INDEX};
 use super::packer::Packer;
 use super::read::read_blobs;
-use super::removed;
+use super::{locked_until, removed};
 
 /// So many small index files are joined.
 const SEVERAL: usize = 8;
@@ -112,55 +112,83 @@ impl PruneReport {
     }
 }
 
-/// Prunes a repository; in a dry run as if the snapshots `gone` were not there. The caller keeps
-/// all writers away.
-///
-/// # Errors
-/// [`crate::Error::Damaged`] naming what a snapshot needs and cannot be had: then nothing is
-/// deleted.
-pub(super) fn prune(
-    repository: &Repository,
-    options: &PruneOptions,
-    unwanted: &Unwanted,
-    gone: &HashSet<FileId>,
-    now: Timestamp,
-) -> Result<PruneReport> {
-    let none = HashSet::new();
-    let gone = if options.dry_run { gone } else { &none };
-    let (mut census, orphans) = survey(repository, gone, now)?;
-    let mut fates = Fates::decide(repository, options, &census, unwanted, now)?;
-    let mut doomed = Vec::new();
-    for orphan in orphans {
-        let is_unwanted = holds_unwanted(repository, &orphan, unwanted)?;
-        doomed.push((fates.of_orphan(&orphan, is_unwanted)?, orphan));
+/// What a prune is told.
+pub(super) struct Prune<'a> {
+    pub(super) options: &'a PruneOptions,
+    pub(super) unwanted: &'a Unwanted,
+    pub(super) known: &'a KnownSnapshots,
+}
+
+/// The decisions about packs that index files name, and about those that none does.
+struct Decided {
+    census: Census,
+    packs: Vec<Fate>,
+    orphans: Vec<(Fate, Orphan)>,
+    report: PruneReport,
+}
+
+impl Prune<'_> {
+    /// Tells what a prune would do.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(super) fn look(&self, repository: &Repository, now: Timestamp) -> Result<PruneReport> {
+        Ok(self.decide(repository, now)?.report)
     }
-    let mut report = count(&fates, &census, &doomed, options, now);
-    if options.dry_run {
-        return Ok(report);
-    }
-    let packs = fates.packs;
-    let new = repack(repository, &mut census, &packs)?;
-    census.sort_by_pack();
-    report.index_files_replaced = replace_index(repository, &census, &packs, new, options, now)?;
-    let goes = |fate: Fate| fate == Fate::Remove || (fate == Fate::Repack && options.instant);
-    let indexed = packs.iter().zip(&census.packs);
-    let indexed = indexed.map(|(fate, pack)| (*fate, pack.id, pack.size.unwrap_or(0)));
-    let all = indexed.chain(doomed.iter().map(|(fate, orphan)| (*fate, orphan.id, orphan.size)));
-    for (_, id, size) in all.filter(|(fate, ..)| goes(*fate)) {
-        if !removed(repository, Kind::Pack, &id)? {
-            report.packs_removed -= 1;
-            report.packs_locked += 1;
-            report.bytes_freed -= size;
-            report.freed_later(size, None);
+
+    /// Prunes a repository. The caller keeps all writers away by the lock, which is asked before
+    /// anything goes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Damaged`] naming what a snapshot needs and cannot be had: then nothing is
+    /// deleted. [`crate::Error::LockLost`]: nothing more is deleted.
+    pub(super) fn run(
+        &self,
+        repository: &Repository,
+        lock: &RepositoryLock,
+        now: Timestamp,
+    ) -> Result<PruneReport> {
+        let options = self.options;
+        let Decided { mut census, packs, orphans, mut report } = self.decide(repository, now)?;
+        let new = repack(repository, &mut census, &packs)?;
+        census.sort_by_pack();
+        lock.ensure_held()?;
+        let index = IndexChange { repository, census: &census, fates: &packs, options, now };
+        report.index_files_replaced = index.replace(new, lock)?;
+        let goes = |fate: Fate| fate == Fate::Remove || (fate == Fate::Repack && options.instant);
+        let indexed = packs.iter().zip(&census.packs);
+        let indexed = indexed.map(|(fate, pack)| (*fate, pack.id, pack.size.unwrap_or(0)));
+        let orphans = orphans.iter().map(|(fate, orphan)| (*fate, orphan.id, orphan.size));
+        for (_, id, size) in indexed.chain(orphans).filter(|(fate, ..)| goes(*fate)) {
+            lock.ensure_held()?;
+            if !removed(repository, Kind::Pack, &id)? {
+                report.packs_removed -= 1;
+                report.packs_locked += 1;
+                report.bytes_freed -= size;
+                report.freed_later(size, None);
+            }
         }
+        Ok(report)
     }
-    Ok(report)
+
+    fn decide(&self, repository: &Repository, now: Timestamp) -> Result<Decided> {
+        let (census, found) = survey(repository, self.known, now)?;
+        let mut fates = Fates::decide(repository, self.options, &census, self.unwanted, now)?;
+        let mut orphans = Vec::new();
+        for orphan in found {
+            let is_unwanted = holds_unwanted(repository, &orphan, self.unwanted)?;
+            orphans.push((fates.of_orphan(&orphan, is_unwanted)?, orphan));
+        }
+        let report = count(&fates, &census, &orphans, self.options, now);
+        let packs = fates.packs;
+        Ok(Decided { census, packs, orphans, report })
+    }
 }
 
 /// Finds out what is there and what is needed.
 fn survey(
     repository: &Repository,
-    gone: &HashSet<FileId>,
+    known: &KnownSnapshots,
     now: Timestamp,
 ) -> Result<(Census, Vec<Orphan>)> {
     // Packs are listed before the index is read: what a writer from outside adds in between is no
@@ -168,7 +196,7 @@ fn survey(
     let stored = repository.backend.stored(Kind::Pack)?;
     let sizes = stored.iter().map(|(id, file)| (*id, file.size));
     let mut census = Census::load(repository, sizes, now)?;
-    census.mark_used(repository, gone)?;
+    census.mark_used(repository, known)?;
     let known = census.pack_ids();
     let orphans = stored.into_iter().filter(|(id, _)| !known.contains(id));
     let orphans = orphans.map(|(id, file)| Orphan { id, size: file.size, modified: file.modified });
@@ -250,69 +278,97 @@ fn repack(repository: &Repository, census: &mut Census, fates: &[Fate]) -> Resul
     let moved = census.rows.iter().filter(|row| row.used && is_moved(row.pack));
     let moved = moved.map(|row| census.placed(row)).collect();
     let mut packer = Packer::new(repository);
-    read_blobs(repository, moved, |blob, read| match read {
-        Ok(opened) => packer.add_sealed(blob.kind, blob.id, blob.at.size, opened.sealed),
-        Err(err) => {
-            let opened = census.other_copy(repository, &blob, err)?;
-            packer.add(blob.kind, blob.id, &opened.plain)
-        }
+    read_blobs(repository, moved, |blob, read| {
+        let opened = read.or_else(|err| census.other_copy(repository, &blob, err))?;
+        packer.add_sealed(blob.kind, blob.id, opened.size, opened.sealed)
     })?;
     packer.finish()
 }
 
-/// Replaces the index files that name a pack whose state changes, and joins small ones; gives how
-/// many went.
-fn replace_index(
-    repository: &Repository,
-    census: &Census,
-    fates: &[Fate],
-    new: Vec<PackInfo>,
-    options: &PruneOptions,
+/// The change of the index that the decisions ask for.
+struct IndexChange<'a> {
+    repository: &'a Repository,
+    census: &'a Census,
+    /// By number of the pack.
+    fates: &'a [Fate],
+    options: &'a PruneOptions,
     now: Timestamp,
-) -> Result<u64> {
-    let old = files_to_replace(repository, census, fates);
-    let named = old.iter().flat_map(|at| census.files[*at].packs.iter().copied());
-    let mut numbers: Vec<u32> = named.collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let mut writer = IndexWriter::new(repository);
-    for pack in new {
-        writer.add(pack, None)?;
-    }
-    for number in numbers {
-        let pack = &census.packs[number as usize];
-        let marked = match fates[number as usize] {
-            Fate::Keep | Fate::Recover => None,
-            Fate::Remove => continue,
-            Fate::Repack | Fate::Mark if options.instant => continue,
-            Fate::Repack | Fate::Mark => Some(now),
-            Fate::Wait | Fate::Locked if pack.live => None,
-            Fate::Wait | Fate::Locked => pack.marked,
-        };
-        for pack in census.describe(number) {
-            writer.add(pack, marked)?;
-        }
-    }
-    writer.finish()?;
-    for at in &old {
-        // An error, also that of a lock, ends the prune before anything that it names goes.
-        repository.backend.remove_file(Kind::Index, &census.files[*at].id)?;
-    }
-    Ok(old.len() as u64)
 }
 
-/// Positions of index files.
-fn files_to_replace(repository: &Repository, census: &Census, fates: &[Fate]) -> Vec<usize> {
-    let changes = |number: &u32| match fates[*number as usize] {
-        // An interrupted prune has marked it elsewhere.
-        Fate::Keep => census.packs[*number as usize].marked.is_some(),
-        Fate::Wait | Fate::Locked => false,
-        _ => true,
-    };
-    let all = 0..census.files.len();
-    let is_small = |at: &usize| census.files[*at].blobs < SMALL_INDEX;
-    let joins = all.clone().filter(is_small).count() >= SEVERAL
-        && repository.backend.store().locks().is_none();
-    all.filter(|at| (joins && is_small(at)) || census.files[*at].packs.iter().any(changes))
-        .collect()
+impl IndexChange<'_> {
+    /// Replaces the index files that name a pack whose state changes, and joins small ones; gives
+    /// how many went.
+    fn replace(&self, new: Vec<PackInfo>, lock: &RepositoryLock) -> Result<u64> {
+        let old = self.files_to_replace()?;
+        let named = old.iter().flat_map(|at| self.census.files[*at].packs.iter().copied());
+        let recovered = (0..self.fates.len() as u32).filter(|number| self.is_recovered(*number));
+        let numbers: BTreeSet<u32> = named.chain(recovered).collect();
+        let mut writer = IndexWriter::new(self.repository);
+        for pack in new {
+            writer.add(pack, None)?;
+        }
+        for number in numbers {
+            if let Some(marked) = self.mark(number) {
+                for pack in self.census.describe(number) {
+                    writer.add(pack, marked)?;
+                }
+            }
+        }
+        writer.finish()?;
+        for at in &old {
+            lock.ensure_held()?;
+            // An error, also that of a lock, ends the prune before anything that it names goes.
+            self.repository.backend.remove_file(Kind::Index, &self.census.files[*at].id)?;
+        }
+        Ok(old.len() as u64)
+    }
+
+    /// A pack that is needed and that no index file names as in use: one must, even where those
+    /// that mark it are locked and stay.
+    fn is_recovered(&self, number: u32) -> bool {
+        let is_needed = || self.census.rows_of(number).iter().any(|row| row.used);
+        match self.fates[number as usize] {
+            Fate::Recover => true,
+            Fate::Locked => !self.census.packs[number as usize].live && is_needed(),
+            _ => false,
+        }
+    }
+
+    /// How a pack is named in a new index file: marked since a time or in use; `None` where it is
+    /// not named any more.
+    fn mark(&self, number: u32) -> Option<Option<Timestamp>> {
+        let pack = &self.census.packs[number as usize];
+        match self.fates[number as usize] {
+            _ if self.is_recovered(number) => Some(None),
+            Fate::Keep | Fate::Recover => Some(None),
+            Fate::Remove => None,
+            Fate::Repack | Fate::Mark if self.options.instant => None,
+            Fate::Repack | Fate::Mark => Some(Some(self.now)),
+            Fate::Wait | Fate::Locked if pack.live => Some(None),
+            Fate::Wait | Fate::Locked => Some(pack.marked),
+        }
+    }
+
+    /// Positions of the index files that go. Locked ones stay, and need not go: a pack that one of
+    /// them names is not removed, and one that it marks is in use where another says so.
+    fn files_to_replace(&self) -> Result<Vec<usize>> {
+        let files = &self.census.files;
+        let fate = |number: &u32| self.fates[*number as usize];
+        let changes =
+            |number: &u32| !matches!(fate(number), Fate::Keep | Fate::Wait | Fate::Locked);
+        // An interrupted prune has marked what another file still names as in use.
+        let recants = |number: &u32| fate(number) == Fate::Keep;
+        let is_small = |at: &usize| files[*at].blobs < SMALL_INDEX;
+        let joins = (0..files.len()).filter(is_small).count() >= SEVERAL
+            && self.repository.backend.store().locks().is_none();
+        let mut old = Vec::new();
+        for (at, file) in files.iter().enumerate() {
+            let is_wrong = file.packs.iter().any(changes) || file.marked.iter().any(recants);
+            let goes = is_wrong || (joins && is_small(&at));
+            if goes && locked_until(self.repository, Kind::Index, &file.id, self.now)?.is_none() {
+                old.push(at);
+            }
+        }
+        Ok(old)
+    }
 }

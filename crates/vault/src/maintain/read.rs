@@ -35,6 +35,8 @@ pub(super) struct Placed {
 pub(super) struct Opened {
     /// As it lies in the pack.
     pub(super) sealed: Bytes,
+    /// Its size before compression; `None` where it is stored as it is.
+    pub(super) size: Option<u32>,
     pub(super) plain: Vec<u8>,
 }
 
@@ -148,7 +150,7 @@ fn read_one(repository: &Repository, blob: &Placed) -> Result<Opened> {
 
 fn open(repository: &Repository, blob: &Placed, sealed: Bytes) -> Result<Opened> {
     match blobs::open(repository, &blob.id, &sealed, blob.at.size) {
-        Some(plain) => Ok(Opened { sealed, plain }),
+        Some(plain) => Ok(Opened { sealed, size: blob.at.size, plain }),
         None => {
             let label = repository.backend.label(Kind::Pack, &blob.at.pack);
             Err(Error::damaged(label, format!("blob {} in it has changed", FileId(blob.id))))

@@ -24,9 +24,6 @@ use super::packer::Packer;
 /// Directories below each other that are followed; an edit takes as many.
 const MAX_DEPTH: usize = 400;
 
-/// Tag of a snapshot that was written by a repair.
-const REPAIRED: &str = "repaired=1";
-
 /// What a repair of snapshots found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepairSnapshotsReport {
@@ -115,8 +112,7 @@ impl Shard {
         let rewrite = old.tags.rewrite.checked_add(1);
         let rewrite = rewrite.ok_or_else(|| Error::invalid("rewritten too often"))?;
         let tags = Tags { rewrite, ..old.tags.clone() };
-        let mut file = SnapshotJson::new(tree, &tags, old.time, &old.hostname, &old.paths)?;
-        file.add_tag(REPAIRED);
+        let file = SnapshotJson::new(tree, &tags, old.time, &old.hostname, &old.paths)?.repaired();
         let id = self.repository().store(Kind::Snapshot, &file)?;
         file.into_snapshot(id).ok_or_else(|| Error::invalid("the tags cannot be read back"))
     }

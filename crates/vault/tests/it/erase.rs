@@ -277,3 +277,20 @@ fn a_locked_snapshot_is_out_of_sight_and_goes_later() {
     assert!(last.is_complete(), "{last:?}");
     assert_holds(&shard, &expected, "after the locks");
 }
+
+/// An object store may list what was written, and forget what was removed, only after a while.
+#[test]
+fn a_late_listing_hides_no_snapshot_from_the_prune() {
+    let origin = Origin::new();
+    let (vault, shard) = origin.open();
+    let mut expected = fill(&shard);
+    shard.forget(&keep_last(&vault, &shard, 2, &[])).unwrap();
+    expected.retain(|seq, _| *seq > 3);
+    origin.store.list_late("shards/1/snapshots");
+    // One is written anew, the other stays.
+    let report = shard.erase(&erasure(&vault, &shard, ADA, &[ITEM]), &instant()).unwrap();
+    assert_eq!((report.snapshots_rewritten, report.prune.packs_removed > 0), (1, true));
+    assert!(report.is_complete(), "{report:?}");
+    origin.store.list_truly();
+    assert_holds(&shard, &expected, "listed again");
+}

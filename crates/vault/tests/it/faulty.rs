@@ -1,4 +1,5 @@
-//! A store in memory that dies at a chosen operation, counts, and knows locks.
+//! A store in memory that dies at a chosen operation, counts, knows locks, lists late, and lets
+//! others act in the middle of an operation.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -27,6 +28,32 @@ pub struct Faulty {
     pub changes: AtomicUsize,
     pub reads: AtomicUsize,
     locks: Option<Held>,
+    hooks: Hooks,
+    /// A prefix and what a late listing says of it.
+    late: Mutex<Option<(String, Vec<Stored>)>>,
+}
+
+/// An operation before which somebody else acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A whole file is read.
+    Get,
+    /// A file is created.
+    Create,
+    /// A file is removed.
+    Remove,
+}
+
+type Hook = Box<dyn FnMut(&str) -> Result<()> + Send>;
+
+/// What happens before operations on keys with a prefix.
+#[derive(Default)]
+struct Hooks(Mutex<Vec<(Op, String, Hook)>>);
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hooks")
+    }
 }
 
 /// Files that cannot be removed before their time, by a prefix of the key.
@@ -50,7 +77,44 @@ impl Faulty {
             changes: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
             locks: None,
+            hooks: Hooks::default(),
+            late: Mutex::default(),
         }
+    }
+
+    /// Before each such operation on a key with the prefix `act` is done; its error is the answer.
+    /// What it does to the store itself meets no hook.
+    pub fn before(
+        &self,
+        op: Op,
+        prefix: &str,
+        act: impl FnMut(&str) -> Result<()> + Send + 'static,
+    ) {
+        self.hooks.0.lock().unwrap().push((op, prefix.to_owned(), Box::new(act)));
+    }
+
+    /// Takes all such acts back.
+    pub fn undisturbed(&self) {
+        self.hooks.0.lock().unwrap().clear();
+    }
+
+    /// From here on the listing of a folder stays as it is now, until [`Self::list_truly`].
+    pub fn list_late(&self, prefix: &str) {
+        let now = self.inner.list(prefix).unwrap();
+        *self.late.lock().unwrap() = Some((prefix.to_owned(), now));
+    }
+
+    pub fn list_truly(&self) {
+        *self.late.lock().unwrap() = None;
+    }
+
+    fn hook(&self, op: Op, key: &str) -> Result<()> {
+        let mut hooks = std::mem::take(&mut *self.hooks.0.lock().unwrap());
+        let fitting =
+            hooks.iter_mut().filter(|(on, prefix, _)| *on == op && key.starts_with(&**prefix));
+        let outcome = fitting.map(|(_, _, act)| act(key)).collect();
+        self.hooks.0.lock().unwrap().append(&mut hooks);
+        outcome
     }
 
     pub fn with_locks(mut self, clock: &Clock) -> Self {
@@ -111,6 +175,7 @@ impl Store for Faulty {
 
     fn get(&self, key: &str) -> Result<Option<Bytes>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        self.hook(Op::Get, key)?;
         self.inner.get(key)
     }
 
@@ -120,7 +185,10 @@ impl Store for Faulty {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Stored>> {
-        self.inner.list(prefix)
+        match &*self.late.lock().unwrap() {
+            Some((late, listed)) if late == prefix => Ok(listed.clone()),
+            _ => self.inner.list(prefix),
+        }
     }
 
     fn list_folders(&self, prefix: &str) -> Result<Vec<String>> {
@@ -128,6 +196,7 @@ impl Store for Faulty {
     }
 
     fn create(&self, key: &str, parts: &[Bytes]) -> Result<Creation> {
+        self.hook(Op::Create, key)?;
         self.change(|| self.inner.create(key, parts))
     }
 
@@ -136,6 +205,7 @@ impl Store for Faulty {
     }
 
     fn remove(&self, key: &str) -> Result<()> {
+        self.hook(Op::Remove, key)?;
         if let Some(held) = &self.locks
             && held.locked_until(key)?.is_some_and(|until| until > held.clock.now())
         {
