@@ -171,8 +171,27 @@ impl Blobs {
                     Error::damaged(format!("{name} {}", FileId(*id)), "changed in memory")
                 })
             }
-            Found::At(at) => self.read_at(id, &at),
+            Found::At(at) => {
+                self.read_at(id, &at).or_else(|err| self.read_copy(kind, id, &at, err))
+            }
         }
+    }
+
+    /// A blob from another place than the damaged one: after a repair an index file that is locked
+    /// may still name both.
+    fn read_copy(
+        &self,
+        kind: BlobKind,
+        id: &[u8; 32],
+        damaged: &Location,
+        err: Error,
+    ) -> Result<Vec<u8>> {
+        if !matches!(err, Error::Damaged { .. }) {
+            return Err(err);
+        }
+        let copies = self.known().index.copies(kind, id);
+        let mut others = copies.iter().filter(|at| *at != damaged);
+        others.find_map(|at| self.read_at(id, at).ok()).ok_or(err)
     }
 
     fn read_at(&self, id: &[u8; 32], at: &Location) -> Result<Vec<u8>> {

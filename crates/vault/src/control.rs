@@ -31,6 +31,10 @@ use crate::writer::Writer;
 /// Folder in the control repository whose files say which snapshot is the state number `seq`.
 const HEADS: &str = "control/heads";
 
+/// Heads that are looked for beyond the newest that is listed: more than anybody writes while a
+/// listing is late.
+const UNLISTED: usize = 10_000;
+
 /// How often a save begins again because others save at the same time.
 const ATTEMPTS: usize = 100;
 
@@ -151,11 +155,14 @@ impl Control {
 
     /// The newest head file. Some object stores list a file only some time after it was written,
     /// so those that follow the newest that is listed are asked for by name.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where the store has a file of every name.
     fn newest_head(&self) -> Result<Option<String>> {
         let store = self.vault.store();
         let mut newest = store.list(HEADS)?.pop().map(|file| file.key);
         let Some(mut seq) = newest.as_deref().map_or(Some(0), seq_of) else { return Ok(newest) };
-        loop {
+        for _ in 0..UNLISTED {
             seq += 1;
             let next = head_name(Seq(seq));
             if store.get_within(&next, limits::SMALL as u64)?.is_none() {
@@ -163,6 +170,8 @@ impl Control {
             }
             newest = Some(next);
         }
+        let what = format!("{UNLISTED} files that are not listed are there: none can be believed");
+        Err(Error::damaged(HEADS, what))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which blob lies where: the index files, and their compact form in memory.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use holdfast_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::FileId;
-use crate::pack::{BlobKind, PackInfo, PackedBlob, parse_header};
+use crate::maintain::header::pack_infos;
+use crate::pack::{BlobKind, PackInfo, PackedBlob};
 use crate::repository::Repository;
+
+/// How often the index files are listed again because some of them went while they were read.
+const RELISTED: usize = 2;
 
 /// Where a blob lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +47,19 @@ struct Entry {
 
 impl Index {
     /// Reads all index files of a repository. Packs that are marked for deletion do not count.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] naming an index file that cannot be read.
     pub(crate) fn load(repository: &Repository) -> Result<Self> {
-        Self::load_with(repository, |id| read(repository, id))
+        match Self::load_listed(repository)? {
+            (_, Some(damaged)) => Err(damaged),
+            (index, None) => Ok(index),
+        }
     }
 
     /// The same, without the index files that are damaged.
     pub(crate) fn load_readable(repository: &Repository) -> Result<Self> {
-        Self::load_with(repository, |id| match read(repository, id) {
-            Err(Error::Damaged { .. }) => Ok(Vec::new()),
-            read => read,
-        })
+        Ok(Self::load_listed(repository)?.0)
     }
 
     /// The same, with what the damaged ones may have known from the headers of the packs.
@@ -60,46 +67,86 @@ impl Index {
         let mut index = Self::load_readable(repository)?;
         let known: HashSet<FileId> = index.packs.iter().copied().collect();
         let mut found = Vec::new();
-        for (id, _) in repository.backend.files(Kind::Pack)? {
-            if !known.contains(&id) {
-                found.extend(pack_from_header(repository, &id)?);
+        for (id, size) in repository.backend.files(Kind::Pack)? {
+            if known.contains(&id) {
+                continue;
+            }
+            match pack_infos(repository, &id, size) {
+                Ok(packs) => found.extend(packs),
+                Err(Error::Damaged { .. }) => {}
+                Err(err) => return Err(err),
             }
         }
         index.add(&found);
         Ok(index)
     }
 
-    fn load_with(
+    /// What the index files that can be read say, and what is wrong with one that cannot. Readers
+    /// hold no lock: where files go while they are read, a prune has put others in their place, and
+    /// the listing is read again.
+    fn load_listed(repository: &Repository) -> Result<(Self, Option<Error>)> {
+        let mut ids = listed(repository)?;
+        for _ in 0..RELISTED {
+            let (index, damaged) = Self::load_files(repository, &ids)?;
+            if damaged.is_none() {
+                return Ok((index, None));
+            }
+            let now = listed(repository)?;
+            if ids.is_subset(&now) {
+                return Ok((index, damaged));
+            }
+            ids = now;
+        }
+        Self::load_files(repository, &ids)
+    }
+
+    fn load_files(
         repository: &Repository,
-        read: impl Fn(&FileId) -> Result<Vec<PackInfo>>,
-    ) -> Result<Self> {
+        ids: &BTreeSet<FileId>,
+    ) -> Result<(Self, Option<Error>)> {
         let mut index = Self::default();
         let mut runs = [Vec::new(), Vec::new()];
-        for (id, _) in repository.backend.files(Kind::Index)? {
-            for pack in read(&id)? {
-                index.push(&pack, &mut runs);
+        let mut damaged = None;
+        for id in ids {
+            match read(repository, id) {
+                Ok(packs) => packs.iter().for_each(|pack| index.push(pack, &mut runs)),
+                Err(err @ Error::Damaged { .. }) => damaged = damaged.or(Some(err)),
+                Err(err) => return Err(err),
             }
         }
         index.add_runs(runs);
-        Ok(index)
+        Ok((index, damaged))
     }
 
-    /// Number of blobs.
+    /// Number of blobs, further copies included.
     pub(crate) fn count(&self) -> u64 {
         self.runs.iter().flatten().map(|run| run.len() as u64).sum()
     }
 
+    /// Where a blob lies; any of the places where there are several.
     pub(crate) fn get(&self, kind: BlobKind, id: &[u8; 32]) -> Option<Location> {
-        let entry = self.runs[kind as usize].iter().find_map(|run| {
+        self.runs[kind as usize].iter().find_map(|run| {
             let at = run.binary_search_by(|entry| entry.id.cmp(id)).ok()?;
-            Some(run[at])
-        })?;
-        Some(Location {
+            Some(self.location(&run[at]))
+        })
+    }
+
+    /// All places of a blob: a repair, or a prune that was cut off, leaves further copies.
+    pub(crate) fn copies(&self, kind: BlobKind, id: &[u8; 32]) -> Vec<Location> {
+        let places = self.runs[kind as usize].iter().flat_map(|run| {
+            let from = run.partition_point(|entry| entry.id < *id);
+            run[from..].iter().take_while(|entry| entry.id == *id)
+        });
+        places.map(|entry| self.location(entry)).collect()
+    }
+
+    fn location(&self, entry: &Entry) -> Location {
+        Location {
             pack: self.packs[entry.pack as usize],
             offset: entry.offset,
             length: entry.length,
             size: (entry.size > 0).then_some(entry.size),
-        })
+        }
     }
 
     /// Takes up packs that have been written.
@@ -123,21 +170,30 @@ impl Index {
         }));
     }
 
-    fn add_runs(&mut self, runs: [Vec<Entry>; 2]) {
-        for (mut run, runs) in runs.into_iter().zip(&mut self.runs) {
+    fn add_runs(&mut self, new: [Vec<Entry>; 2]) {
+        let Self { packs, runs } = self;
+        let pack = |entry: &Entry| &packs[entry.pack as usize];
+        // Several index files may name one pack.
+        let order = |a: &Entry, b: &Entry| a.id.cmp(&b.id).then_with(|| pack(a).cmp(pack(b)));
+        for (mut run, runs) in new.into_iter().zip(runs) {
             if run.is_empty() {
                 continue;
             }
-            run.sort_unstable_by_key(|entry| entry.id);
+            run.sort_unstable_by(order);
             while runs.last().is_some_and(|last| last.len() < run.len() * 2) {
                 run.extend(runs.pop().unwrap_or_default());
-                run.sort_unstable_by_key(|entry| entry.id);
+                run.sort_unstable_by(order);
             }
-            run.dedup_by_key(|entry| entry.id);
+            run.dedup_by(|a, b| order(a, b).is_eq());
             run.shrink_to_fit();
             runs.push(run);
         }
     }
+}
+
+/// Ids of the index files.
+fn listed(repository: &Repository) -> Result<BTreeSet<FileId>> {
+    Ok(repository.backend.files(Kind::Index)?.into_iter().map(|(id, _)| id).collect())
 }
 
 /// The packs of one index file.
@@ -176,21 +232,6 @@ pub(crate) fn write_all(repository: &Repository, file: &IndexFile) -> Result<Fil
     let packs = file.packs.iter().map(PackJson::from_pack).collect();
     let packs_to_delete = file.marked.iter().map(marked).collect();
     repository.store(Kind::Index, &IndexJson { packs, packs_to_delete })
-}
-
-/// A pack as its header describes it, once for each kind of blob; nothing where that is damaged.
-fn pack_from_header(repository: &Repository, id: &FileId) -> Result<Vec<PackInfo>> {
-    let bytes = match repository.backend.read_file(Kind::Pack, id) {
-        Err(Error::Damaged { .. }) => return Ok(Vec::new()),
-        read => read?,
-    };
-    let blobs = parse_header(&bytes, &repository.key).unwrap_or_default();
-    let of_kind = |wanted| PackInfo {
-        id: *id,
-        kind: wanted,
-        blobs: blobs.iter().filter(|(kind, _)| *kind == wanted).map(|(_, blob)| *blob).collect(),
-    };
-    Ok(BlobKind::ALL.map(of_kind).into_iter().filter(|pack| !pack.blobs.is_empty()).collect())
 }
 
 /// Writes an index file.
@@ -295,5 +336,23 @@ mod tests {
             assert_eq!(index.get(BlobKind::Tree, &id), None);
         }
         assert_eq!(index.get(BlobKind::Data, &[0xff; 32]), None);
+    }
+
+    #[test]
+    fn copies_are_kept_and_a_pack_that_is_named_twice_is_one() {
+        let mut index = Index::default();
+        index.add(&[pack(2, 0..10), pack(1, 5..15), pack(2, 0..10)]);
+        index.add(&[pack(3, 7..8)]);
+        assert_eq!(index.count(), 21);
+        let copies = |n: u16| {
+            let mut id = [0; 32];
+            id[..2].copy_from_slice(&n.wrapping_mul(40503).to_be_bytes());
+            let mut packs: Vec<u8> =
+                index.copies(BlobKind::Data, &id).iter().map(|at| at.pack.0[0]).collect();
+            packs.sort_unstable();
+            packs
+        };
+        assert_eq!((copies(0), copies(5), copies(7)), (vec![2], vec![1, 2], vec![1, 2, 3]));
+        assert_eq!((copies(14), copies(15)), (vec![1], vec![]));
     }
 }

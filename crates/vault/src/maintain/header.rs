@@ -3,7 +3,7 @@
 use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::FileId;
-use crate::pack::{self, BlobKind, PackedBlob};
+use crate::pack::{self, BlobKind, PackInfo, PackedBlob};
 use crate::repository::Repository;
 
 /// Longest header that is read, as restic has it (`internal/pack/pack.go`, 0.14): 400,000 blobs.
@@ -13,7 +13,7 @@ const MAX_HEADER: u64 = 16 << 20;
 ///
 /// # Errors
 /// [`Error::Damaged`] where the header cannot be read.
-pub(super) fn pack_blobs(
+pub(crate) fn pack_blobs(
     repository: &Repository,
     id: &FileId,
     size: u64,
@@ -29,4 +29,18 @@ pub(super) fn pack_blobs(
     }
     let tail = repository.backend.read_part(Kind::Pack, id, size - length, length as usize)?;
     pack::parse_tail(&tail, size, &repository.key).ok_or_else(damaged)
+}
+
+/// The same as an index file has it: once for each kind of blob.
+///
+/// # Errors
+/// As [`pack_blobs`].
+pub(crate) fn pack_infos(repository: &Repository, id: &FileId, size: u64) -> Result<Vec<PackInfo>> {
+    let blobs = pack_blobs(repository, id, size)?;
+    let of_kind = |kind| PackInfo {
+        id: *id,
+        kind,
+        blobs: blobs.iter().filter(|(other, _)| *other == kind).map(|(_, blob)| *blob).collect(),
+    };
+    Ok(BlobKind::ALL.map(of_kind).into_iter().filter(|pack| !pack.blobs.is_empty()).collect())
 }

@@ -24,7 +24,7 @@ use super::alone;
 use super::census::{Census, Row};
 use super::packer::Packer;
 use super::read::read_blobs;
-use super::repair_index::rewrite_index;
+use super::repair_index::Rewrite;
 
 /// Packs that are read at once; each is held in memory.
 const MAX_THREADS: usize = 4;
@@ -46,6 +46,10 @@ pub struct MendReport {
     pub blobs_lost: Vec<String>,
     /// Snapshot files that cannot be read.
     pub snapshots_unreadable: Vec<String>,
+    /// Index files that name damaged packs and that a lock keeps: these packs are not marked, and
+    /// lost content is not stored again, before the locks end and the repair is done again.
+    /// Readers find the copies that were saved.
+    pub index_files_locked: Vec<String>,
 }
 
 impl Shard {
@@ -104,7 +108,11 @@ fn mend(
         lost: HashSet::new(),
     };
     mending.follow_snapshots(&mut census)?;
-    let rescued = census.rows.iter().filter(|row| damaged.contains(&row.pack));
+    // What lies in a sound pack too, perhaps from an earlier repair, need not be saved.
+    let is_sound = |copy: &Row| !damaged.contains(&copy.pack);
+    let is_rescued =
+        |row: &&Row| !is_sound(row) && !census.copies(row.kind, &row.id).iter().any(is_sound);
+    let rescued = census.rows.iter().filter(is_rescued);
     let rescued = rescued.map(|row| census.placed(row)).collect();
     let packer = &mut mending.packer;
     read_blobs(repository, rescued, |blob, read| {
@@ -113,9 +121,9 @@ fn mend(
     let Mending { packer, mut report, lost, .. } = mending;
     let new = packer.finish()?;
     census.sort_by_pack();
-    rewrite_index(repository, &census, new, &damaged, |number| {
-        damaged.contains(&number).then_some(now)
-    })?;
+    let rewrite = Rewrite { repository, census: &census, changed: &damaged, now };
+    report.index_files_locked =
+        rewrite.run(new, |number| damaged.contains(&number).then_some(now))?;
     report.blobs_lost = lost.into_iter().map(|(_, id)| FileId(id).to_string()).collect();
     report.blobs_lost.sort_unstable();
     Ok(report)
@@ -170,13 +178,14 @@ fn verify(
 
 /// The offsets of the damaged blobs of a pack; `None` where the pack is as it was written.
 fn verify_pack(repository: &Repository, census: &Census, number: u32) -> Result<Option<Vec<u32>>> {
-    let id = &census.packs[number as usize].id;
-    let (bytes, is_whole) = match repository.backend.read_file(Kind::Pack, id) {
-        Ok(bytes) => (bytes, true),
-        Err(Error::Damaged { .. }) => {
-            let label = repository.backend.label(Kind::Pack, id);
-            (repository.backend.store().get(&label)?.unwrap_or_default(), false)
-        }
+    let pack = &census.packs[number as usize];
+    let rows = census.rows_of(number);
+    if pack.size.is_none() {
+        return Ok(Some(rows.iter().map(|row| row.offset).collect()));
+    }
+    let bytes = match repository.backend.read_file(Kind::Pack, &pack.id) {
+        Ok(bytes) => bytes,
+        Err(Error::Damaged { .. }) => return verify_parts(repository, census, rows).map(Some),
         Err(err) => return Err(err),
     };
     let is_bad = |row: &&Row| {
@@ -185,9 +194,22 @@ fn verify_pack(repository: &Repository, census: &Census, number: u32) -> Result<
         let sealed = start.checked_add(blob.length as usize).and_then(|end| bytes.get(start..end));
         blobs::open(repository, &blob.id, sealed.unwrap_or_default(), blob.size).is_none()
     };
-    let bad: Vec<u32> =
-        census.rows_of(number).iter().filter(is_bad).map(|row| row.offset).collect();
-    Ok((!is_whole || !bad.is_empty()).then_some(bad))
+    let bad: Vec<u32> = rows.iter().filter(is_bad).map(|row| row.offset).collect();
+    Ok((!bad.is_empty()).then_some(bad))
+}
+
+/// The offsets of the damaged blobs of a pack that cannot be had whole: it has changed, is gone, or
+/// has become too long. Its parts may be there.
+fn verify_parts(repository: &Repository, census: &Census, rows: &[Row]) -> Result<Vec<u32>> {
+    let mut bad = Vec::new();
+    let placed = rows.iter().map(|row| census.placed(row)).collect();
+    read_blobs(repository, placed, |blob, read| {
+        if read.is_err() {
+            bad.push(blob.at.offset);
+        }
+        Ok(())
+    })?;
+    Ok(bad)
 }
 
 /// A repair under way.

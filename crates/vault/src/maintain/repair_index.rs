@@ -1,23 +1,24 @@
 //! Making the index anew from what the packs say of themselves.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use holdfast_model::Timestamp;
 use serde::Serialize;
 
 use crate::backend::Kind;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::FileId;
-use crate::pack::{BlobKind, PackInfo};
+use crate::pack::PackInfo;
 use crate::repository::Repository;
 use crate::shard::Shard;
 use crate::vault::Vault;
 
-use super::census::{Census, Row};
-use super::header::pack_blobs;
+use super::census::{Census, IndexFile, Row};
+use super::header::pack_infos;
 use super::index_writer::IndexWriter;
-use super::{alone, removed};
+use super::{alone, locked_until, removed};
 
 /// What a repair of the index found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,6 +34,10 @@ pub struct RepairIndexReport {
     pub packs_cut: Vec<String>,
     /// Packs that no readable index file names and whose header cannot be read. They stay.
     pub packs_unreadable: Vec<String>,
+    /// Index files that ought to go and that a lock keeps. What they say goes on to count: content
+    /// in missing or cut packs is not stored again before these locks end and the repair is done
+    /// again.
+    pub index_files_locked: Vec<String>,
 }
 
 impl RepairIndexReport {
@@ -103,9 +108,12 @@ fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexRepo
     }
     census.retain(fits);
     census.sort_by_pack();
-    rewrite_index(repository, &census, new, &bad, |_| None)?;
+    let rewrite = Rewrite { repository, census: &census, changed: &bad, now };
+    report.index_files_locked = rewrite.run(new, |_| None)?;
     for id in &damaged {
-        removed(repository, Kind::Index, id)?;
+        if !removed(repository, Kind::Index, id)? {
+            report.index_files_locked.push(repository.backend.label(Kind::Index, id));
+        }
     }
     Ok(report)
 }
@@ -118,48 +126,66 @@ fn fits(census: &Census, row: &Row) -> bool {
 
 /// What the header of a pack says; `None` where it cannot be read.
 fn read_pack(repository: &Repository, id: &FileId, size: u64) -> Result<Option<Vec<PackInfo>>> {
-    let blobs = match pack_blobs(repository, id, size) {
-        Ok(blobs) => blobs,
-        Err(Error::Damaged { .. }) => return Ok(None),
-        Err(err) => return Err(err),
-    };
-    let of_kind = |kind| PackInfo {
-        id: *id,
-        kind,
-        blobs: blobs.iter().filter(|(other, _)| *other == kind).map(|(_, blob)| *blob).collect(),
-    };
-    Ok(Some(BlobKind::ALL.map(of_kind).into_iter().filter(|pack| !pack.blobs.is_empty()).collect()))
+    match pack_infos(repository, id, size) {
+        Ok(packs) => Ok(Some(packs)),
+        Err(Error::Damaged { .. }) => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
-/// Writes index files with new packs and with what the census says of the packs of those files
-/// that name a changed one, and removes those. `mark`: a pack that is marked for removal from now.
-/// The rows must be sorted by pack.
-pub(super) fn rewrite_index(
-    repository: &Repository,
-    census: &Census,
-    new: Vec<PackInfo>,
-    changed: &HashSet<u32>,
-    mark: impl Fn(u32) -> Option<holdfast_model::Timestamp>,
-) -> Result<()> {
-    let names_changed = |packs: &[u32]| packs.iter().any(|number| changed.contains(number));
-    let old: Vec<_> = census.files.iter().filter(|file| names_changed(&file.packs)).collect();
-    let mut numbers: Vec<u32> = old.iter().flat_map(|file| file.packs.iter().copied()).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let mut writer = IndexWriter::new(repository);
-    for pack in new {
-        writer.add(pack, None)?;
-    }
-    for number in numbers {
-        let pack = &census.packs[number as usize];
-        let marked = mark(number).or(pack.marked.filter(|_| !pack.live));
-        for pack in census.describe(number) {
-            writer.add(pack, marked)?;
+/// A change of the index: new packs, and packs of which something else is to be said.
+pub(super) struct Rewrite<'a> {
+    pub(super) repository: &'a Repository,
+    /// The rows must be sorted by pack.
+    pub(super) census: &'a Census,
+    /// Numbers of the packs of which the census says something else than the index files do.
+    pub(super) changed: &'a HashSet<u32>,
+    pub(super) now: Timestamp,
+}
+
+impl Rewrite<'_> {
+    /// Writes index files with the new packs and with what the census says of the packs of those
+    /// files that name a changed one, and removes those. `mark`: a pack that is marked for removal
+    /// from now. Gives the names of the index files that a lock keeps: what they say goes on to
+    /// count, so that nothing is written in their place.
+    pub(super) fn run(
+        &self,
+        new: Vec<PackInfo>,
+        mark: impl Fn(u32) -> Option<Timestamp>,
+    ) -> Result<Vec<String>> {
+        let (old, mut locked) = self.files()?;
+        let numbers: BTreeSet<u32> = old.iter().flat_map(|file| file.packs.clone()).collect();
+        let mut writer = IndexWriter::new(self.repository);
+        for pack in new {
+            writer.add(pack, None)?;
         }
+        for number in numbers {
+            let pack = &self.census.packs[number as usize];
+            let marked = mark(number).or(pack.marked.filter(|_| !pack.live));
+            for pack in self.census.describe(number) {
+                writer.add(pack, marked)?;
+            }
+        }
+        writer.finish()?;
+        for file in old {
+            if !removed(self.repository, Kind::Index, &file.id)? {
+                locked.push(self.repository.backend.label(Kind::Index, &file.id));
+            }
+        }
+        Ok(locked)
     }
-    writer.finish()?;
-    for file in old {
-        removed(repository, Kind::Index, &file.id)?;
+
+    /// The index files that name a changed pack, and the names of those that are locked.
+    fn files(&self) -> Result<(Vec<&IndexFile>, Vec<String>)> {
+        let (mut old, mut locked) = (Vec::new(), Vec::new());
+        let names_changed =
+            |file: &&IndexFile| file.packs.iter().any(|number| self.changed.contains(number));
+        for file in self.census.files.iter().filter(names_changed) {
+            match locked_until(self.repository, Kind::Index, &file.id, self.now)? {
+                None => old.push(file),
+                Some(_) => locked.push(self.repository.backend.label(Kind::Index, &file.id)),
+            }
+        }
+        Ok((old, locked))
     }
-    Ok(())
 }

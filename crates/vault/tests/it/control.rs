@@ -1,7 +1,13 @@
 //! The control repository.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use holdfast_vault::{ErrorKind, PruneOptions, Store};
+
+use super::faulty::Op;
+use super::history::{Origin, keep_all, write};
 use super::*;
 
 fn map(entries: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
@@ -54,4 +60,53 @@ fn saves_of_two_at_once_are_both_kept() {
     });
     assert_eq!(one.load().unwrap().len(), 10);
     assert_eq!(snapshots(&fixture), 10);
+}
+
+#[test]
+fn a_store_that_has_a_file_of_every_name_is_not_asked_for_ever() {
+    let origin = Origin::new();
+    let (vault, _) = origin.open();
+    let control = vault.control().unwrap();
+    control.save(&[set("a", "1")]).unwrap();
+    let (store, mut asked) = (Arc::downgrade(&origin.store), 0);
+    origin.store.before(Op::Get, "control/heads/", move |key| {
+        asked += 1;
+        assert!(asked < 20_000, "it goes on and on");
+        store.upgrade().unwrap().create(key, &[Bytes::from_static(b"yes")]).map(drop)
+    });
+    let err = control.load().unwrap_err();
+    assert_eq!(err.kind(), ErrorKind::Damaged);
+    assert!(err.to_string().contains("control/heads"), "{err}");
+}
+
+#[test]
+fn intent_is_read_beside_a_prune() {
+    let origin = Origin::new();
+    let (vault, shard) = origin.open();
+    write(&shard, 1, &BTreeMap::from([("a".to_owned(), b"1".to_vec())]));
+    let control = vault.control().unwrap();
+    for n in 0..9 {
+        control.save(&[set(&format!("tenants/{n}"), "{}")]).unwrap();
+    }
+    let expected = control.load().unwrap();
+    let index = || origin.store.list("control/index").unwrap().len();
+    assert_eq!((expected.len(), index()), (9, 9));
+    // The listing is read; then all index files are replaced by one.
+    let (pruning, plan) = (control.clone(), keep_all(&vault, &shard));
+    let mut pruned = false;
+    origin.store.before(Op::Get, "control/index/", move |_| {
+        if !std::mem::replace(&mut pruned, true) {
+            pruning.prune(&plan, &PruneOptions::default())?;
+        }
+        Ok(())
+    });
+    assert_eq!(control.load().unwrap(), expected);
+    assert_eq!(index(), 1);
+    // One that is listed and not there is damage all the same.
+    origin.store.undisturbed();
+    origin.store.list_late("control/index");
+    let key = origin.store.list("control/index").unwrap().remove(0).key;
+    origin.store.remove(&key).unwrap();
+    let err = control.load().unwrap_err();
+    assert!(err.kind() == ErrorKind::Damaged && err.to_string().contains(&key), "{err}");
 }

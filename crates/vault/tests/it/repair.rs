@@ -7,7 +7,7 @@ use holdfast_vault::{ErrorKind, PruneOptions, Store};
 
 use jiff::SignedDuration;
 
-use super::faulty::{Death, Faulty};
+use super::faulty::{Death, Faulty, Op};
 use super::history::*;
 use super::restic::{assert_clean, is_installed, ok, restic};
 use super::*;
@@ -293,4 +293,69 @@ fn a_crash_of_a_repair_loses_nothing() {
             }
         }
     }
+}
+
+/// As S3 answers for a pack that has become longer than 1 GiB: parts of it can be had.
+#[test]
+fn a_pack_that_cannot_be_had_whole_does_not_end_the_repair() {
+    let origin = Origin::new();
+    let (vault, shard) = origin.open();
+    let expected = fill(&shard);
+    let pack = largest_new_pack(origin.store.as_ref(), &expected);
+    origin.store.before(Op::Get, &pack, |key| {
+        let (file, what) = (key.to_owned(), "has more bytes than any is written with".to_owned());
+        Err(holdfast_vault::Error::Damaged { file, what })
+    });
+    let mended = shard.repair_packs().unwrap();
+    assert_eq!(mended.packs_damaged, [pack.clone()]);
+    assert_eq!((mended.blobs_damaged, mended.blobs_lost.len()), (0, 0), "{mended:?}");
+    origin.store.undisturbed();
+    shard.prune(&keep_all(&vault, &shard), &instant()).unwrap();
+    assert_eq!(origin.store.get(&pack).unwrap(), None);
+    assert_holds(&shard, &expected, "what it held was saved");
+}
+
+#[test]
+fn without_an_index_file_readers_fetch_no_whole_pack() {
+    let origin = Origin::new();
+    let (_, shard) = origin.open();
+    let expected = fill(&shard);
+    for key in keys(origin.store.as_ref(), "index") {
+        damage(origin.store.as_ref(), &key, 30);
+    }
+    origin.store.before(Op::Get, "shards/1/data", |key| panic!("all of {key}"));
+    let (_, shard) = origin.open();
+    for snapshot in shard.snapshots().unwrap() {
+        assert!(read(&shard, snapshot.tree) == expected[&snapshot.tags.seq.0]);
+    }
+}
+
+#[test]
+fn a_repaired_snapshot_stays_one_in_a_copy_and_after_an_erasure() {
+    let origin = Origin::new();
+    let (vault, shard) = origin.open();
+    let name = |n: u64| format!("{ADA}/{n} ~000000000000000{n}.eml");
+    let all: Files = (0..4).map(|n| (name(n), random_bytes(n, 5_000))).collect();
+    write(&shard, 1, &all);
+    let packs = origin.store.list("shards/1/data").unwrap();
+    let pack = packs.into_iter().max_by_key(|pack| pack.size).unwrap().key;
+    damage(origin.store.as_ref(), &pack, 100);
+    shard.repair_packs().unwrap();
+    let repaired = shard.repair_snapshots().unwrap().repaired;
+    assert!(repaired.len() == 1 && repaired[0].repaired);
+    shard.forget(&keep_last(&vault, &shard, 1, &[])).unwrap();
+    write(&shard, 2, &Files::from([(name(5), random_bytes(5, 50))]));
+
+    let second = Origin::new();
+    let (copied_to, copy) = second.open();
+    shard.copy_to(&copy).unwrap();
+    let signs = |shard: &Shard| -> Vec<(u32, bool)> {
+        let snapshots = shard.snapshots().unwrap();
+        snapshots.iter().map(|snapshot| (snapshot.tags.rewrite, snapshot.repaired)).collect()
+    };
+    assert_eq!(signs(&copy), [(1, true), (0, false)]);
+    let erased: Vec<String> = [1, 2, 3, 5].map(|n| format!("000000000000000{n}")).into();
+    let erased: Vec<&str> = erased.iter().map(String::as_str).collect();
+    copy.erase(&erasure(&copied_to, &copy, ADA, &erased), &instant()).unwrap();
+    assert_eq!(signs(&copy), [(2, true), (1, false)]);
 }
