@@ -92,7 +92,7 @@ fn mend(
     repository: &Arc<Repository>,
     other: Option<&Arc<Repository>>,
 ) -> Result<MendReport> {
-    let _lock = alone(vault, repository)?;
+    let lock = alone(vault, repository)?;
     let repository = repository.as_ref();
     let mut report = MendReport::default();
     let now = vault.clock().now();
@@ -121,7 +121,7 @@ fn mend(
     let Mending { packer, mut report, lost, .. } = mending;
     let new = packer.finish()?;
     census.sort_by_pack();
-    let rewrite = Rewrite { repository, census: &census, changed: &damaged, now };
+    let rewrite = Rewrite { repository, census: &census, changed: &damaged, lock: &lock, now };
     report.index_files_locked =
         rewrite.run(new, |number| damaged.contains(&number).then_some(now))?;
     report.blobs_lost = lost.into_iter().map(|(_, id)| FileId(id).to_string()).collect();

@@ -10,6 +10,7 @@ use crate::backend::Kind;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::FileId;
+use crate::lock::RepositoryLock;
 use crate::pack::PackInfo;
 use crate::repository::Repository;
 use crate::shard::Shard;
@@ -72,7 +73,7 @@ impl Control {
 }
 
 fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexReport> {
-    let _lock = alone(vault, repository)?;
+    let lock = alone(vault, repository)?;
     let repository = repository.as_ref();
     let stored = repository.backend.files(Kind::Pack)?;
     let now = vault.clock().now();
@@ -108,9 +109,10 @@ fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexRepo
     }
     census.retain(fits);
     census.sort_by_pack();
-    let rewrite = Rewrite { repository, census: &census, changed: &bad, now };
+    let rewrite = Rewrite { repository, census: &census, changed: &bad, lock: &lock, now };
     report.index_files_locked = rewrite.run(new, |_| None)?;
     for id in &damaged {
+        lock.ensure_held()?;
         if !removed(repository, Kind::Index, id)? {
             report.index_files_locked.push(repository.backend.label(Kind::Index, id));
         }
@@ -140,6 +142,8 @@ pub(super) struct Rewrite<'a> {
     pub(super) census: &'a Census,
     /// Numbers of the packs of which the census says something else than the index files do.
     pub(super) changed: &'a HashSet<u32>,
+    /// Asked before anything goes.
+    pub(super) lock: &'a RepositoryLock,
     pub(super) now: Timestamp,
 }
 
@@ -168,6 +172,7 @@ impl Rewrite<'_> {
         }
         writer.finish()?;
         for file in old {
+            self.lock.ensure_held()?;
             if !removed(self.repository, Kind::Index, &file.id)? {
                 locked.push(self.repository.backend.label(Kind::Index, &file.id));
             }

@@ -40,7 +40,7 @@ fn files(store: &dyn Store) -> Vec<String> {
     keys.filter(|key| !key.starts_with(LOCKS)).collect()
 }
 
-fn is_lost<T>(outcome: holdfast_vault::Result<T>) -> bool {
+fn is_lost<T>(outcome: &holdfast_vault::Result<T>) -> bool {
     matches!(outcome, Err(Error::LockLost { .. }))
 }
 
@@ -81,7 +81,7 @@ fn a_prune_that_lost_its_lock_removes_nothing_more() {
     });
     // Marking changes index files and so writes some.
     let marking = PruneOptions { instant: false, ..instant() };
-    assert!(is_lost(shard.prune(&keep_all(&vault, &shard), &marking)));
+    assert!(is_lost(&shard.prune(&keep_all(&vault, &shard), &marking)));
     let after = files(origin.store.as_ref());
     assert!(before.iter().all(|key| after.contains(key)), "{before:?} {after:?}");
     origin.store.undisturbed();
@@ -95,7 +95,7 @@ fn a_prune_that_lost_its_lock_removes_nothing_more() {
         let store = store.upgrade().unwrap();
         store.list(LOCKS).unwrap().iter().try_for_each(|lock| store.remove(&lock.key))
     });
-    assert!(is_lost(shard.prune(&keep_all(&vault, &shard), &instant())));
+    assert!(is_lost(&shard.prune(&keep_all(&vault, &shard), &instant())));
     assert_eq!(packs(), before - 1);
     origin.store.undisturbed();
     // No index file names the rest any more.
@@ -118,10 +118,10 @@ fn snapshots_stay_when_the_lock_is_lost() {
         clock.advance(SignedDuration::from_mins(20));
         Ok(())
     });
-    assert!(is_lost(shard.forget(&keep_last(&vault, &shard, 1, &[]))));
+    assert!(is_lost(&shard.forget(&keep_last(&vault, &shard, 1, &[]))));
     assert_eq!(snapshots(), 3, "one of three went");
     let plan = erasure(&vault, &shard, ADA, &["0123456789abcdef"]);
-    assert!(is_lost(shard.erase(&plan, &instant())));
+    assert!(is_lost(&shard.erase(&plan, &instant())));
     assert_eq!(snapshots(), 5, "three were written anew, one went");
 }
 

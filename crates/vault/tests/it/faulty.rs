@@ -110,9 +110,9 @@ impl Faulty {
 
     fn hook(&self, op: Op, key: &str) -> Result<()> {
         let mut hooks = std::mem::take(&mut *self.hooks.0.lock().unwrap());
-        let fitting =
+        let mut fitting =
             hooks.iter_mut().filter(|(on, prefix, _)| *on == op && key.starts_with(&**prefix));
-        let outcome = fitting.map(|(_, _, act)| act(key)).collect();
+        let outcome = fitting.try_for_each(|(_, _, act)| act(key));
         self.hooks.0.lock().unwrap().append(&mut hooks);
         outcome
     }

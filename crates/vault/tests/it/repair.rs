@@ -307,7 +307,7 @@ fn a_pack_that_cannot_be_had_whole_does_not_end_the_repair() {
         Err(holdfast_vault::Error::Damaged { file, what })
     });
     let mended = shard.repair_packs().unwrap();
-    assert_eq!(mended.packs_damaged, [pack.clone()]);
+    assert_eq!(mended.packs_damaged, std::slice::from_ref(&pack));
     assert_eq!((mended.blobs_damaged, mended.blobs_lost.len()), (0, 0), "{mended:?}");
     origin.store.undisturbed();
     shard.prune(&keep_all(&vault, &shard), &instant()).unwrap();
