@@ -284,8 +284,13 @@ fn a_late_listing_hides_no_snapshot_from_the_prune() {
     let origin = Origin::new();
     let (vault, shard) = origin.open();
     let mut expected = fill(&shard);
+    let mut files = expected[&5].clone();
+    files.insert(format!("{ADA}/Inbox/own ~dddddddddddddddd.eml"), random_bytes(8, 900));
+    expected.insert(6, files.clone());
+    files.insert(format!("{ADA}/Inbox/x ~{ITEM}.eml"), SECRET.into());
+    write(&shard, 6, &files);
     shard.forget(&keep_last(&vault, &shard, 2, &[])).unwrap();
-    expected.retain(|seq, _| *seq > 3);
+    expected.retain(|seq, _| *seq > 4);
     origin.store.list_late("shards/1/snapshots");
     // One is written anew, the other stays.
     let report = shard.erase(&erasure(&vault, &shard, ADA, &[ITEM]), &instant()).unwrap();
