@@ -20,6 +20,9 @@ pub struct Facts {
     pub now: Timestamp,
     /// Every snapshot file in the shard.
     pub snapshots: Vec<SnapshotFact>,
+    /// Of a shard that everybody has left: the time of the newest final snapshot of the vault.
+    /// Time goes on there, though nothing is written any more.
+    pub left_behind: Option<Timestamp>,
     /// Every resource that may lie in the shard. One that does not does no harm.
     pub resources: Vec<ResourceFact>,
     /// Every hold in force.

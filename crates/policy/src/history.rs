@@ -27,7 +27,7 @@ impl<'a> History<'a> {
         let mut finals: Vec<_> = finals.map(|fact| fact.seq).collect();
         finals.dedup();
         let is_final = |fact: &&&SnapshotFact| fact.kind == SnapshotKind::Final;
-        let sane = chain.iter().filter(is_final).map(|fact| fact.time);
+        let sane = chain.iter().filter(is_final).map(|fact| fact.time).chain(facts.left_behind);
         let reference = sane.filter(|time| *time <= facts.now).max();
         let times = times(&chain, facts.now);
         let last_of_run = chain.iter().map(|fact| (&fact.run, fact.seq)).collect();

@@ -55,6 +55,7 @@ fn unknown(seq: u64, fence: u64, rewrite: u32) -> SnapshotFact {
 fn facts(snapshots: Vec<SnapshotFact>) -> Facts {
     let newest = snapshots.iter().map(|fact| fact.seq.0).max().unwrap_or(0);
     Facts {
+        left_behind: None,
         vault: "vault".to_owned(),
         shard: ShardId(1),
         now: day(i64::try_from(newest).unwrap() + 1),

@@ -41,6 +41,10 @@ fn the_young_are_kept_counted_from_the_newest() {
     // A year without a run, and one that stands still, lose nothing.
     let late = Facts { now: day(400), ..history(40) };
     assert_eq!(gone(&evaluate(&late, &within(30))).len(), 9);
+    // Where everybody has left, time goes on with the rest of the vault, as far as that is sane.
+    let left = |day_of| Facts { left_behind: Some(day(day_of)), now: day(60), ..history(40) };
+    assert_eq!(gone(&evaluate(&left(50), &within(30))), (1..20).collect::<Vec<_>>());
+    assert_eq!(gone(&evaluate(&left(4_000), &within(30))).len(), 9);
 }
 
 #[test]
