@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_model::{ResourceId, Seq, ShardId, short_id};
+use holdfast_model::{ItemId, ResourceId, Seq, ShardId, short_id};
 use sqlx::{Any, Transaction};
 
 use crate::catalog::Catalog;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::restore_point::{self, RestorePointRow};
 use crate::shard::SnapshotRow;
-use crate::sql::{Arguments, Columns, Statement, sql};
+use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 use crate::sqlite;
 
 /// Snapshots that were written anew with less in them.
@@ -200,6 +200,7 @@ async fn erase(
             }
         }
     }
+    forget_retries(change, resource, items).await?;
     // A path names a file, and with it its subject.
     let paths = sql("SELECT id, path FROM restore_run WHERE resource = $1 AND path IS NOT NULL");
     for row in paths.text(resource.as_str()).fetch_all(&mut **change).await? {
@@ -207,6 +208,31 @@ async fn erase(
         if items.iter().any(|item| path.contains(&format!("~{item}"))) {
             let statement = sql("UPDATE restore_run SET path = NULL WHERE id = $1");
             statement.text(&row.text("id")?).execute(&mut **change).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What was noted to be asked for again is not, when it is erased.
+async fn forget_retries(
+    change: &mut Transaction<'static, Any>,
+    resource: &ResourceId,
+    items: &[String],
+) -> Result<()> {
+    let noted =
+        sql("SELECT c.num, c.retry FROM container c JOIN resource r ON r.num = c.resource \
+         WHERE r.id = $1 AND c.retry IS NOT NULL");
+    for row in noted.text(resource.as_str()).fetch_all(&mut **change).await? {
+        let noted: BTreeSet<ItemId> =
+            serde_json::from_str(&row.text("retry")?).map_err(|_| damaged("retry"))?;
+        let left: BTreeSet<_> =
+            noted.iter().filter(|id| !items.contains(&short_id(&id.0))).collect();
+        if left.len() < noted.len() {
+            let text = serde_json::to_string(&left).expect("ids are text and serialise");
+            let text = (!left.is_empty()).then_some(text);
+            let statement = sql("UPDATE container SET retry = $1 WHERE num = $2");
+            let statement = statement.opt_text(text.as_deref()).number(row.number("num")?);
+            statement.execute(&mut **change).await?;
         }
     }
     Ok(())

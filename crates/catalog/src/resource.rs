@@ -158,6 +158,25 @@ impl Catalog {
         Ok(change.commit().await?)
     }
 
+    /// What the directory tells of a resource that is here already: its names and status, and its
+    /// first shard if it has none. Where it lives and how far it was read belongs to who holds its
+    /// shard, and stays.
+    pub async fn resource_describe(&self, resource: &ResourceRow) -> Result<()> {
+        let mut change = self.begin().await?;
+        sql("UPDATE resource SET name = $2, name_fold = $3, display_name = $4, status = $5, \
+             shard = COALESCE(shard, $6) WHERE id = $1")
+        .text(resource.id.as_str())
+        .text(&resource.name)
+        .text(&fold(&resource.name))
+        .text(&resource.display_name)
+        .text(resource.status.as_str())
+        .opt_number(resource.shard.map(|shard| shard.0.into()))
+        .execute(&mut *change)
+        .await?;
+        epoch::add_first(&resource.id).execute(&mut *change).await?;
+        Ok(change.commit().await?)
+    }
+
     /// The resource with this id.
     ///
     /// # Errors

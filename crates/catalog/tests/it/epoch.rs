@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast_catalog::{Commit, EpochRow, Kind, Lease, Rebuilt, ResourceCommit, ShardRow};
+use holdfast_catalog::{
+    Commit, EpochRow, Kind, Lease, Rebuilt, ResourceCommit, ResourceRow, ShardRow,
+};
 use holdfast_model::{Seq, ShardId};
 
 use crate::{Home, SHARD, VAULT, point, resource, small_commit, snapshot, time};
@@ -58,6 +60,7 @@ async fn a_resource_begins_its_first_epoch_with_its_first_shard() {
     home.catalog.resource_put(&ada).await.unwrap();
     assert_eq!(home.catalog.epoch_list(&ada.id).await.unwrap(), []);
     ada.shard = Some(SHARD);
+    home.catalog.resource_describe(&ada).await.unwrap();
     for _ in 0..2 {
         home.catalog.resource_put(&ada).await.unwrap();
         let first = EpochRow::first(ada.id.clone(), SHARD);
@@ -80,6 +83,12 @@ async fn the_epochs_of_a_resource_are_one_history() {
     assert_eq!(all.iter().map(|p| p.shard).collect::<Vec<_>>(), [SHARD, NEXT]);
     let old = home.catalog.restore_point_in(&ada, SHARD, Seq(9)).await.unwrap().unwrap();
     assert_eq!((old.shard, old.seq), (SHARD, Seq(1)));
+    // Whoever had read the directory before tells names, not places.
+    let stale = ResourceRow { name: "ada.king".into(), list_link: None, ..resource("ada") };
+    home.catalog.resource_describe(&stale).await.unwrap();
+    let told = home.catalog.resource_get(&ada).await.unwrap();
+    assert_eq!((told.name.as_str(), told.shard), ("ada.king", Some(NEXT)));
+    assert_eq!(told.list_link, next_epoch(&target).resources[0].resource.list_link);
     // A rebuild replaces epochs too, and gives a resource without any its first.
     let resources = vec![resource("ada"), resource("bob")];
     let epochs = vec![EpochRow::first(ada.clone(), NEXT)];

@@ -170,6 +170,9 @@ async fn an_erased_item_leaves_no_trace_in_the_file() {
     rows[300].name = format!("20260101-000000 {secret} ~{}.eml", short_id(erased.as_str()));
     first.resources[0].items_put = rows.clone();
     home.catalog.commit(first).await.unwrap();
+    let inbox = rows[300].container.clone();
+    let noted = [erased.clone(), ItemId::from("noted-item")];
+    home.catalog.retry_add(&ada.id, &inbox, &noted).await.unwrap();
     traces(&home, &ada, &erased, &rows[300].name).await;
 
     let items = vec![short_id(erased.as_str())];
@@ -186,6 +189,9 @@ async fn an_erased_item_leaves_no_trace_in_the_file() {
     home.catalog.purge().await.unwrap();
     assert!(!seen(secret) && !seen(erased.as_str()));
     assert!(seen("other 299.eml"));
+    let containers = home.catalog.container_list(&ada.id).await.unwrap();
+    let retry = containers.iter().find(|row| row.id == inbox).unwrap().retry.as_deref();
+    assert_eq!(retry, Some(r#"["noted-item"]"#));
     // What belongs to others stays.
     let run = home.catalog.run_problem_list(&RunId::from("run")).await.unwrap();
     assert_eq!(run.len(), 1);
