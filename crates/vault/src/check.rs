@@ -361,11 +361,16 @@ fn check_references(blobs: &Blobs, tree: TreeId, node: &Node, report: &mut Check
 
 /// The engine's check of the structure.
 fn second_opinion(repository: &Repository, report: &mut CheckReport) {
-    let checked = catch_unwind(AssertUnwindSafe(|| {
-        repository.engine()?.check(CheckOptions::default())?.is_ok()
-    }));
+    let checked =
+        catch_unwind(AssertUnwindSafe(|| repository.engine()?.check(CheckOptions::default())));
     match checked {
-        Ok(Ok(())) => {}
+        // Beside errors its warnings are of use, alone they are not.
+        Ok(Ok(found)) if found.is_ok().is_err() => {
+            for (_, err) in &found.0 {
+                report.error(format!("the engine's check: {err}"));
+            }
+        }
+        Ok(Ok(_)) => {}
         Ok(Err(err)) => report.error(format!("the engine's check: {}", err.display_log())),
         Err(_) => report.error("the engine's check: it panicked".to_owned()),
     }

@@ -53,7 +53,7 @@ pub struct ExtendReport {
 }
 
 /// What the locks of needed files look like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LockReport {
     /// Files that are needed.
     pub files: u64,

@@ -35,7 +35,7 @@ pub struct MendReport {
     /// Blobs that were read and compared with their names.
     pub blobs_read: u64,
     /// Packs that are not what was written, or not there. What is sound in them is in new packs
-    /// now; they are marked, and a later prune removes them.
+    /// now; no index file names them any more, and a later prune removes them.
     pub packs_damaged: Vec<String>,
     /// Blobs that were damaged, further copies included.
     pub blobs_damaged: u64,
@@ -46,15 +46,15 @@ pub struct MendReport {
     pub blobs_lost: Vec<String>,
     /// Snapshot files that cannot be read.
     pub snapshots_unreadable: Vec<String>,
-    /// Index files that name damaged packs and that a lock keeps: these packs are not marked, and
+    /// Index files that name damaged packs and that a lock keeps: these packs stay in use, and
     /// lost content is not stored again, before the locks end and the repair is done again.
     /// Readers find the copies that were saved.
     pub index_files_locked: Vec<String>,
 }
 
 impl Shard {
-    /// Reads every pack. What is sound in a damaged pack goes to a new one, what is damaged leaves
-    /// the index. Nothing is removed: damaged packs are marked for a later prune.
+    /// Reads every pack. What is sound in a damaged pack goes to a new one; the pack leaves the index
+    /// and is removed by a later prune, not here.
     ///
     /// The caller holds the exclusive lease of the shard. The index must be sound
     /// ([`Shard::repair_index`]).
@@ -120,10 +120,10 @@ fn mend(
     })?;
     let Mending { packer, mut report, lost, .. } = mending;
     let new = packer.finish()?;
+    census.retain(|_, row| !damaged.contains(&row.pack));
     census.sort_by_pack();
     let rewrite = Rewrite { repository, census: &census, changed: &damaged, lock: &lock, now };
-    report.index_files_locked =
-        rewrite.run(new, |number| damaged.contains(&number).then_some(now))?;
+    report.index_files_locked = rewrite.run(new)?;
     report.blobs_lost = lost.into_iter().map(|(_, id)| FileId(id).to_string()).collect();
     report.blobs_lost.sort_unstable();
     Ok(report)

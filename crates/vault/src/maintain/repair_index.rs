@@ -110,7 +110,7 @@ fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexRepo
     census.retain(fits);
     census.sort_by_pack();
     let rewrite = Rewrite { repository, census: &census, changed: &bad, lock: &lock, now };
-    report.index_files_locked = rewrite.run(new, |_| None)?;
+    report.index_files_locked = rewrite.run(new)?;
     for id in &damaged {
         lock.ensure_held()?;
         if !removed(repository, Kind::Index, id)? {
@@ -149,14 +149,10 @@ pub(super) struct Rewrite<'a> {
 
 impl Rewrite<'_> {
     /// Writes index files with the new packs and with what the census says of the packs of those
-    /// files that name a changed one, and removes those. `mark`: a pack that is marked for removal
-    /// from now. Gives the names of the index files that a lock keeps: what they say goes on to
-    /// count, so that nothing is written in their place.
-    pub(super) fn run(
-        &self,
-        new: Vec<PackInfo>,
-        mark: impl Fn(u32) -> Option<Timestamp>,
-    ) -> Result<Vec<String>> {
+    /// files that name a changed one, and removes those; a pack without rows is named no more. Gives
+    /// the names of the index files that a lock keeps: what they say goes on to count, so that
+    /// nothing is written in their place.
+    pub(super) fn run(&self, new: Vec<PackInfo>) -> Result<Vec<String>> {
         let (old, mut locked) = self.files()?;
         let numbers: BTreeSet<u32> = old.iter().flat_map(|file| file.packs.clone()).collect();
         let mut writer = IndexWriter::new(self.repository);
@@ -165,7 +161,7 @@ impl Rewrite<'_> {
         }
         for number in numbers {
             let pack = &self.census.packs[number as usize];
-            let marked = mark(number).or(pack.marked.filter(|_| !pack.live));
+            let marked = pack.marked.filter(|_| !pack.live);
             for pack in self.census.describe(number) {
                 writer.add(pack, marked)?;
             }

@@ -125,64 +125,64 @@ fn snapshots_stay_when_the_lock_is_lost() {
     assert_eq!(snapshots(), 5, "three were written anew, one went");
 }
 
-#[test]
-fn writers_that_can_remove_nothing_look_at_the_locks_of_others() {
-    /// Credentials that only write.
-    #[derive(Debug)]
-    struct Writing(Arc<Faulty>);
+/// Credentials that only write.
+#[derive(Debug)]
+struct Writing(Arc<Faulty>);
 
-    impl Store for Writing {
-        fn location(&self) -> String {
-            self.0.location()
-        }
-
-        fn restic_repository(&self, prefix: &str) -> String {
-            self.0.restic_repository(prefix)
-        }
-
-        fn get(&self, key: &str) -> holdfast_vault::Result<Option<bytes::Bytes>> {
-            self.0.get(key)
-        }
-
-        fn get_range(
-            &self,
-            key: &str,
-            offset: u64,
-            length: usize,
-        ) -> holdfast_vault::Result<Option<bytes::Bytes>> {
-            self.0.get_range(key, offset, length)
-        }
-
-        fn list(&self, prefix: &str) -> holdfast_vault::Result<Vec<holdfast_vault::Stored>> {
-            self.0.list(prefix)
-        }
-
-        fn list_folders(&self, prefix: &str) -> holdfast_vault::Result<Vec<String>> {
-            self.0.list_folders(prefix)
-        }
-
-        fn create(
-            &self,
-            key: &str,
-            parts: &[bytes::Bytes],
-        ) -> holdfast_vault::Result<holdfast_vault::Creation> {
-            self.0.create(key, parts)
-        }
-
-        fn replace(&self, key: &str, content: &bytes::Bytes) -> holdfast_vault::Result<()> {
-            self.0.replace(key, content)
-        }
-
-        fn remove(&self, key: &str) -> holdfast_vault::Result<()> {
-            let source = "only writes".into();
-            Err(Error::Denied { action: "remove", file: key.to_owned(), source })
-        }
-
-        fn can_remove(&self) -> bool {
-            false
-        }
+impl Store for Writing {
+    fn location(&self) -> String {
+        self.0.location()
     }
 
+    fn restic_repository(&self, prefix: &str) -> String {
+        self.0.restic_repository(prefix)
+    }
+
+    fn get(&self, key: &str) -> holdfast_vault::Result<Option<bytes::Bytes>> {
+        self.0.get(key)
+    }
+
+    fn get_range(
+        &self,
+        key: &str,
+        offset: u64,
+        length: usize,
+    ) -> holdfast_vault::Result<Option<bytes::Bytes>> {
+        self.0.get_range(key, offset, length)
+    }
+
+    fn list(&self, prefix: &str) -> holdfast_vault::Result<Vec<holdfast_vault::Stored>> {
+        self.0.list(prefix)
+    }
+
+    fn list_folders(&self, prefix: &str) -> holdfast_vault::Result<Vec<String>> {
+        self.0.list_folders(prefix)
+    }
+
+    fn create(
+        &self,
+        key: &str,
+        parts: &[bytes::Bytes],
+    ) -> holdfast_vault::Result<holdfast_vault::Creation> {
+        self.0.create(key, parts)
+    }
+
+    fn replace(&self, key: &str, content: &bytes::Bytes) -> holdfast_vault::Result<()> {
+        self.0.replace(key, content)
+    }
+
+    fn remove(&self, key: &str) -> holdfast_vault::Result<()> {
+        let source = "only writes".into();
+        Err(Error::Denied { action: "remove", file: key.to_owned(), source })
+    }
+
+    fn can_remove(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn writers_that_can_remove_nothing_look_at_the_locks_of_others() {
     let origin = Origin::new();
     let (vault, shard) = wasteful(&origin);
     let writing = Arc::new(Writing(Arc::clone(&origin.store)));

@@ -112,6 +112,7 @@ pub fn facts(vault: &Vault, shard: &Shard, holds: &[&str]) -> Facts {
         resources: HoldScope::Resources(BTreeSet::from([ResourceId((*path).to_owned())])),
     };
     Facts {
+        left_behind: None,
         vault: vault.id().to_owned(),
         shard: shard.id(),
         now: time(1_000_000),
