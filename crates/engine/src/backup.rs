@@ -28,8 +28,9 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::discover::{self, Listed};
+use crate::home::blocking;
 use crate::tenant::{self, Purpose};
-use crate::{Error, Home, Progress, Result};
+use crate::{Error, Home, Progress, Result, released};
 
 pub(crate) use place::resource_path;
 pub(crate) use shard::{heartbeat, snapshot_row, take_lease, tree_id};
@@ -90,7 +91,7 @@ pub struct Failure {
 impl Failure {
     fn new(tenant: &TenantRow, shard: Option<ShardId>, error: &Error) -> Self {
         let (cause, message) = (error.cause(), error.to_string());
-        tracing::warn!(tenant = tenant.name, ?shard, cause, "could not be backed up");
+        tracing::info!(tenant = tenant.name, ?shard, cause, "could not be backed up");
         Self { tenant: tenant.name.clone(), shard, cause, message }
     }
 }
@@ -163,23 +164,28 @@ pub async fn backup(
         let run = RunId(Uuid::now_v7().to_string());
         let mut row = home.catalog.run_start(&run, &tenant.name).await?;
         let (before, asked) = (report.resources.len(), (report.requests, report.waited_ms));
+        let failures = report.failures.len();
         let result = of_tenant(home, tenant, request, &run, progress, &mut report).await;
         row.requests = report.requests - asked.0;
         row.waited_ms = report.waited_ms - asked.1;
-        finish_run(home, row, &report.resources[before..], result.as_ref().err()).await?;
+        row.outcome = Some(match &result {
+            Ok(()) => outcome(&report.resources[before..], &report.failures[failures..]),
+            Err(_) => Outcome::Failed,
+        });
+        row.error = result.as_ref().err().map(Error::cause);
+        finish_run(home, row, &report.resources[before..]).await?;
         report.runs.push(run);
         if let Err(error) = result {
-            report.failures.push(Failure::new(tenant, None, &error));
+            if report.failures.len() == failures {
+                report.failures.push(Failure::new(tenant, None, &error));
+            }
             errors.push(error);
         }
     }
     if errors.len() == tenants.len() {
         return Err(errors.swap_remove(0));
     }
-    report.outcome = match outcome(&report.resources) {
-        Outcome::Complete if !report.failures.is_empty() => Outcome::Partial,
-        outcome => outcome,
-    };
+    report.outcome = outcome(&report.resources, &report.failures);
     for resource in &report.resources {
         report.counts.add(&resource.counts);
     }
@@ -196,6 +202,7 @@ async fn of_tenant(
 ) -> Result<()> {
     let graph = tenant::graph(home, tenant, Purpose::Backup)?;
     let vault = home.vault(Some(&tenant.vault_id)).await?;
+    released::tell(&vault).await?;
     let result = of_vault(home, tenant, request, run, progress, (&graph, &vault), report).await;
     let stats = graph.stats();
     report.requests += stats.requests;
@@ -215,7 +222,9 @@ async fn of_vault(
     let due = due(home, tenant, request, graph, vault).await?;
     progress.expect_resources(due.rows.len());
     let slots = &Semaphore::new(MAILBOXES_AT_ONCE);
-    let work = &shard::Work { home, graph, vault, run, progress, slots };
+    let row = home.vault_row(Some(vault.id())).await?;
+    let compression = home.storage(&row)?.compression;
+    let work = &shard::Work { home, graph, vault, run, progress, compression, slots };
     let settled = epoch::leave_full_shards(work, tenant, due).await?;
     report.snapshots.extend(settled.snapshots);
     report.failures.extend(settled.failures);
@@ -233,22 +242,40 @@ async fn of_vault(
         .await;
     done.sort_by_key(|(id, ..)| *id);
     let all_failed = done.iter().all(|(_, _, result)| result.is_err());
+    let mut first = None;
     for (id, resources, result) in done {
         match result {
             Ok(done) => {
                 report.snapshots.extend(done.snapshot);
                 report.resources.extend(done.resources);
             }
-            Err(error) if all_failed => return Err(error),
             Err(error) => {
                 let failure = Failure::new(tenant, Some(id), &error);
                 let failed = |row| ResourceReport::failed(row, failure.cause.clone());
                 report.resources.extend(resources.into_iter().map(failed));
                 report.failures.push(failure);
+                first.get_or_insert(error);
             }
         }
     }
-    Ok(())
+    report.failures.extend(extend_locks(tenant, vault).await);
+    first.filter(|_| all_failed).map_or(Ok(()), Err)
+}
+
+/// With every run the locks that end soon are prolonged, those of shards in which nothing is
+/// written too.
+async fn extend_locks(tenant: &TenantRow, vault: &Vault) -> Option<Failure> {
+    let vault = vault.clone();
+    let result = blocking(move || Ok(vault.extend_due_locks()?)).await;
+    let error = match result {
+        Ok(report) => {
+            let tampered = report.unwrap_or_default().tampered;
+            let count = tampered.len();
+            Error::Tampered { count, file: tampered.into_iter().next()? }
+        }
+        Err(error) => error,
+    };
+    Some(Failure::new(tenant, None, &error))
 }
 
 /// The resources to read: the named one, or all that the directory lists.
@@ -267,32 +294,24 @@ async fn due(
     Ok(listed)
 }
 
-fn outcome(resources: &[ResourceReport]) -> Outcome {
-    let bad = |r: &&ResourceReport| r.outcome != Outcome::Complete;
+fn outcome(resources: &[ResourceReport], failures: &[Failure]) -> Outcome {
     let failed = resources.iter().filter(|r| r.outcome == Outcome::Failed).count();
     if failed > 0 && failed == resources.len() {
         Outcome::Failed
-    } else if resources.iter().any(|r| bad(&r)) {
+    } else if !failures.is_empty() || resources.iter().any(|r| r.outcome != Outcome::Complete) {
         Outcome::Partial
     } else {
         Outcome::Complete
     }
 }
 
-async fn finish_run(
-    home: &Home,
-    mut run: RunRow,
-    resources: &[ResourceReport],
-    error: Option<&Error>,
-) -> Result<()> {
+async fn finish_run(home: &Home, mut run: RunRow, resources: &[ResourceReport]) -> Result<()> {
     let mut problems = Vec::new();
     for resource in resources {
         run.counts.add(&resource.counts);
         problems.extend(run_problems(&run.id, resource));
     }
     home.catalog.run_problem_add(&problems).await?;
-    run.outcome = Some(if error.is_some() { Outcome::Failed } else { outcome(resources) });
-    run.error = error.map(Error::cause);
     Ok(home.catalog.run_finish(&run).await?)
 }
 

@@ -1,19 +1,30 @@
 //! `vault copy`: the same history in a second vault, for the third copy on another medium.
 //!
 //! The second vault has a secret, keys and credentials of its own. With its recovery kit alone a
-//! new installation takes the place of the first: intent is copied too.
+//! new installation takes the place of the first: intent is copied too. A record there says which
+//! vault it copies; who knows both takes it for a copy, who knows the copy alone for a vault.
 
 use std::collections::BTreeMap;
 
-use holdfast_catalog::ShardRow;
+use holdfast_catalog::{Catalog, ShardRow, VaultRow};
 use holdfast_model::ShardId;
 use holdfast_vault::{CopyReport, Vault};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backup::{heartbeat, take_lease};
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result};
+use crate::{Error, Home, Result, maintain};
+
+/// Where the control repository of a copy names its source.
+const RECORD: &str = "copy-of.json";
+
+#[derive(Serialize, Deserialize)]
+struct CopyRecord {
+    v: u8,
+    /// Id of the vault that is copied.
+    vault: String,
+}
 
 /// What a copy came to: the `--json` form of `holdfast vault copy`.
 #[derive(Clone, Debug, Serialize)]
@@ -41,8 +52,8 @@ pub struct ShardCopy {
 /// Copies what the second vault lacks. It may be cut off at any time and is begun again.
 ///
 /// # Errors
-/// [`Error::Usage`] where the target takes backups of its own; [`Error::Vault`] where something is
-/// damaged: what came before it has arrived.
+/// [`Error::Usage`] where the target takes backups of its own or holds the copy of another vault;
+/// [`Error::Vault`] where something is damaged: what came before it has arrived.
 pub async fn copy(home: &Home, from: Option<&str>, to: &str) -> Result<VaultCopy> {
     let (source, target) = (home.vault(from).await?, home.vault(Some(to)).await?);
     let tenants = home.catalog.tenant_list().await?;
@@ -51,16 +62,81 @@ pub async fn copy(home: &Home, from: Option<&str>, to: &str) -> Result<VaultCopy
             "vault '{to}' takes backups itself; a copy needs a vault of its own: 'vault add'"
         )));
     }
-    let finder = source.clone();
-    let ids = blocking(move || Ok(finder.shard_ids()?)).await?;
+    claim(home, &source, &target).await?;
     let mut shards = Vec::new();
-    for shard in ids {
+    // One that the catalog does not know has nothing committed in it.
+    for ShardRow { shard, .. } in home.catalog.shard_list(source.id()).await? {
         let report = of_shard(home, &source, &target, shard).await?;
         shards.push(ShardCopy { shard, report });
     }
     let (from, to) = (source.id().to_owned(), target.id().to_owned());
     let intent_changes = blocking(move || intent(&source, &target)).await?;
     Ok(VaultCopy { from, to, shards, intent_changes })
+}
+
+/// Makes a vault the copy of another, before anything is copied.
+async fn claim(home: &Home, source: &Vault, target: &Vault) -> Result<()> {
+    let (from, to) = (source.id().to_owned(), target.clone());
+    blocking(move || {
+        let control = to.control()?;
+        let there = control.load()?;
+        match of_records(&there)? {
+            Some(of) if of == from => Ok(()),
+            None if there.is_empty() => {
+                Ok(control.save(&[(RECORD.to_owned(), Some(record(&from)))])?)
+            }
+            _ => Err(Error::Usage(
+                "the vault holds something else; a copy needs a vault of its own: 'vault add'"
+                    .to_owned(),
+            )),
+        }
+    })
+    .await?;
+    remember(&home.catalog, target.id(), source.id()).await
+}
+
+fn record(source: &str) -> Vec<u8> {
+    let record = CopyRecord { v: 1, vault: source.to_owned() };
+    serde_json::to_vec(&record).expect("records have text keys only")
+}
+
+fn of_records(records: &BTreeMap<String, Vec<u8>>) -> Result<Option<String>> {
+    let Some(bytes) = records.get(RECORD) else { return Ok(None) };
+    let record: CopyRecord = serde_json::from_slice(bytes)
+        .map_err(|source| Error::Intent { path: RECORD.to_owned(), source })?;
+    Ok(Some(record.vault))
+}
+
+/// The id of the vault that this one says to be a copy of.
+pub(crate) async fn recorded_source(vault: &Vault) -> Result<Option<String>> {
+    let vault = vault.clone();
+    blocking(move || of_records(&vault.control()?.load()?)).await
+}
+
+/// Lets the catalog know a copy, so that nobody has to open vaults to find copies.
+pub(crate) async fn remember(catalog: &Catalog, copy: &str, source: &str) -> Result<()> {
+    Ok(catalog.meta_set(&key(copy), source).await?)
+}
+
+fn key(copy: &str) -> String {
+    format!("copy {copy}")
+}
+
+/// The vault that this one is a copy of, where this installation has both.
+pub(crate) async fn source_of(home: &Home, vault: &str) -> Result<Option<VaultRow>> {
+    let Some(source) = home.catalog.meta_get(&key(vault)).await? else { return Ok(None) };
+    Ok(home.catalog.vault_list().await?.into_iter().find(|row| row.id == source))
+}
+
+/// The copies of a vault that this installation has.
+pub(crate) async fn copies_of(home: &Home, vault: &str) -> Result<Vec<VaultRow>> {
+    let mut copies = Vec::new();
+    for row in home.catalog.vault_list().await? {
+        if source_of(home, &row.id).await?.is_some_and(|source| source.id == vault) {
+            copies.push(row);
+        }
+    }
+    Ok(copies)
 }
 
 /// Copies a shard under the lease of the target; nothing is deleted from the source meanwhile.
@@ -71,6 +147,7 @@ async fn of_shard(home: &Home, source: &Vault, target: &Vault, id: ShardId) -> R
     if !known.iter().any(|row| row.shard == id) {
         home.catalog.shard_put(&ShardRow::new(target.id(), id)).await?;
     }
+    maintain::settle(home, source, id).await?;
     let reading = Reading::begin(home, source.id(), id).await?;
     let lease = take_lease(home, target.id(), id).await?;
     let mut beat = heartbeat(home, lease.clone());
@@ -88,7 +165,8 @@ async fn of_shard(home: &Home, source: &Vault, target: &Vault, id: ShardId) -> R
 
 /// Brings the intent of the target to that of the source; answers with the number of changes.
 fn intent(source: &Vault, target: &Vault) -> Result<usize> {
-    let wanted = source.control()?.load()?;
+    let mut wanted = source.control()?.load()?;
+    wanted.insert(RECORD.to_owned(), record(source.id()));
     let control = target.control()?;
     let there = control.load()?;
     let mut changes: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();

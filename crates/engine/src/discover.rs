@@ -59,7 +59,9 @@ pub(crate) async fn list(
     place(home, vault, &departments, &mut rows).await?;
     let changed: Vec<ResourceRow> =
         rows.iter().filter(|row| known.get(&row.id) != Some(row)).cloned().collect();
-    store(home, vault, &changed).await?;
+    let (changed, new): (Vec<_>, Vec<_>) =
+        changed.into_iter().partition(|row| known.contains_key(&row.id));
+    store(home, vault, changed, &new).await?;
     Ok(Listed { rows, departments })
 }
 
@@ -126,16 +128,26 @@ fn listed(
     }
 }
 
-async fn store(home: &Home, vault: &Vault, changed: &[ResourceRow]) -> Result<()> {
-    if changed.is_empty() {
-        return Ok(());
+async fn store(
+    home: &Home,
+    vault: &Vault,
+    mut changed: Vec<ResourceRow>,
+    new: &[ResourceRow],
+) -> Result<()> {
+    // Another run may have moved one since it was listed.
+    for row in &mut changed {
+        row.shard = home.catalog.resource_get(&row.id).await?.shard.or(row.shard);
     }
-    for shard in changed.iter().filter_map(|row| row.shard) {
+    let all = || changed.iter().chain(new);
+    for shard in all().filter_map(|row| row.shard) {
         ensure_shard(home, vault, shard).await?;
     }
-    intent::save(vault, changed.iter().map(intent::resource).collect()).await?;
-    for row in changed {
+    intent::save(vault, all().map(intent::resource).collect()).await?;
+    for row in new {
         home.catalog.resource_put(row).await?;
+    }
+    for row in &changed {
+        home.catalog.resource_describe(row).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use holdfast_model::{Seq, ShardId};
 use holdfast_vault::{Location, LockReport, probe};
 use serde::Serialize;
 
+use crate::copy::source_of;
 use crate::{Error, Home, Result, tenant};
 
 /// One thing that was looked at.
@@ -70,6 +71,7 @@ async fn catalog(home: &Home) -> Result<String> {
 
 async fn vault(home: &Home, id: &str) -> Result<String> {
     let vault = home.vault(Some(id)).await?;
+    let source = source_of(home, id).await?;
     let known: HashSet<String> =
         home.catalog.snapshot_list(Some(id)).await?.into_iter().map(|row| row.id).collect();
     let heads: HashMap<ShardId, Seq> =
@@ -81,12 +83,15 @@ async fn vault(home: &Home, id: &str) -> Result<String> {
             let head = heads.get(&shard).copied().unwrap_or_default();
             for snapshot in vault.shard(shard)?.snapshots()? {
                 snapshots += 1;
-                if snapshot.tags.seq > head && !known.contains(&snapshot.id) {
+                // Those of a copy the catalog counts in its source.
+                let counts = source.is_none();
+                if counts && snapshot.tags.seq > head && !known.contains(&snapshot.id) {
                     return Err(Error::CatalogBehind(shard));
                 }
             }
         }
-        Ok(format!("opens; snapshots: {snapshots}, records of intent: {records}"))
+        let of = source.map_or_else(String::new, |source| format!("copy of {}; ", source.name));
+        Ok(format!("{of}opens; snapshots: {snapshots}, records of intent: {records}"))
     })
     .await
 }
@@ -102,7 +107,11 @@ async fn storage(home: &Home, row: &VaultRow) -> Finding {
 
 async fn look_at_storage(home: &Home, row: &VaultRow) -> Result<(bool, String)> {
     let (location, clock) = (row.location.parse::<Location>()?, home.clock.clone());
-    let options = home.storage(row)?.options()?;
+    let storage = home.storage(row)?;
+    if let Some(time) = storage.as_of {
+        return Ok((true, format!("read as it was at {time}; nothing is written to it")));
+    }
+    let options = storage.options()?;
     let vault = home.vault(Some(&row.id)).await?;
     crate::home::blocking(move || {
         let rights = probe(&location, &options, clock)?;

@@ -113,6 +113,17 @@ pub enum Error {
          run 'holdfast vault check', then 'holdfast catalog rebuild'"
     )]
     HistoryDiffers(ShardId),
+    /// Somebody deletes from the storage: locks keep the former versions.
+    #[error(
+        "{count} files of the vault were deleted or overwritten by somebody, such as {file}; their \
+         former versions are locked: change the credentials and see docs/leaked-kit.md"
+    )]
+    Tampered {
+        /// How many files.
+        count: usize,
+        /// One of them.
+        file: String,
+    },
     /// The control repository of the vault is empty.
     #[error(
         "the control repository of the vault knows no tenant, so nothing is deleted; \
@@ -170,7 +181,10 @@ impl Error {
             Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
                 Exit::Denied
             }
-            Self::Intent { .. } | Self::HistoryDiffers(_) | Self::NoIntent => Exit::Damaged,
+            Self::Intent { .. }
+            | Self::HistoryDiffers(_)
+            | Self::NoIntent
+            | Self::Tampered { .. } => Exit::Damaged,
             Self::NotAHome(_) => Exit::Usage,
             Self::File { .. } | Self::CatalogBehind(_) | Self::Thread => Exit::Error,
         }

@@ -265,7 +265,9 @@ impl Search {
             }
             Place::Fanout => {
                 let level = self.levels.as_ref().map(|levels| levels.get(here.spread));
-                if level.is_some_and(|level| level.is_none_or(|level| level != name)) {
+                // What is kept lies by the month of its own date, which its name need not have.
+                let elsewhere = |level: Option<&String>| level.is_none_or(|level| level != name);
+                if !here.kept && level.is_some_and(elsewhere) {
                     return None;
                 }
                 below.spread += 1;

@@ -9,7 +9,7 @@ use holdfast_vault::Vault;
 use serde::{Deserialize, Serialize};
 
 use crate::home::blocking;
-use crate::{Error, Home, Result, intent};
+use crate::{Error, Home, Result, intent, released};
 
 const VERSION: u8 = 1;
 
@@ -32,7 +32,10 @@ pub async fn place(home: &Home, vault: Option<&str>, hold: &Hold) -> Result<()> 
     let path = path(&hold.case)?;
     let record = HoldRecord { v: VERSION, hold: hold.clone(), placed_at: home.now() };
     let bytes = serde_json::to_vec(&record).expect("records have text keys only");
-    intent::save(&home.vault(vault).await?, vec![(path, Some(bytes))]).await
+    let vault = home.vault(vault).await?;
+    let mut changes = released::taken_back(&vault).await?;
+    changes.push((path, Some(bytes)));
+    intent::save(&vault, changes).await
 }
 
 /// Releases what a case holds. What other cases hold stays held.

@@ -25,6 +25,7 @@ mod process;
 mod progress;
 mod reading;
 pub mod rebuild;
+mod released;
 pub mod restore;
 mod seal;
 mod shards;

@@ -10,7 +10,10 @@
 //! forgets; data goes. A snapshot that the catalog has forgotten and the vault has not is an
 //! orphan for the next prune. Erase: the intent is recorded; readers are kept away; the vault
 //! rewrites; the catalog follows. An erasure that was cut off is done again by the next prune.
+//!
+//! `copies`: a copy loses what its source has forgotten or erased when the copy is pruned.
 
+mod copies;
 mod erase;
 mod facts;
 mod prune;
@@ -25,7 +28,7 @@ use holdfast_model::{ResourceId, ShardId};
 use holdfast_vault::{Shard, Vault};
 
 pub use erase::{EraseReport, EraseRequest, ShardErasure, erase};
-pub use prune::{PruneReport, PruneRequest, ShardPrune, prune};
+pub use prune::{PruneReport, PruneRequest, ShardFailure, ShardPrune, prune};
 pub use repair::{RepairReport, RepairRequest, ShardRepair, repair};
 
 use crate::backup::{adopt, heartbeat, take_lease};
@@ -47,13 +50,27 @@ async fn alone<T>(
     id: ShardId,
     work: impl AsyncFnOnce(&Alone<'_>) -> Result<T>,
 ) -> Result<T> {
+    leased(home, vault, id, async |alone| {
+        alone.catch_up().await?;
+        work(alone).await
+    })
+    .await
+}
+
+/// Does work on a shard under its lease.
+async fn leased<T>(
+    home: &Home,
+    vault: &Vault,
+    id: ShardId,
+    work: impl AsyncFnOnce(&Alone<'_>) -> Result<T>,
+) -> Result<T> {
     let opened = vault.clone();
     let shard = blocking(move || Ok(opened.shard(id)?)).await?;
     let lease = take_lease(home, vault.id(), id).await?;
     let mut beat = heartbeat(home, lease.clone());
     let alone = Alone { home, vault, shard, lease };
     let result = tokio::select! {
-        result = async { alone.catch_up().await?; work(&alone).await } => result,
+        result = work(&alone) => result,
         lost = &mut beat => Err(lost.map_or(Error::Thread, Error::from)),
     };
     beat.abort();
@@ -83,9 +100,10 @@ pub(crate) async fn settle_under(
     erase::settle(&Alone { home, vault, shard, lease }).await
 }
 
-/// The resources of which something is still to be erased.
+/// The resources of which something is still to be erased in the shards of this vault.
 pub(crate) async fn being_erased(vault: &Vault) -> Result<BTreeSet<ResourceId>> {
-    Ok(record::open(vault).await?.into_iter().map(|record| record.resource).collect())
+    let open = record::open(vault).await?.into_iter().filter(|record| !record.open.is_empty());
+    Ok(open.map(|record| record.resource).collect())
 }
 
 impl Alone<'_> {
@@ -99,6 +117,12 @@ impl Alone<'_> {
             return Err(Error::CatalogBehind(self.shard.id()));
         }
         adopt::adopt(home, vault, &self.shard, &self.lease, unknown).await
+    }
+
+    /// Notes how full the shard is now: what was pruned makes room.
+    async fn measure(&self) -> Result<()> {
+        let blobs = self.on_shard(|shard| Ok(shard.reader()?.blob_count())).await?;
+        Ok(self.home.catalog.shard_blobs(self.vault.id(), self.shard.id(), blobs).await?)
     }
 
     /// Work on the shard that blocks.

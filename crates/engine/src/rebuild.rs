@@ -3,19 +3,20 @@
 //! Tenants, resources and their places come from the control repository, everything else from
 //! snapshots and trees. A resource that has lived in several shards has restore points in each; its
 //! current items are those of the last. Delta links are those of the last change of content; runs
-//! are not rebuilt.
+//! are not rebuilt. A copy of a vault that is here too brings nothing of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_catalog::{
-    EpochRow, Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow, VaultRow,
+    EpochRow, Lease, Rebuild, Rebuilt, ResourceRow, RestorePointRow, ShardRow, VaultRow,
 };
 use holdfast_model::{Fence, ResourceId, ShardId};
 use holdfast_vault::{Node, Reader, Shard, Snapshot, TreeId, Vault};
 use serde::Serialize;
 
 use crate::backup::{resource_path, snapshot_row, take_lease};
+use crate::copy::{recorded_source, remember};
 use crate::home::blocking;
 use crate::walk::{self, Walk};
 use crate::{Home, Result, intent};
@@ -49,22 +50,47 @@ pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
             leases.push(take_lease(home, &vault.id, shard.shard).await?);
         }
     }
-    let result = under_leases(home, &vaults).await;
+    let result = under_leases(home, &vaults, &leases).await;
     for lease in &leases {
         home.catalog.lease_release(lease).await?;
     }
     result
 }
 
-async fn under_leases(home: &Home, vaults: &[VaultRow]) -> Result<RebuildReport> {
+async fn under_leases(home: &Home, vaults: &[VaultRow], leases: &[Lease]) -> Result<RebuildReport> {
     let mut report = RebuildReport::default();
+    let mut copies = Vec::new();
     let mut rebuild = home.catalog.rebuild().await?;
     for row in vaults {
         let vault = home.vault(Some(&row.id)).await?;
-        of_vault(&vault, &mut rebuild, &mut report).await?;
+        let source = recorded_source(&vault).await?;
+        match source.filter(|source| vaults.iter().any(|vault| vault.id == *source)) {
+            Some(source) => {
+                of_copy(&vault, leases, &mut rebuild).await?;
+                copies.push((row.id.clone(), source));
+            }
+            None => of_vault(&vault, &mut rebuild, &mut report).await?,
+        }
     }
     rebuild.finish().await?;
+    for (copy, source) in copies {
+        remember(&home.catalog, &copy, &source).await?;
+    }
     Ok(report)
+}
+
+/// Of a copy the catalog knows the shards, whose fences go on; all else is that of the source.
+async fn of_copy(vault: &Vault, leases: &[Lease], rebuild: &mut Rebuild) -> Result<()> {
+    let ids = vault.clone();
+    let mut rows = Vec::new();
+    for id in blocking(move || Ok(ids.shard_ids()?)).await? {
+        let mut row = ShardRow::new(vault.id(), id);
+        let held = leases.iter().find(|lease| lease.vault_id == row.vault_id && lease.shard == id);
+        row.fence = held.map(|lease| lease.fence).unwrap_or_default();
+        rows.push(row);
+    }
+    rebuild.add(Rebuilt { shards: rows, ..Rebuilt::default() }).await?;
+    Ok(())
 }
 
 async fn of_vault(vault: &Vault, rebuild: &mut Rebuild, report: &mut RebuildReport) -> Result<()> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use holdfast_catalog::{ResourceRow, SnapshotRow};
 use holdfast_model::{Seq, ShardId, Timestamp};
-use holdfast_vault::{BlobId, Node, NodeKind, Reader, TreeId, Usage, Vault};
+use holdfast_vault::{BlobId, LockReport, Node, NodeKind, Reader, TreeId, Usage, Vault};
 use holdfast_workloads::mail::{self, Place};
 use jiff::SignedDuration;
 use jiff::civil::{Date, Weekday};
@@ -15,9 +15,10 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::backup::tree_id;
+use crate::copy::source_of;
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Home, Result, maintain};
+use crate::{Error, Home, Result, maintain};
 
 /// Directories below each other that are followed, as many as the vault makes.
 const MAX_DEPTH: usize = 400;
@@ -46,6 +47,9 @@ pub struct VaultStats {
     /// Bytes of content for each byte that it takes compressed and encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression_ratio: Option<f64>,
+    /// The locks of what living snapshots need; absent where the storage locks nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locks: Option<LockReport>,
     /// Per shard.
     pub shards: Vec<ShardStats>,
     /// Per resource, by name.
@@ -137,7 +141,15 @@ pub struct Growth {
 /// Counts the vault by name or id, or the only one.
 pub async fn stats(home: &Home, vault: Option<&str>) -> Result<VaultStats> {
     let row = home.vault_row(vault).await?;
+    if let Some(source) = source_of(home, &row.id).await? {
+        return Err(Error::Usage(format!(
+            "vault '{}' is a copy: 'vault stats --vault {}' counts what it was copied from",
+            row.name, source.name
+        )));
+    }
     let vault = home.vault(Some(&row.id)).await?;
+    let locked = vault.clone();
+    let locks = blocking(move || Ok(locked.lock_report()?)).await?;
     let (mut shards, mut resources) = (Vec::new(), Vec::new());
     for shard in home.catalog.shard_list(&row.id).await? {
         maintain::settle(home, &vault, shard.shard).await?;
@@ -152,7 +164,7 @@ pub async fn stats(home: &Home, vault: Option<&str>) -> Result<VaultStats> {
         resources.extend(part);
     }
     resources.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-    Ok(sums(row.id, row.location, shards, resources))
+    Ok(VaultStats { locks, ..sums(row.id, row.location, shards, resources) })
 }
 
 /// A resource and the tree of its newest restore point.
@@ -255,6 +267,7 @@ fn sums(
         compression_ratio: ratio(sum(|s| s.data_bytes), sum(|s| s.data_stored)),
         by_day: growth(all(), |day| day),
         by_week: growth(all(), monday),
+        locks: None,
         shards,
         resources,
     }

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use holdfast_model::Secret;
+use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_vault::{
-    Bandwidth, Credentials, Location, LockMode, LockPolicy, Store, StoreOptions,
+    Bandwidth, Compression, Credentials, Location, LockMode, LockPolicy, Store, StoreOptions,
     open_for_maintenance, open_store,
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Home, Result};
+use crate::{Error, Result};
 
 /// How the storage of a vault is used. The default is right for a folder.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,11 @@ pub struct Storage {
     pub bandwidth: Bandwidth,
     /// Certificate authority of the storage besides those of the machine, PEM.
     pub ca_pem: Option<String>,
+    /// How the content of backups is compressed.
+    pub compression: Compression,
+    /// The vault is read as it was at this time, whatever was deleted or overwritten since, and
+    /// not written. The storage must keep versions.
+    pub as_of: Option<Timestamp>,
 }
 
 /// What is sealed.
@@ -46,7 +51,16 @@ struct StorageJson {
     up: Option<u64>,
     down: Option<u64>,
     ca_pem: Option<String>,
+    /// 0 for none, else the level of zstd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compression: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    as_of: Option<Timestamp>,
 }
+
+/// Who reads old versions sets no lock; that they are looked for is all it is needed for.
+const READ_ONLY: LockPolicy =
+    LockPolicy { mode: LockMode::Governance, period: SignedDuration::from_hours(24) };
 
 impl Storage {
     /// What the vault needs to open the store.
@@ -65,7 +79,7 @@ impl Storage {
         Ok(StoreOptions {
             credentials: parse(&self.credentials)?,
             maintenance: parse(&self.maintenance)?,
-            lock: self.lock.map(lock).transpose()?,
+            lock: self.lock.map(lock).transpose()?.or(self.as_of.map(|_| READ_ONLY)),
             append_only: self.append_only,
             immutable: self.immutable,
             bandwidth: self.bandwidth.check()?,
@@ -75,14 +89,22 @@ impl Storage {
     }
 
     /// The store of a location, for removing too where `maintenance` says so.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where a past state is asked of a storage that keeps no versions.
     pub(crate) fn open(
         &self,
         location: &Location,
         maintenance: bool,
-        home: &Home,
+        clock: Clock,
     ) -> Result<Arc<dyn Store>> {
         let open = if maintenance { open_for_maintenance } else { open_store };
-        Ok(open(location, &self.options()?, home.clock.clone())?)
+        let store = open(location, &self.options()?, clock)?;
+        let Some(time) = self.as_of else { return Ok(store) };
+        let locks = store.locks().ok_or_else(|| {
+            Error::Usage("a folder keeps no former versions; only S3 and Azure do".to_owned())
+        })?;
+        Ok(locks.as_of(time)?)
     }
 
     /// As it is sealed.
@@ -99,6 +121,11 @@ impl Storage {
             up: self.bandwidth.up,
             down: self.bandwidth.down,
             ca_pem: self.ca_pem.clone(),
+            compression: Some(match self.compression {
+                Compression::Off => 0,
+                Compression::Level(level) => level,
+            }),
+            as_of: self.as_of,
         };
         Secret::new(serde_json::to_vec(&json).expect("plain fields serialise"))
     }
@@ -114,6 +141,12 @@ impl Storage {
             immutable: json.immutable,
             bandwidth: Bandwidth { up: json.up, down: json.down },
             ca_pem: json.ca_pem,
+            compression: match json.compression {
+                None => Compression::default(),
+                Some(0) => Compression::Off,
+                Some(level) => Compression::Level(level),
+            },
+            as_of: json.as_of,
         })
     }
 }
@@ -129,6 +162,8 @@ mod tests {
             lock: Some((LockMode::Compliance, 30)),
             bandwidth: Bandwidth { up: Some(1 << 20), down: None },
             append_only: true,
+            compression: Compression::Off,
+            as_of: Some("2026-11-22T03:00:00Z".parse().unwrap()),
             ..Storage::default()
         };
         let again = Storage::from_secret(&storage.to_secret()).unwrap();

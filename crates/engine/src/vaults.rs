@@ -5,12 +5,12 @@ use std::path::Path;
 
 use holdfast_catalog::VaultRow;
 use holdfast_model::{Clock, Secret, Timestamp};
-use holdfast_vault::{Location, LockMode, Rights, Store, Vault, VaultSecret, probe};
+use holdfast_vault::{ExtendReport, Location, LockMode, Rights, Store, Vault, VaultSecret, probe};
 use serde::{Deserialize, Serialize};
 
 use crate::home::{FIRST_VAULT, HomeFile, Unlock, blocking, to_ms};
 use crate::storage::Storage;
-use crate::{Error, Home, Result};
+use crate::{Error, Home, Result, released};
 
 /// A vault to be made, or to be attached where one lies at the place.
 #[derive(Clone, Debug)]
@@ -63,6 +63,9 @@ pub struct ListedVault {
     pub immutable: bool,
     /// There are credentials of their own for maintenance.
     pub maintenance_credentials: bool,
+    /// It is read as it was at this time, and not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// When it was added here.
     pub created_at: Timestamp,
 }
@@ -79,14 +82,20 @@ pub(crate) struct Opened {
 pub(crate) async fn make_or_unlock(new: &NewVault, clock: Clock) -> Result<Opened> {
     let (new, options) = (new.clone(), new.storage.options()?);
     blocking(move || {
-        let store = holdfast_vault::open_store(&new.location, &options, clock.clone())?;
+        let store = new.storage.open(&new.location, false, clock.clone())?;
         let there = Vault::is_in(&*store)?;
         let foreign =
             !there && matches!(new.location, Location::Folder(_)) && holds_files(&*store)?;
         if foreign && !matches!(new.unlock, Unlock::Kit(_)) {
             return Err(holdfast_vault::Error::NotAVault { location: store.location() }.into());
         }
-        let rights = probe(&new.location, &options, clock.clone())?;
+        let rights = match new.storage.as_of {
+            Some(_) if !there => {
+                return Err(holdfast_vault::Error::NotAVault { location: store.location() }.into());
+            }
+            Some(_) => Rights { writer_removes: false, maintenance_removes: None },
+            None => probe(&new.location, &options, clock.clone())?,
+        };
         let secret = match &new.unlock {
             Unlock::Passphrase(passphrase) if !there => {
                 let (vault, secret) = Vault::create_in(store, passphrase, clock)?;
@@ -174,6 +183,7 @@ impl Home {
                 append_only: storage.append_only,
                 immutable: storage.immutable,
                 maintenance_credentials: storage.maintenance.is_some(),
+                as_of: storage.as_of,
                 id: row.id,
                 name: row.name,
                 location: row.location,
@@ -198,7 +208,7 @@ impl Home {
         let location: Location = row.location.parse()?;
         let secret = self.unseal(&row.id, &row.sealed_secret)?;
         let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| self.foreign())?;
-        let store = self.storage(&row)?.open(&location, maintenance, self)?;
+        let store = self.storage(&row)?.open(&location, maintenance, self.clock.clone())?;
         let clock = self.clock.clone();
         blocking(move || Ok(Vault::open_in(store, VaultSecret::from_bytes(bytes), clock)?)).await
     }
@@ -209,6 +219,13 @@ impl Home {
         let vault = self.vault(name).await?;
         let passphrase = passphrase.clone();
         blocking(move || Ok(vault.set_passphrase(&passphrase)?)).await
+    }
+
+    /// Prolongs the locks of everything that is needed; `None` where the storage locks nothing.
+    pub async fn vault_extend(&self, name: Option<&str>) -> Result<Option<ExtendReport>> {
+        let vault = self.vault(name).await?;
+        released::tell(&vault).await?;
+        blocking(move || Ok(vault.extend_locks()?)).await
     }
 
     /// How a vault's storage is used.

@@ -201,7 +201,8 @@ impl TestContext {
     /// Makes another home on a vault in this folder.
     pub async fn home_on(&self, vault: &Path) -> Home {
         let path = self.dir.path().join("home3");
-        let init = InitOptions { vault: vault.to_owned().into(), ..self.init.clone() };
+        let storage = Storage::default();
+        let init = InitOptions { vault: vault.to_owned().into(), storage, ..self.init.clone() };
         let (mut home, made) = Home::init(&path, &init, self.clock.clone()).await.unwrap();
         assert!(!made, "the vault is attached, not made");
         home.sleep = sleep(&self.sim, &self.clock);

@@ -15,7 +15,9 @@ use holdfast_catalog::{
 use holdfast_model::{Seq, ShardId};
 use holdfast_vault::{Edit, Node, Reader, Snapshot, SnapshotKind, Writer};
 
-use super::shard::{Held, Work, catch_up, give_back, hold, reread, snapshot_row, tags, tree_id};
+use super::shard::{
+    Held, LEASE_TTL, Work, catch_up, give_back, hold, reread, snapshot_row, tags, tree_id,
+};
 use super::{Failure, resource_path};
 use crate::discover::{self, Listed};
 use crate::home::blocking;
@@ -122,11 +124,17 @@ async fn copy(
     }
     let moving = current(work, source, resources).await?;
     let (from, to) = (source.shard.clone(), target.shard.clone());
-    let (reader, writer) = blocking(move || Ok((from.reader()?, Arc::new(to.writer()?)))).await?;
+    let compression = work.compression;
+    let open = move || Ok((from.reader()?, Arc::new(to.writer_with(compression)?)));
+    let (reader, writer) = blocking(open).await?;
     graft(&reader, &writer, &moving).await?;
     let head = work.home.catalog.shard_get(work.vault.id(), target.shard.id()).await?;
     let snapshot = tokio::task::block_in_place(|| seal(work, target, &writer, &head, &moving))?;
     let commit = commit_of(work, target, &head, snapshot.as_ref(), moving).await?;
+    // Intent has no fence: whoever lost a shard must not overwrite what the next holder wrote.
+    for held in [source, target] {
+        work.home.catalog.lease_renew(&held.lease, LEASE_TTL).await?;
+    }
     tracing::debug!(target: "holdfast::stage", stage = "epoch");
     intent::save(work.vault, records(work, &commit).await?).await?;
     tracing::debug!(target: "holdfast::stage", stage = "catalog");

@@ -9,7 +9,7 @@ use holdfast_catalog::{
 };
 use holdfast_graph::Graph;
 use holdfast_model::{RunId, Seq, ShardId, Timestamp};
-use holdfast_vault::{Shard, Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
+use holdfast_vault::{Compression, Shard, Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -19,7 +19,7 @@ use crate::home::blocking;
 use crate::{Error, Home, MAIL_FANOUT, Progress, Result, maintain, process};
 
 /// How long a lease lasts without a sign of life, and how often one is given.
-const LEASE_TTL: Duration = Duration::from_secs(60);
+pub(super) const LEASE_TTL: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// A long run commits a checkpoint at most this often, while data flows.
@@ -32,6 +32,8 @@ pub(super) struct Work<'a> {
     pub vault: &'a Vault,
     pub run: &'a RunId,
     pub progress: &'a Progress,
+    /// How content is compressed.
+    pub compression: Compression,
     /// One for each mailbox that is read at the same time.
     pub slots: &'a Semaphore,
 }
@@ -138,7 +140,8 @@ async fn under_lease(
     let ids: Vec<_> = resources.iter().map(|row| row.id.clone()).collect();
     let (resources, elsewhere) = reread(work.home, shard.id(), resources).await?;
     let opened = shard.clone();
-    let writer = Arc::new(blocking(move || Ok(opened.writer()?)).await?);
+    let compression = work.compression;
+    let writer = Arc::new(blocking(move || Ok(opened.writer_with(compression)?)).await?);
     let row = work.home.catalog.shard_get(work.vault.id(), shard.id()).await?;
     let head = row.head_tree.as_deref().map(tree_id).transpose()?;
     let state = State {

@@ -4,21 +4,22 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_catalog::{Error as CatalogError, ResourceRow};
-use holdfast_model::{ShardId, Timestamp, short_id};
+use holdfast_model::{ResourceId, ShardId, Timestamp, short_id};
 use holdfast_policy::{DeletePlan, ErasureRequest, Rules, evaluate_erasure};
 use holdfast_vault::{EraseReport as Erased, PruneOptions, Vault};
 use serde::Serialize;
-use uuid::Uuid;
 
+use super::prune::ShardFailure;
 use super::record::{self, ErasureRecord};
 use super::{Alone, alone, facts, reconcile};
 use crate::browse::{At, locate};
+use crate::copy::copies_of;
 use crate::home::blocking;
 use crate::reading::Reading;
 use crate::{Error, Home, Result, discover, process, tenant};
 
 /// How long a reader is waited for, and how often it is looked for.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What to erase.
@@ -67,13 +68,19 @@ pub struct EraseReport {
     pub resource: String,
     /// Short ids of the items.
     pub items: Vec<String>,
-    /// True when no trace is left; false where locks keep data for now.
+    /// True when no trace is left; false where locks, other programs' snapshots or copies keep data.
     pub complete: bool,
     /// When the last of the locks ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_until: Option<Timestamp>,
     /// Per shard.
     pub shards: Vec<ShardErasure>,
+    /// Shards in which it could not be done: the next prune does it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<ShardFailure>,
+    /// Names of vaults with a copy that has the items until it is brought up to date and pruned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
 }
 
 /// What an erasure came to in one shard.
@@ -103,21 +110,20 @@ pub async fn erase(home: &Home, request: &EraseRequest) -> Result<EraseReport> {
         items: items.iter().cloned().collect(),
         reason: request.reason.clone(),
     };
+    let copies = copies_of(home, vault.id()).await?;
     let mut report = EraseReport {
         erasure: None,
         dry_run: request.dry_run,
         resource: resource.name.clone(),
         items: order.items.clone(),
-        complete: true,
+        complete: copies.is_empty(),
         waits_until: None,
         shards: Vec::new(),
+        failures: Vec::new(),
+        copies: copies.iter().map(|copy| copy.name.clone()).collect(),
     };
-    let shards = shards(home, &resource).await?;
-    for shard in &shards {
-        report.add(preview(home, &vault, *shard, &order).await?);
-    }
-    let found = report.shards.iter().flat_map(|shard| &shard.report.erased);
-    if found.map(|erased| erased.names).sum::<u64>() == 0 {
+    let shards = look(home, &vault, &resource, &order, &mut report).await?;
+    if shards.is_empty() {
         return Err(Error::NotFound {
             what: "item",
             name: request.items.join("', '"),
@@ -128,17 +134,75 @@ pub async fn erase(home: &Home, request: &EraseRequest) -> Result<EraseReport> {
         return Ok(report);
     }
     report.shards.clear();
-    let id = Uuid::now_v7().to_string();
-    let mut record = ErasureRecord::new(id, &order, shards.clone(), home.now());
-    for shard in shards {
-        let done = alone(home, &vault, shard, async |alone| {
-            close(alone, request.patience).await?;
-            in_shard(alone, &mut record).await
-        });
-        report.add(done.await?);
-    }
+    let mut record = ErasureRecord::new(&order, home.now());
+    record.open = shards.into_iter().collect();
+    record.copies = copies.into_iter().map(|copy| copy.id).collect();
+    everywhere(home, &vault, request.patience, &mut record, &mut report).await?;
     report.erasure = Some(record.id);
     Ok(report)
+}
+
+/// What would be found in which shards; none where the items are in no snapshot. A move to another
+/// shard that was cut off has left a copy that the catalog does not know, so every shard is
+/// looked through.
+async fn look(
+    home: &Home,
+    vault: &Vault,
+    resource: &ResourceRow,
+    order: &ErasureRequest,
+    report: &mut EraseReport,
+) -> Result<BTreeSet<ShardId>> {
+    let lived = shards(home, &resource.id).await?;
+    let mut wanted = BTreeSet::new();
+    let mut found = 0;
+    for row in home.catalog.shard_list(vault.id()).await? {
+        let seen = preview(home, vault, row.shard, order).await?;
+        let names = seen.report.erased.iter().map(|erased| erased.names).sum::<u64>();
+        found += names;
+        if names > 0 || lived.contains(&row.shard) {
+            wanted.insert(row.shard);
+            report.add(seen);
+        }
+    }
+    if found == 0 {
+        wanted.clear();
+    }
+    Ok(wanted)
+}
+
+/// Erases in one shard after the other, those included into which the resource moves meanwhile.
+///
+/// # Errors
+/// What the first shard met: then nothing was changed.
+async fn everywhere(
+    home: &Home,
+    vault: &Vault,
+    patience: Duration,
+    record: &mut ErasureRecord,
+    report: &mut EraseReport,
+) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    while let Some(shard) = record.open.iter().copied().find(|shard| !seen.contains(shard)) {
+        seen.insert(shard);
+        let done = alone(home, vault, shard, async |alone| {
+            close(alone, patience).await?;
+            // Under the lease: a move away from here is in the catalog by now, and one that comes
+            // later sees the record.
+            for new in shards(home, &record.resource).await?.difference(&seen) {
+                record.open_in(*new);
+            }
+            in_shard(alone, record).await
+        });
+        match done.await {
+            Ok(done) => report.add(done),
+            Err(error) if report.shards.is_empty() => return Err(error),
+            Err(error) => {
+                report.complete = false;
+                report.failures.push(ShardFailure::new(shard, &error));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl EraseReport {
@@ -194,10 +258,10 @@ async fn at_path(
 }
 
 /// The shards in which a resource lies or has lain.
-async fn shards(home: &Home, resource: &ResourceRow) -> Result<Vec<ShardId>> {
-    let points = home.catalog.restore_point_list(&resource.id).await?;
-    let shards: BTreeSet<_> = points.iter().map(|p| p.shard).chain(resource.shard).collect();
-    Ok(shards.into_iter().collect())
+async fn shards(home: &Home, resource: &ResourceId) -> Result<BTreeSet<ShardId>> {
+    let points = home.catalog.restore_point_list(resource).await?;
+    let lives = home.catalog.resource_get(resource).await?.shard;
+    Ok(points.iter().map(|point| point.shard).chain(lives).collect())
 }
 
 /// What an erasure would find in a shard.
@@ -215,7 +279,7 @@ async fn preview(
     let options = PruneOptions { dry_run: true, ..options() };
     let report = blocking(move || Ok(shard.erase(&plan, &options)?)).await?;
     reading.end().await?;
-    Ok(ShardErasure { shard: id, complete: true, report })
+    Ok(ShardErasure { shard: id, complete: report.foreign.is_empty(), report })
 }
 
 fn options() -> PruneOptions {
@@ -224,7 +288,7 @@ fn options() -> PruneOptions {
 
 /// Keeps readers away, when the present ones have ended. Those of processes that have died do not
 /// count.
-async fn close(alone: &Alone<'_>, patience: Duration) -> Result<()> {
+pub(super) async fn close(alone: &Alone<'_>, patience: Duration) -> Result<()> {
     let catalog = &alone.home.catalog;
     let mut left = patience;
     loop {
@@ -259,6 +323,7 @@ async fn in_shard(alone: &Alone<'_>, record: &mut ErasureRecord) -> Result<Shard
     follow(alone, std::slice::from_ref(record)).await?;
     mark(alone, "").await?;
     home.catalog.purge().await?;
+    alone.measure().await?;
     let complete = report.is_complete();
     if complete {
         record.done_in(shard, home.now());
@@ -299,23 +364,16 @@ pub(super) async fn is_under_way(home: &Home, vault: &str, shard: ShardId) -> Re
 /// prune.
 pub(super) async fn settle(alone: &Alone<'_>) -> Result<()> {
     if is_under_way(alone.home, alone.vault.id(), alone.shard.id()).await? {
-        follow(alone, &open(alone).await?).await?;
+        follow(alone, &record::open_in(alone.vault, alone.shard.id()).await?).await?;
         mark(alone, "").await?;
     }
     Ok(())
 }
 
-/// The erasures that have something to do in the shard.
-async fn open(alone: &Alone<'_>) -> Result<Vec<ErasureRecord>> {
-    let mut open = record::open(alone.vault).await?;
-    open.retain(|record| record.open.contains(&alone.shard.id()));
-    Ok(open)
-}
-
 /// Does again what was cut off or had to wait in this shard. An erasure that a hold forbids by now
 /// stays open.
 pub(super) async fn finish_open(alone: &Alone<'_>) -> Result<Vec<ShardErasure>> {
-    let open = open(alone).await?;
+    let open = record::open_in(alone.vault, alone.shard.id()).await?;
     if open.is_empty() {
         return Ok(Vec::new());
     }

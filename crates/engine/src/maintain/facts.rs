@@ -27,18 +27,36 @@ pub(super) async fn facts(
 ) -> Result<Facts> {
     let reading = shard.clone();
     let snapshots = blocking(move || Ok(reading.snapshots()?)).await?;
-    let rows = home.catalog.snapshot_list(Some(vault.id())).await?;
-    let rows: Vec<_> = rows.into_iter().filter(|row| row.shard == shard.id()).collect();
+    let mut rows = home.catalog.snapshot_list(Some(vault.id())).await?;
+    let left_behind = match is_left(home, vault, shard).await? {
+        true => rows.iter().filter(|row| row.kind == RowKind::Final).map(|row| row.time).max(),
+        false => None,
+    };
+    rows.retain(|row| row.shard == shard.id());
     let mut facts = Facts {
         vault: vault.id().to_owned(),
         shard: shard.id(),
         now: home.now(),
         snapshots: of_snapshots(home, &snapshots, &rows).await?,
+        left_behind,
         resources: resources(home, vault).await?,
         holds: hold::of_vault(vault).await?,
     };
     add_locks(&mut facts, shard, rules).await?;
     Ok(facts)
+}
+
+/// Whether somebody has lived in a shard and nobody does.
+async fn is_left(home: &Home, vault: &Vault, shard: &Shard) -> Result<bool> {
+    for tenant in home.catalog.tenant_list().await? {
+        if tenant.vault_id == vault.id() {
+            let rows = home.catalog.resource_list(Some(&tenant.name)).await?;
+            if rows.iter().any(|row| row.shard == Some(shard.id())) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 async fn of_snapshots(
@@ -98,7 +116,7 @@ async fn complete(home: &Home, rows: &HashMap<&str, &SnapshotRow>) -> Result<BTr
 
 /// Every resource of the vault that has a directory: one that was never in this shard does no
 /// harm, one that was here and has moved on must not be missed.
-async fn resources(home: &Home, vault: &Vault) -> Result<Vec<ResourceFact>> {
+pub(super) async fn resources(home: &Home, vault: &Vault) -> Result<Vec<ResourceFact>> {
     let intent::Intent { tenants, resources: intended, .. } = intent::load(vault).await?;
     if tenants.is_empty() {
         return Err(Error::NoIntent);
@@ -120,7 +138,7 @@ pub(super) fn path(row: &ResourceRow) -> Option<Vec<String>> {
     row.dir.as_deref().map(|dir| resource_path(row.workload, dir).into())
 }
 
-async fn add_locks(facts: &mut Facts, shard: &Shard, rules: &Rules) -> Result<()> {
+pub(super) async fn add_locks(facts: &mut Facts, shard: &Shard, rules: &Rules) -> Result<()> {
     let plan = evaluate(facts, rules).into_plan();
     let ids: Vec<String> = plan.snapshots().iter().map(|planned| planned.id.clone()).collect();
     let reading = shard.clone();

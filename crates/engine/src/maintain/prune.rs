@@ -14,11 +14,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::erase::{self, ShardErasure};
-use super::{Alone, alone, facts, reconcile};
+use super::{Alone, alone, copies, facts, reconcile, record, settle};
 use crate::backup::snapshot_row;
+use crate::copy::source_of;
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Home, Result};
+use crate::{Error, Home, Result, released};
 
 /// Between the beginning of a reading and the time at which its index was read.
 const MARGIN: SignedDuration = SignedDuration::from_mins(10);
@@ -43,8 +44,28 @@ pub struct PruneReport {
     pub dry_run: bool,
     /// Per shard.
     pub shards: Vec<ShardPrune>,
+    /// Shards that could not be pruned: a backup was at work there, say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<ShardFailure>,
     /// Data of the control repository.
     pub control: DataReport,
+}
+
+/// A shard in which nothing could be done.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShardFailure {
+    /// The shard.
+    pub shard: ShardId,
+    /// Short cause.
+    pub cause: String,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl ShardFailure {
+    pub(super) fn new(shard: ShardId, error: &Error) -> Self {
+        Self { shard, cause: error.cause(), message: error.to_string() }
+    }
 }
 
 /// What pruning one shard came to.
@@ -56,6 +77,9 @@ pub struct ShardPrune {
     /// Erasures that had been cut off or had to wait, done again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<ShardErasure>,
+    /// Erasures that a dry run found open: a prune does the rest of them, for good. In a copy those
+    /// that the source had and the copy had not.
+    pub erasures_open: u64,
     /// Versions of held resources that were linked into a new snapshot.
     pub linked: Vec<LinkedVersions>,
     /// What became of the snapshots of the plan.
@@ -64,40 +88,91 @@ pub struct ShardPrune {
     pub data: DataReport,
 }
 
-/// Prunes every shard of a vault and its control repository. A shard whose backup runs is not
-/// waited for: the error names the holder.
-pub async fn prune(home: &Home, request: &PruneRequest) -> Result<PruneReport> {
-    let vault = home.vault_for_maintenance(request.vault.as_deref()).await?;
-    let mut shards = Vec::new();
-    for row in home.catalog.shard_list(vault.id()).await? {
-        shards.push(match request.dry_run {
-            true => preview(home, &vault, row.shard, &request.rules).await?,
-            false => of_shard(home, &vault, row.shard, &request.rules).await?,
-        });
+impl ShardPrune {
+    pub(super) fn new(evaluation: Evaluation) -> Self {
+        Self {
+            evaluation,
+            erasures: Vec::new(),
+            erasures_open: 0,
+            linked: Vec::new(),
+            snapshots_removed: ForgetReport::default(),
+            data: DataReport::default(),
+        }
     }
+}
+
+/// What came of each shard: one that fails does not keep the others from being pruned.
+#[derive(Default)]
+pub(super) struct Shards {
+    done: Vec<ShardPrune>,
+    failures: Vec<ShardFailure>,
+    first: Option<Error>,
+}
+
+impl Shards {
+    /// # Errors
+    /// A mistake in the request concerns all shards and is given back.
+    pub(super) fn add(&mut self, shard: ShardId, result: Result<ShardPrune>) -> Result<()> {
+        match result {
+            Ok(done) => self.done.push(done),
+            Err(error @ Error::Usage(_)) => return Err(error),
+            Err(error) => {
+                self.failures.push(ShardFailure::new(shard, &error));
+                self.first.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// The first error where every shard failed.
+    pub(super) fn done(self) -> Result<(Vec<ShardPrune>, Vec<ShardFailure>)> {
+        match self.first {
+            Some(error) if self.done.is_empty() => Err(error),
+            _ => Ok((self.done, self.failures)),
+        }
+    }
+}
+
+/// Prunes every shard of a vault and its control repository; of a copy, what its source has
+/// forgotten. A shard whose backup runs is not waited for: its failure names the holder.
+///
+/// # Errors
+/// What the first shard met where no shard could be pruned.
+pub async fn prune(home: &Home, request: &PruneRequest) -> Result<PruneReport> {
+    let row = home.vault_row(request.vault.as_deref()).await?;
+    let vault = home.vault_for_maintenance(Some(&row.id)).await?;
+    if let Some(source) = source_of(home, &row.id).await? {
+        return copies::prune(home, &vault, (&row, &source), request).await;
+    }
+    let mut shards = Shards::default();
+    for row in home.catalog.shard_list(vault.id()).await? {
+        let done = match request.dry_run {
+            true => preview(home, &vault, row.shard, &request.rules).await,
+            false => of_shard(home, &vault, row.shard, &request.rules).await,
+        };
+        shards.add(row.shard, done)?;
+    }
+    let (shards, failures) = shards.done()?;
     let control = of_control(&vault, &shards, request.dry_run).await?;
     let (vault, dry_run) = (vault.id().to_owned(), request.dry_run);
-    Ok(PruneReport { vault, dry_run, shards, control })
+    Ok(PruneReport { vault, dry_run, shards, failures, control })
 }
 
 /// What a prune of a shard would do.
 async fn preview(home: &Home, vault: &Vault, id: ShardId, rules: &Rules) -> Result<ShardPrune> {
+    settle(home, vault, id).await?;
     let reading = Reading::begin(home, vault.id(), id).await?;
     let opened = vault.clone();
     let shard = blocking(move || Ok(opened.shard(id)?)).await?;
     let facts = facts::facts(home, vault, &shard, rules).await?;
     let evaluation = evaluate(&facts, rules);
     let plan = evaluation.plan().clone();
-    let options = PruneOptions { dry_run: true, ..PruneOptions::default() };
+    let options = PruneOptions { dry_run: true, ..options(home, vault, id).await? };
     let data = blocking(move || Ok(shard.prune(&plan, &options)?)).await?;
     reading.end().await?;
-    Ok(ShardPrune {
-        evaluation,
-        erasures: Vec::new(),
-        linked: Vec::new(),
-        snapshots_removed: ForgetReport::default(),
-        data,
-    })
+    let erasures_open = record::open_in(vault, id).await?.len() as u64;
+    Ok(ShardPrune { data, erasures_open, ..ShardPrune::new(evaluation) })
 }
 
 async fn of_shard(home: &Home, vault: &Vault, id: ShardId, rules: &Rules) -> Result<ShardPrune> {
@@ -105,6 +180,8 @@ async fn of_shard(home: &Home, vault: &Vault, id: ShardId, rules: &Rules) -> Res
         let erasures = erase::finish_open(alone).await?;
         let facts = facts::facts(home, vault, &alone.shard, rules).await?;
         let evaluation = evaluate(&facts, rules);
+        released::note(vault, &evaluation).await?;
+        released::tell(vault).await?;
         let plan = evaluation.plan();
         let thinned = thin(alone, plan).await?;
         let seqs = committed(alone, plan).await?;
@@ -114,10 +191,11 @@ async fn of_shard(home: &Home, vault: &Vault, id: ShardId, rules: &Rules) -> Res
             true => ForgetReport::default(),
             false => alone.on_shard(move |shard| Ok(shard.forget(&forgetting)?)).await?,
         };
-        let options = options(alone).await?;
+        let options = options(home, vault, id).await?;
         let data = alone.on_shard(move |shard| Ok(shard.prune(&pruning, &options)?)).await?;
+        alone.measure().await?;
         let linked = thinned.linked;
-        Ok(ShardPrune { evaluation, erasures, linked, snapshots_removed, data })
+        Ok(ShardPrune { erasures, linked, snapshots_removed, data, ..ShardPrune::new(evaluation) })
     })
     .await
 }
@@ -187,17 +265,21 @@ async fn committed(alone: &Alone<'_>, plan: &DeletePlan) -> Result<BTreeSet<Seq>
 }
 
 /// Marked packs stay until every reader that may know of them has ended.
-async fn options(alone: &Alone<'_>) -> Result<PruneOptions> {
+pub(super) async fn options(home: &Home, vault: &Vault, shard: ShardId) -> Result<PruneOptions> {
     let mut options = PruneOptions::default();
-    let readers = alone.home.catalog.reader_list(alone.vault.id(), alone.shard.id()).await?;
+    let readers = home.catalog.reader_list(vault.id(), shard).await?;
     if let Some(oldest) = readers.first() {
-        let age = alone.home.now().duration_since(oldest.since).saturating_add(MARGIN);
+        let age = home.now().duration_since(oldest.since).saturating_add(MARGIN);
         options.keep_delete = options.keep_delete.max(age);
     }
     Ok(options)
 }
 
-async fn of_control(vault: &Vault, shards: &[ShardPrune], dry_run: bool) -> Result<DataReport> {
+pub(super) async fn of_control(
+    vault: &Vault,
+    shards: &[ShardPrune],
+    dry_run: bool,
+) -> Result<DataReport> {
     let Some(shard) = shards.first() else { return Ok(DataReport::default()) };
     let (vault, plan) = (vault.clone(), shard.evaluation.plan().clone());
     let options = PruneOptions { dry_run, ..PruneOptions::default() };

@@ -6,6 +6,7 @@ use holdfast_model::{ResourceId, ShardId, Timestamp};
 use holdfast_policy::ErasureRequest;
 use holdfast_vault::Vault;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::home::blocking;
 use crate::{Result, intent};
@@ -26,20 +27,24 @@ pub(super) struct ErasureRecord {
     pub ordered_at: Timestamp,
     /// Shards in which something is left to do.
     pub open: Vec<ShardId>,
+    /// Ids of vaults with a copy in which something is left to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
     /// When nothing was left.
     pub done_at: Option<Timestamp>,
 }
 
 impl ErasureRecord {
-    pub fn new(id: String, request: &ErasureRequest, open: Vec<ShardId>, now: Timestamp) -> Self {
+    pub fn new(request: &ErasureRequest, now: Timestamp) -> Self {
         Self {
             v: VERSION,
-            id,
+            id: Uuid::now_v7().to_string(),
             resource: request.resource.clone(),
             items: request.items.clone(),
             reason: request.reason.clone(),
             ordered_at: now,
-            open,
+            open: Vec::new(),
+            copies: Vec::new(),
             done_at: None,
         }
     }
@@ -52,10 +57,27 @@ impl ErasureRecord {
         }
     }
 
+    /// There is something to do in a further shard.
+    pub fn open_in(&mut self, shard: ShardId) {
+        if !self.open.contains(&shard) {
+            self.open.push(shard);
+        }
+    }
+
     /// Nothing is left to do in a shard.
     pub fn done_in(&mut self, shard: ShardId, now: Timestamp) {
         self.open.retain(|open| *open != shard);
-        if self.open.is_empty() {
+        self.end(now);
+    }
+
+    /// Nothing is left to do in a copy.
+    pub fn done_in_copy(&mut self, vault: &str, now: Timestamp) {
+        self.copies.retain(|open| open != vault);
+        self.end(now);
+    }
+
+    fn end(&mut self, now: Timestamp) {
+        if self.open.is_empty() && self.copies.is_empty() {
             self.done_at = Some(now);
         }
     }
@@ -76,4 +98,11 @@ pub(super) async fn open(vault: &Vault) -> Result<Vec<ErasureRecord>> {
     records.retain(|record| record.done_at.is_none());
     records.sort_by(|a, b| (a.ordered_at, &a.id).cmp(&(b.ordered_at, &b.id)));
     Ok(records)
+}
+
+/// Those that have something to do in a shard.
+pub(super) async fn open_in(vault: &Vault, shard: ShardId) -> Result<Vec<ErasureRecord>> {
+    let mut open = open(vault).await?;
+    open.retain(|record| record.open.contains(&shard));
+    Ok(open)
 }

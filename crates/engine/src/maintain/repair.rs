@@ -7,10 +7,10 @@ use holdfast_model::{ItemId, ResourceId, ShardId};
 use holdfast_vault::{MendReport, RepairIndexReport, Shard, Vault};
 use serde::Serialize;
 
-use super::{Alone, alone};
+use super::{Alone, leased};
 use crate::home::blocking;
 use crate::verify::{self, Damaged};
-use crate::{Error, Home, Result};
+use crate::{Error, Home, Result, tenant};
 
 /// What to repair.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct RepairReport {
     pub vault: String,
     /// Per shard.
     pub shards: Vec<ShardRepair>,
+    /// Damage that is left in the control repository.
+    pub control_errors: Vec<String>,
 }
 
 /// What the repair of one shard came to.
@@ -43,16 +45,29 @@ pub struct ShardRepair {
     pub asked_again: u64,
     /// What cannot be restored whole as it stands, those asked again included.
     pub damaged: Vec<Damaged>,
+    /// How many more are not listed.
+    pub damaged_more: u64,
+    /// Damage that the check after the repair found.
+    pub errors: Vec<String>,
 }
 
 impl RepairReport {
     /// Messages and folders that stay damaged unless the next backup heals them.
-    pub fn damaged(&self) -> usize {
-        self.shards.iter().map(|shard| shard.damaged.len()).sum()
+    pub fn damaged(&self) -> u64 {
+        let of = |shard: &ShardRepair| shard.damaged.len() as u64 + shard.damaged_more;
+        self.shards.iter().map(of).sum()
+    }
+
+    /// Nothing is damaged any more.
+    pub fn is_whole(&self) -> bool {
+        let whole = |shard: &ShardRepair| {
+            shard.errors.is_empty() && shard.packs.snapshots_unreadable.is_empty()
+        };
+        self.damaged() == 0 && self.control_errors.is_empty() && self.shards.iter().all(whole)
     }
 }
 
-/// Repairs every shard of a vault.
+/// Repairs every shard of a vault and its control repository.
 pub async fn repair(home: &Home, request: &RepairRequest) -> Result<RepairReport> {
     let vault = home.vault_for_maintenance(request.vault.as_deref()).await?;
     let second = match &request.from {
@@ -66,7 +81,19 @@ pub async fn repair(home: &Home, request: &RepairRequest) -> Result<RepairReport
     for row in home.catalog.shard_list(vault.id()).await? {
         shards.push(of_shard(home, &vault, second.as_ref(), row.shard).await?);
     }
-    Ok(RepairReport { vault: vault.id().to_owned(), shards })
+    let id = vault.id().to_owned();
+    let control_errors = blocking(move || of_control(&vault)).await?;
+    Ok(RepairReport { vault: id, shards, control_errors })
+}
+
+/// Saves what is sound of intent; answers with the damage that is left.
+fn of_control(vault: &Vault) -> Result<Vec<String>> {
+    let control = vault.control()?;
+    if !control.check(true)?.errors.is_empty() {
+        control.repair_index()?;
+        control.repair_packs()?;
+    }
+    Ok(control.check(false)?.errors)
 }
 
 async fn of_shard(
@@ -80,9 +107,9 @@ async fn of_shard(
         None => None,
     };
     let resources = home.catalog.resource_list(None).await?;
-    // Not `catch_up` first: that reads trees, which may be what is damaged.
-    alone(home, vault, id, async |alone| {
-        let (index, packs, damaged) = alone
+    // The catalog is not brought up to date first: that reads trees, which may be what is damaged.
+    leased(home, vault, id, async |alone| {
+        let (index, packs, check, damaged) = alone
             .on_shard(move |shard| {
                 let index = shard.repair_index()?;
                 let packs = match &other {
@@ -91,11 +118,13 @@ async fn of_shard(
                 };
                 let found = shard.check(false)?;
                 let damaged = verify::named(&shard, &found.damaged, &resources);
-                Ok((index, packs, damaged))
+                Ok((index, packs, found, damaged))
             })
             .await?;
         let asked_again = ask_again(alone, &damaged).await?;
-        Ok(ShardRepair { shard: id, index, packs, asked_again, damaged })
+        alone.measure().await?;
+        let (errors, damaged_more) = (check.errors, check.damaged_more);
+        Ok(ShardRepair { shard: id, index, packs, asked_again, damaged, damaged_more, errors })
     })
     .await
 }
@@ -119,15 +148,22 @@ async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
             wanted.entry(resource).or_default().push(id.clone());
         }
     }
+    let catalog = &alone.home.catalog;
     let mut count = 0;
     for (resource, ids) in wanted {
+        // The next backup of one that lives elsewhere heals nothing here.
+        let row = catalog.resource_get(resource).await?;
+        let vault = tenant::find(alone.home, &row.tenant).await?.vault_id;
+        if row.shard != Some(alone.shard.id()) || vault != alone.vault.id() {
+            continue;
+        }
         let mut by_folder: BTreeMap<_, Vec<ItemId>> = BTreeMap::new();
-        for row in alone.home.catalog.item_get(resource, &ids).await? {
+        for row in catalog.item_get(resource, &ids).await? {
             by_folder.entry(row.container).or_default().push(row.id);
         }
         for (folder, ids) in by_folder {
             count += ids.len() as u64;
-            alone.home.catalog.retry_add(resource, &folder, &ids).await?;
+            catalog.retry_add(resource, &folder, &ids).await?;
         }
     }
     Ok(count)

@@ -1,20 +1,32 @@
 //! Backup and restore on object stores, and how an installation keeps its vaults.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Duration;
 
-use holdfast_engine::browse::At;
+use bytes::Bytes;
+use holdfast_engine::browse::{At, snapshots};
+use holdfast_engine::copy::copy;
 use holdfast_engine::doctor::doctor;
+use holdfast_engine::maintain::{PruneRequest, prune};
 use holdfast_engine::rebuild::rebuild;
-use holdfast_engine::{Error, Exit, Home, NewVault, Storage, Unlock};
-use holdfast_lockstore::{azure, s3};
-use holdfast_model::{Outcome, Secret, ShardId};
+use holdfast_engine::stats::stats;
+use holdfast_engine::{Error, Exit, Home, InitOptions, NewVault, Storage, Unlock, hold, verify};
+use holdfast_lockstore::{Clock as ServerClock, azure, s3};
+use holdfast_model::{Clock, Outcome, Secret, ShardId};
+use holdfast_policy::{Hold, HoldScope, KeepRule, Rules, Verdict};
 use holdfast_testkit::{
     Options, PASSPHRASE, TestContext, assert_same, by_folder, live, mailbox_view, stored,
 };
-use holdfast_vault::{Location, Vault};
+use holdfast_vault::{
+    Credentials, Location, LockMode, StoreOptions, Vault, open_for_maintenance, open_store,
+};
 
 const BUCKET: &str = "bucket";
+
+/// When the clocks of a test begin.
+const START: &str = "2026-03-02T08:00:00Z";
 
 fn on_s3(server: &s3::Running) -> (Location, Storage) {
     let location = format!("s3://{BUCKET}/contoso?endpoint={}", server.endpoint());
@@ -132,7 +144,7 @@ async fn vaults_are_added_known_again_and_rekeyed() {
     let wrong = NewVault { unlock: Unlock::Passphrase(Secret::new("guess")), ..new.clone() };
     assert_eq!(t.home.vault_add(&wrong).await.unwrap_err().exit(), Exit::Denied);
     let locked = NewVault {
-        storage: Storage { lock: Some((holdfast_vault::LockMode::Compliance, 7)), ..new.storage },
+        storage: Storage { lock: Some((LockMode::Compliance, 7)), ..new.storage },
         ..new
     };
     assert!(matches!(t.home.vault_add(&locked).await, Err(Error::Vault(_))), "nothing locks here");
@@ -143,4 +155,128 @@ async fn vaults_are_added_known_again_and_rekeyed() {
         let unlock = |text: &str| Vault::unlock_in(&**vault.store(), &Secret::new(text));
         assert!(unlock(PASSPHRASE).is_err() && unlock("a new one").is_ok());
     });
+}
+
+/// With the writing credentials everything is overwritten, with those for maintenance hidden behind
+/// deletions; a new installation reads what was there before, and copies it to another place.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_back_as_of_before_the_attack() {
+    let clock = ServerClock::manual(START.parse().unwrap());
+    let bucket = s3::Bucket::locked(BUCKET);
+    let server = s3::start(s3::Options::new([bucket]).clock(&clock)).unwrap();
+    let (location, mut storage) = on_s3(&server);
+    storage.lock = Some((LockMode::Compliance, 30));
+    let vault = Some((location.clone(), storage.clone()));
+    let options = Options { users: 2, mails: 10, vault, ..Options::default() };
+    let t = TestContext::new(options).await;
+    assert_eq!(t.backup().await.outcome, Outcome::Complete);
+    let kept: Vec<_> = t.people().into_iter().map(|upn| (live(t.tenant(), &upn), upn)).collect();
+    let before = t.home.clock.now();
+    for clocks in [Duration::from_secs(60), Duration::from_secs(86_400)] {
+        t.advance(clocks);
+        clock.set(t.home.clock.now());
+    }
+    attack(&location, &storage, &t.home.clock);
+    assert!(t.home.vault(None).await.is_err(), "the attack took the vault");
+
+    let as_of = Storage { as_of: Some(before), lock: None, maintenance: None, ..storage };
+    let init = InitOptions {
+        vault: location,
+        storage: as_of,
+        unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
+        instance_key: Some(t.scratch("key")),
+    };
+    let home = Home::init(&t.scratch("rescue"), &init, t.home.clock.clone()).await.unwrap().0;
+    rebuild(&home).await.unwrap();
+    for (expected, upn) in &kept {
+        assert_same(&stored(&home, upn, &At::Latest).await.unwrap(), expected, upn);
+    }
+    assert_eq!(verify::check(&home, None, true).await.unwrap().errors, 0);
+    assert!(doctor(&home).await.unwrap().iter().any(|f| f.detail.contains("read as it was at")));
+    let prune = prune(&home, &PruneRequest::default()).await.unwrap_err();
+    assert_eq!(prune.exit(), Exit::Denied, "{prune}");
+    let folder = t.scratch("elsewhere");
+    let new = NewVault {
+        name: "rescued".to_owned(),
+        location: folder.clone().into(),
+        unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
+        storage: Storage::default(),
+    };
+    home.vault_add(&new).await.unwrap();
+    copy(&home, None, "rescued").await.unwrap();
+    let alone = t.home_on(&folder).await;
+    rebuild(&alone).await.unwrap();
+    for (expected, upn) in &kept {
+        assert_same(&stored(&alone, upn, &At::Latest).await.unwrap(), expected, upn);
+    }
+}
+
+/// Overwrites every file and deletes every second one, as far as the store lets.
+fn attack(location: &Location, storage: &Storage, clock: &Clock) {
+    let credentials = |text: &Option<Secret>| Credentials::parse(text.as_ref().unwrap()).unwrap();
+    let options = StoreOptions {
+        credentials: Some(credentials(&storage.credentials)),
+        maintenance: Some(credentials(&storage.maintenance)),
+        ..StoreOptions::default()
+    };
+    tokio::task::block_in_place(|| {
+        let store = open_store(location, &options, clock.clone()).unwrap();
+        let files = store.list("").unwrap();
+        for file in &files {
+            assert!(store.remove(&file.key).is_err(), "{} could be removed", file.key);
+            store.replace(&file.key, &Bytes::from_static(b"garbage")).unwrap();
+        }
+        let store = open_for_maintenance(location, &options, clock.clone()).unwrap();
+        for file in files.iter().step_by(2) {
+            let _ = store.remove(&file.key);
+        }
+    });
+}
+
+/// Snapshots that retention lets go wait for their locks, which nobody prolongs, and then go,
+/// while backups run on.
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_waits_for_locks_and_then_forgets() {
+    let clock = ServerClock::manual(START.parse().unwrap());
+    let server = s3::start(s3::Options::new([s3::Bucket::locked(BUCKET)]).clock(&clock)).unwrap();
+    let (location, mut storage) = on_s3(&server);
+    storage.lock = Some((LockMode::Compliance, 10));
+    let vault = Some((location, storage));
+    let t = TestContext::new(Options { users: 1, mails: 3, vault, ..Options::default() }).await;
+    let upn = t.people().remove(0);
+    let rules = Rules::new([KeepRule::Last(NonZeroU32::new(2).unwrap())]);
+    let mut waited = 0;
+    for day in (0..45).step_by(5) {
+        t.advance(Duration::from_secs(5 * 86_400));
+        clock.set(t.home.clock.now());
+        let mime = format!("From: a@b.example\r\nSubject: Day {day}\r\n\r\nText\r\n");
+        t.tenant().deliver(&upn, "inbox", mime.as_bytes()).unwrap();
+        assert_eq!(t.backup().await.outcome, Outcome::Complete);
+        clock.set(t.home.clock.now());
+        let request = PruneRequest { rules: rules.clone(), ..PruneRequest::default() };
+        let report = prune(&t.home, &request).await.unwrap();
+        let waits = |verdict: &Verdict| matches!(verdict, Verdict::Waits { .. });
+        let snapshots = &report.shards[0].evaluation.snapshots;
+        waited += snapshots.iter().filter(|judged| waits(&judged.verdict)).count();
+    }
+    assert!(waited > 4, "{waited}");
+    // A lock lasts 20 days, so of nine snapshots those of the last twenty days are left.
+    let left = snapshots(&t.home).await.unwrap().len();
+    assert!((4..=5).contains(&left), "{left} snapshots");
+    let newest = stored(&t.home, &upn, &At::Latest).await.unwrap();
+    assert_same(&newest, &live(t.tenant(), &upn), "the newest");
+    assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0);
+    let locks = stats(&t.home, None).await.unwrap().locks.unwrap();
+    assert!(!locks.warn && locks.unlocked == 0 && locks.tampered.is_empty(), "{locks:?}");
+
+    // A hold takes back what was released.
+    let vault = t.home.vault(None).await.unwrap();
+    let released = || async {
+        let records = tokio::task::block_in_place(|| vault.control().unwrap().load()).unwrap();
+        records.keys().any(|path| path == "released/1.json")
+    };
+    assert!(released().await);
+    let everybody = Hold { case: "Merger".to_owned(), resources: HoldScope::All };
+    hold::place(&t.home, None, &everybody).await.unwrap();
+    assert!(!released().await);
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use holdfast_catalog::{EpochRow, ResourceRow};
 use holdfast_engine::backup::BackupReport;
 use holdfast_engine::browse::{At, snapshots};
+use holdfast_engine::maintain::{EraseRequest, PruneRequest, erase, prune};
 use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::{Home, ShardLimits, tenant};
-use holdfast_model::{Outcome, ShardId, Timestamp};
+use holdfast_model::{Outcome, ShardId, Timestamp, short_id};
 use holdfast_testkit::{
     Mailbox, Options, Restic, TENANT, TestContext, assert_same, live, mailbox_view, stored,
 };
@@ -323,6 +324,33 @@ async fn a_move_that_is_cut_off_is_made_again() {
     }
 }
 
+/// A cut-off move has left a copy that neither catalog nor restore points know.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_finds_what_a_cut_off_move_has_left() {
+    for cut in [Cut::Intent, Cut::Catalog] {
+        let mut t = TestContext::new(Options { users: 1, mails: 15, ..Options::default() }).await;
+        let upn = t.people().remove(0);
+        let mime = b"From: a@b.example\r\nSubject: Topsecret-plan\r\n\r\nText\r\n";
+        let secret = t.tenant().deliver(&upn, "inbox", mime).unwrap();
+        t.backup().await;
+        move_and_die(&mut t, cut).await;
+        let request = EraseRequest::new(&upn, vec![secret.clone()], "request 6");
+        let report = erase(&t.home, &request).await.unwrap();
+        assert!(report.complete, "{cut:?}: {report:#?}");
+        assert_eq!(report.shards.iter().map(|s| s.shard).collect::<Vec<_>>(), [FIRST, SECOND]);
+        let vault = t.home.vault(None).await.unwrap();
+        for shard in [FIRST, SECOND] {
+            let Some(restic) = Restic::on(&vault, shard) else { return };
+            restic.check();
+            let found = restic.run(&["find", "--no-lock", &format!("*{}*", short_id(&secret))]);
+            assert!(!found.contains(".eml"), "{cut:?}, shard {shard}: {found}");
+        }
+        t.tenant().message_delete(&upn, &secret, true).unwrap();
+        assert_eq!(t.backup().await.outcome, Outcome::Complete);
+        assert_newest(&t).await;
+    }
+}
+
 /// Two mailboxes in two shards.
 async fn two_shards() -> TestContext {
     let mut t = TestContext::new(Options { users: 2, mails: 10, ..Options::default() }).await;
@@ -404,4 +432,20 @@ async fn a_move_that_fails_leaves_the_backup_where_it_was() {
     assert_eq!(t.backup().await.outcome, Outcome::Complete);
     assert!(rows(&t.home).await.iter().all(|row| row.shard == Some(SECOND)));
     assert_newest(&t).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_is_busy_does_not_keep_others_from_being_pruned() {
+    let t = two_shards().await;
+    let vault = vault_id(&t.home).await;
+    let ttl = Duration::from_secs(60);
+    let owner = "another machine";
+    let lease = t.home.catalog.lease_take(&vault, FIRST, owner, ttl).await.unwrap();
+    let report = prune(&t.home, &PruneRequest::default()).await.unwrap();
+    assert_eq!(report.shards.iter().map(|s| s.evaluation.shard).collect::<Vec<_>>(), [SECOND]);
+    let [failure] = &report.failures[..] else { panic!("{report:#?}") };
+    assert_eq!((failure.shard, failure.cause.as_str()), (FIRST, "later"));
+    assert!(failure.message.contains(owner), "{failure:#?}");
+    t.home.catalog.lease_release(&lease).await.unwrap();
+    assert!(prune(&t.home, &PruneRequest::default()).await.unwrap().failures.is_empty());
 }
