@@ -33,23 +33,56 @@ fn human(report: &EraseReport) -> String {
     }
     let items = of(report.items.len() as u64, "message");
     let (resource, snapshots) = (clean(&report.resource), of(snapshots, "snapshot"));
+    let mut text = match report.dry_run {
+        true => format!("Dry run: {items} of {resource} would be erased from {snapshots}."),
+        false => format!("{items} of {resource} erased from {snapshots}; {} freed.", bytes(freed)),
+    };
+    what_is_left(report, &mut text);
     if report.dry_run {
-        return format!(
-            "Dry run: {items} of {resource} would be erased from {snapshots}; nothing was changed."
-        );
-    }
-    let mut text =
-        format!("{items} of {resource} erased from {snapshots}; {} freed.", bytes(freed));
-    if !report.complete {
-        let until = time(report.waits_until);
-        let _ = write!(
-            text,
-            "\nThey are out of sight, but locks keep some of their data (the last known one until \
-             {until}). 'holdfast vault prune' removes it after that."
-        );
+        text.push_str("\nNothing was changed.");
     }
     if let Some(id) = &report.erasure {
         let _ = write!(text, "\nOn record as {id}.");
     }
     text
+}
+
+/// Where the items are still, and how they leave there.
+fn what_is_left(report: &EraseReport, text: &mut String) {
+    let foreign: usize = report.shards.iter().map(|shard| shard.report.foreign.len()).sum();
+    if foreign > 0 {
+        let snapshots = of(foreign as u64, "snapshot");
+        let _ = write!(
+            text,
+            "\n{snapshots} that another program wrote hold them too: remove those with it."
+        );
+    }
+    for failure in &report.failures {
+        let message = clean(&failure.message);
+        let _ = write!(
+            text,
+            "\nShard {} still has them: {message}. 'holdfast vault prune' does the rest.",
+            failure.shard
+        );
+    }
+    for copy in report.copies.iter().map(|name| clean(name)) {
+        let _ = write!(
+            text,
+            "\nThe copy '{copy}' has them until 'holdfast vault copy --to {copy}' and then \
+             'holdfast vault prune --vault {copy}'."
+        );
+    }
+    let waiting = !report.dry_run && report.shards.iter().any(|shard| !shard.complete);
+    if let (true, Some(until)) = (waiting, report.waits_until) {
+        let until = time(Some(until));
+        let _ = write!(
+            text,
+            "\nThey are out of sight, but locks keep some of their data (the last known one until \
+             {until}). 'holdfast vault prune' removes it after that."
+        );
+    } else if waiting && foreign == 0 {
+        text.push_str(
+            "\nThey are out of sight; 'holdfast vault prune' removes the rest of their data.",
+        );
+    }
 }

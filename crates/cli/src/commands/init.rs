@@ -99,6 +99,8 @@ pub fn storage(args: &StorageArgs) -> Result<Storage> {
         immutable: args.immutable,
         bandwidth: Bandwidth { up: args.limit_upload, down: args.limit_download },
         ca_pem: ca_pem.transpose()?,
+        compression: args.compression.unwrap_or_default(),
+        as_of: args.as_of,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use holdfast_engine::Home;
 use holdfast_engine::maintain::{self, PruneReport, PruneRequest, ShardPrune};
+use holdfast_engine::{Exit, Home};
 use holdfast_policy::{KeepRule, Rules, Verdict};
 
 use crate::args::Prune;
@@ -21,13 +21,16 @@ pub async fn run(home: &Home, args: &Prune, out: Output) -> Result<u8> {
     let request = PruneRequest { vault: args.vault.clone(), rules, dry_run: args.dry_run };
     let report = maintain::prune(home, &request).await?;
     out.show(&report, || human(&report))?;
-    Ok(0)
+    Ok(if report.failures.is_empty() { 0 } else { Exit::Partial as u8 })
 }
 
 fn human(report: &PruneReport) -> String {
     let mut text = String::new();
     for shard in &report.shards {
         of_shard(&mut text, shard, report.dry_run);
+    }
+    for failure in &report.failures {
+        let _ = writeln!(text, "Shard {}: not pruned: {}", failure.shard, clean(&failure.message));
     }
     if report.dry_run {
         text.push_str("Dry run: nothing was changed.");
@@ -49,14 +52,19 @@ fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
             }
         }
     }
-    let planned = evaluation.plan().snapshots().len() as u64;
+    let removed = &shard.snapshots_removed;
+    let forgotten = match dry_run {
+        true => evaluation.plan().snapshots().len(),
+        false => removed.forgotten.len() + removed.gone.len(),
+    };
+    waiting += removed.locked.len() as u64;
     let word = if dry_run { "would be forgotten" } else { "forgotten" };
     let _ = writeln!(
         text,
         "Shard {}: {} kept, {} {word}, {waiting} waiting for locks ({})",
         evaluation.shard,
         of(kept, "snapshot"),
-        of(planned, "snapshot"),
+        of(forgotten as u64, "snapshot"),
         evaluation.rules,
     );
     for linked in &shard.linked {
@@ -65,8 +73,12 @@ fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
             writeln!(text, "  {versions} of {} kept for a hold", clean(linked.resource.as_str()));
     }
     for erasure in &shard.erasures {
-        let state = if erasure.complete { "ended" } else { "still waits for locks" };
+        let state = if erasure.complete { "ended" } else { "is not complete yet" };
         let _ = writeln!(text, "  an erasure from before {state}");
+    }
+    if dry_run && shard.erasures_open > 0 {
+        let erasures = of(shard.erasures_open, "erasure");
+        let _ = writeln!(text, "  {erasures} from before would be completed, for good");
     }
     let data = &shard.data;
     let free = if dry_run { "would be free" } else { "free" };

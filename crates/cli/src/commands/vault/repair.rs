@@ -10,19 +10,26 @@ use crate::args::Repair;
 use crate::error::Result;
 use crate::output::{Output, clean, of};
 
+/// Errors of a shard that are written out; `--json` has all.
+const ERRORS_SHOWN: usize = 20;
+
 pub async fn run(home: &Home, args: &Repair, out: Output) -> Result<u8> {
     let request = RepairRequest { vault: args.vault.clone(), from: args.from.clone() };
     let report = repair(home, &request).await?;
     out.show(&report, || human(&report))?;
-    Ok(if report.damaged() == 0 { 0 } else { Exit::Damaged as u8 })
+    Ok(if report.is_whole() { 0 } else { Exit::Damaged as u8 })
 }
 
 fn human(report: &RepairReport) -> String {
     let mut text: String = report.shards.iter().map(of_shard).collect();
+    for error in &report.control_errors {
+        let _ = writeln!(text, "control repository: {}", clean(error));
+    }
     let asked: u64 = report.shards.iter().map(|shard| shard.asked_again).sum();
     // Writing to a string cannot fail.
     let _ = match (report.damaged(), asked) {
-        (0, _) => writeln!(text, "Everything can be restored whole."),
+        (0, _) if report.is_whole() => writeln!(text, "Everything can be restored whole."),
+        (0, _) => writeln!(text, "No message is damaged, but what is named above is."),
         (_, 0) => writeln!(text, "What is named above is in no place that Holdfast can reach."),
         (_, asked) => writeln!(
             text,
@@ -55,6 +62,15 @@ fn of_shard(shard: &ShardRepair) -> String {
     );
     for item in &shard.damaged {
         let _ = writeln!(text, "  cannot be restored whole: {}", clean(&of_item(item)));
+    }
+    if shard.damaged_more > 0 {
+        let _ = writeln!(text, "  and {} more", shard.damaged_more);
+    }
+    for error in shard.errors.iter().take(ERRORS_SHOWN) {
+        let _ = writeln!(text, "  {}", clean(error));
+    }
+    if shard.errors.len() > ERRORS_SHOWN {
+        let _ = writeln!(text, "  and {} more", shard.errors.len() - ERRORS_SHOWN);
     }
     text
 }

@@ -37,6 +37,22 @@ fn human(stats: &VaultStats) -> String {
         ratio(stats.dedup_ratio),
         ratio(stats.compression_ratio),
     );
+    if let Some(locks) = &stats.locks {
+        let warning = match (locks.warn, locks.unlocked) {
+            (false, _) => String::new(),
+            (true, 0) => "; less than a third of the period: run 'vault extend'".to_owned(),
+            (true, open) => format!("; {} without a lock: run 'vault extend'", of(open, "file")),
+        };
+        let files = of(locks.files, "file");
+        let _ =
+            writeln!(text, "{files} locked, the first lock ends {}{warning}", time(locks.earliest));
+        if let Some(file) = locks.tampered.first() {
+            let tampered = of(locks.tampered.len() as u64, "file");
+            let _ =
+                writeln!(text, "{tampered} deleted or overwritten by somebody: {}", clean(file));
+        }
+        text.push('\n');
+    }
     let headings = ["shard", "full", "blobs", "packs", "stored", "snapshots", "oldest", "newest"];
     let rows = stats.shards.iter().map(shard_row).collect();
     let _ = writeln!(text, "{}\n", table(&headings, rows, &[0, 1, 2, 3, 4, 5]));

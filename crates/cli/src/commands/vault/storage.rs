@@ -74,6 +74,9 @@ fn line(vault: &ListedVault) -> String {
             notes.push(note.to_owned());
         }
     }
+    if let Some(time) = vault.as_of {
+        notes.push(format!("read as of {time}"));
+    }
     let tenants = match vault.tenants.as_slice() {
         [] => "no tenant".to_owned(),
         names => format!("tenant {}", names.join(", ")),
@@ -117,8 +120,7 @@ struct Extended {
 }
 
 pub async fn extend(home: &Home, vault: Option<&str>, out: Output) -> Result<u8> {
-    let vault = home.vault(vault).await?;
-    let report = tokio::task::block_in_place(|| vault.extend_locks())?;
+    let report = home.vault_extend(vault).await?;
     let locks = report.is_some();
     let ExtendReport { files, prolonged, requests, tampered, .. } = report.unwrap_or_default();
     let report = Extended { locks, files, prolonged, requests, tampered };
