@@ -66,13 +66,14 @@ fn parts_of(name: &str) -> Option<(String, String, &str)> {
     Some((format!("{year}-{month}"), format!("{year}-{month}-{day}"), hex))
 }
 
-/// Of two versions of a message that are kept in one month the second carries ` ~v` and eight
-/// hexadecimal digits.
+/// Of two versions of a message that are kept in one month the second carries ` ~v` and 8, 16 or
+/// 32 hexadecimal digits, as many as it takes to differ.
 fn without_version(name: &str) -> &str {
     let Some((start, end)) = name.rsplit_once(" ~v") else { return name };
     let digits = end.split('.').next().unwrap_or_default();
-    let is_version = digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_version && end.len() > 8 { start } else { name }
+    let is_version =
+        matches!(digits.len(), 8 | 16 | 32) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_version && end.len() > digits.len() { start } else { name }
 }
 
 /// The short id in the name of a message or of what lies beside it.
