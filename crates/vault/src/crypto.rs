@@ -59,6 +59,17 @@ impl VaultSecret {
     pub(crate) fn password(&self, id: &str) -> Secret {
         Secret::new(hex::encode(*self.derive(&format!("holdfast/shard/v1/{id}"))))
     }
+
+    /// The master key with which a repository is made. It follows from the secret, so that the key
+    /// files of several makers, one of which died or was slower, all open the same repository:
+    /// restic takes the first that its password opens.
+    pub(crate) fn master(&self, id: &str) -> RepositoryKey {
+        let half = |n: u8| self.derive(&format!("holdfast/master/v1/{id}/{n}"));
+        let mut bytes = Zeroizing::new([0; 64]);
+        bytes[..32].copy_from_slice(&*half(0));
+        bytes[32..].copy_from_slice(&*half(1));
+        RepositoryKey(bytes)
+    }
 }
 
 impl std::fmt::Debug for VaultSecret {

@@ -66,20 +66,20 @@ impl Repository {
         })
     }
 
-    /// Makes a new repository and gives its key. It is made in memory first; the `config`, which
-    /// makes it one, is stored last, and only one of several makers can.
+    /// Makes a new repository with a key. It is made in memory first; the `config`, which makes it
+    /// one, is stored last, and only one of several makers can.
     ///
     /// # Errors
     /// [`Error::RepositoryExists`] where another maker was faster.
-    pub(crate) fn init(backend: &Backend, password: &Secret) -> Result<RepositoryKey> {
+    pub(crate) fn init(backend: &Backend, password: &Secret, key: &RepositoryKey) -> Result<()> {
         let draft = Backend::new(Arc::new(MemoryStore::new(Clock::system())), backend.name());
-        let opened = engine(&draft).and_then(|engine| {
-            engine.init(&credentials(password), &KeyOptions::default(), &ConfigOptions::default())
+        let password = password.expose_str().ok_or_else(|| Error::invalid("a password is text"))?;
+        let options = KeyOptions::default();
+        let made = engine(&draft).and_then(|engine| {
+            let master = Credentials::Masterkey(key.to_master());
+            engine.init(&master, &options, &ConfigOptions::default())?.add_key(password, &options)
         });
-        let engine =
-            opened.map_err(|source| Error::Engine { action: "make a repository", source })?;
-        let key = RepositoryKey::from_master(&engine.key())
-            .ok_or_else(|| Error::invalid("the engine made a key of unusual length"))?;
+        made.map_err(|source| Error::Engine { action: "make a repository", source })?;
         let files = draft.files(Kind::Key)?;
         for (id, _) in &files {
             let file = draft.read_file(Kind::Key, id)?;
@@ -90,17 +90,16 @@ impl Repository {
             .read_file(Kind::Config, &config)
             .and_then(|file| backend.write_file(Kind::Config, &config, &[file]));
         if matches!(made, Err(Error::RepositoryExists { .. })) {
-            // The key file opens nothing, and restic might try it first.
+            // It opens the repository too, but one is enough.
             for (id, _) in &files {
                 backend.remove_file(Kind::Key, id)?;
             }
         }
-        made.map(|()| key)
+        made
     }
 
     /// Opens a repository by its password, the slow way (scrypt: 0.3 s, 130 MB a key file). Of
-    /// several key files the one counts whose key fits the `config`: a maker that was cut off
-    /// leaves one that does not.
+    /// several key files any does: all makers use the same master key.
     pub(crate) fn open_by_password(backend: &Backend, password: &Secret) -> Result<Self> {
         let damaged =
             |what: &str| Error::damaged(format!("{}/keys", backend.name()), what.to_owned());

@@ -283,8 +283,9 @@ impl Vault {
         if self.exists(&place)? {
             return self.seal_missing_key(name, &backend);
         }
-        match Repository::init(&backend, &self.0.secret.password(name)) {
-            Ok(key) => keys::save(&**self.store(), &self.0.secret, name, &key),
+        let (secret, key) = (&self.0.secret, self.0.secret.master(name));
+        match Repository::init(&backend, &secret.password(name), &key) {
+            Ok(()) => keys::save(&**self.store(), secret, name, &key),
             // Somebody else was faster.
             Err(Error::RepositoryExists { .. }) => Ok(()),
             Err(err) => Err(err),

@@ -4,6 +4,7 @@ use std::fs;
 
 use holdfast_vault::{Error, ErrorKind};
 
+use super::restic::{assert_clean, is_installed};
 use super::*;
 
 #[test]
@@ -140,4 +141,22 @@ fn a_new_passphrase_takes_the_place_of_the_old_one() {
     let again = Vault::open(fixture.path(), secret, fixture.clock.clone()).unwrap();
     assert_eq!(again.id(), fixture.vault.id());
     assert_eq!(again.shard_password(SHARD).expose(), password.expose());
+}
+
+/// Makers that died before the `config` have left their key files; restic takes the first of them
+/// that its password opens.
+#[test]
+fn what_cut_off_makers_left_opens_the_repository_too() {
+    let fixture = Fixture::new();
+    for _ in 0..4 {
+        fs::remove_file(fixture.shard_path().join("config")).unwrap();
+        fs::remove_file(fixture.path().join("keys/1.json")).unwrap();
+        fixture.vault.create_shard(SHARD).unwrap();
+    }
+    assert_eq!(fs::read_dir(fixture.shard_path().join("keys")).unwrap().count(), 5);
+    fs::remove_file(fixture.path().join("keys/1.json")).unwrap();
+    fixture.vault.shard(SHARD).unwrap();
+    if is_installed() {
+        assert_clean(&fixture);
+    }
 }
