@@ -27,6 +27,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::copy::stand_alone;
 use crate::discover::{self, Listed};
 use crate::home::blocking;
 use crate::tenant::{self, Purpose};
@@ -202,6 +203,7 @@ async fn of_tenant(
 ) -> Result<()> {
     let graph = tenant::graph(home, tenant, Purpose::Backup)?;
     let vault = home.vault(Some(&tenant.vault_id)).await?;
+    stand_alone(home, &vault).await?;
     released::tell(&vault).await?;
     let result = of_vault(home, tenant, request, run, progress, (&graph, &vault), report).await;
     let stats = graph.stats();

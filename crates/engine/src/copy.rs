@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{heartbeat, take_lease};
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result, maintain};
+use crate::{Error, Home, Result, intent, maintain};
 
 /// Where the control repository of a copy names its source.
 const RECORD: &str = "copy-of.json";
@@ -70,7 +70,7 @@ pub async fn copy(home: &Home, from: Option<&str>, to: &str) -> Result<VaultCopy
         shards.push(ShardCopy { shard, report });
     }
     let (from, to) = (source.id().to_owned(), target.id().to_owned());
-    let intent_changes = blocking(move || intent(&source, &target)).await?;
+    let intent_changes = blocking(move || copy_intent(&source, &target)).await?;
     Ok(VaultCopy { from, to, shards, intent_changes })
 }
 
@@ -85,10 +85,7 @@ async fn claim(home: &Home, source: &Vault, target: &Vault) -> Result<()> {
             None if there.is_empty() => {
                 Ok(control.save(&[(RECORD.to_owned(), Some(record(&from)))])?)
             }
-            _ => Err(Error::Usage(
-                "the vault holds something else; a copy needs a vault of its own: 'vault add'"
-                    .to_owned(),
-            )),
+            _ => Err(no_copy()),
         }
     })
     .await?;
@@ -111,6 +108,40 @@ fn of_records(records: &BTreeMap<String, Vec<u8>>) -> Result<Option<String>> {
 pub(crate) async fn recorded_source(vault: &Vault) -> Result<Option<String>> {
     let vault = vault.clone();
     blocking(move || of_records(&vault.control()?.load()?)).await
+}
+
+/// A copy whose source is not here becomes a vault of its own before anything is written to it: the
+/// installation that made it copies to it and prunes it no more.
+///
+/// # Errors
+/// [`Error::Usage`] where the source is here: a copy takes no backups.
+pub(crate) async fn stand_alone(home: &Home, vault: &Vault) -> Result<()> {
+    let Some(source) = recorded_source(vault).await? else { return Ok(()) };
+    if let Some(row) = home.catalog.vault_list().await?.iter().find(|row| row.id == source) {
+        let name = &row.name;
+        return Err(Error::Usage(format!("the vault is a copy of '{name}': it takes no backups")));
+    }
+    tracing::info!(vault = vault.id(), "a copy becomes a vault of its own");
+    intent::save(vault, vec![(RECORD.to_owned(), None)]).await
+}
+
+/// A copy is still one: no other installation has made it a vault of its own.
+///
+/// # Errors
+/// [`Error::Usage`] where it is one no more.
+pub(crate) async fn is_still(copy: &Vault, source: &Vault) -> Result<()> {
+    match recorded_source(copy).await? {
+        Some(of) if of == source.id() => Ok(()),
+        _ => Err(no_copy()),
+    }
+}
+
+fn no_copy() -> Error {
+    Error::Usage(
+        "the vault is no copy: it holds something else, or another installation backs up to it; a \
+         copy needs a vault of its own: 'vault add'"
+            .to_owned(),
+    )
 }
 
 /// Lets the catalog know a copy, so that nobody has to open vaults to find copies.
@@ -164,7 +195,7 @@ async fn of_shard(home: &Home, source: &Vault, target: &Vault, id: ShardId) -> R
 }
 
 /// Brings the intent of the target to that of the source; answers with the number of changes.
-fn intent(source: &Vault, target: &Vault) -> Result<usize> {
+fn copy_intent(source: &Vault, target: &Vault) -> Result<usize> {
     let mut wanted = source.control()?.load()?;
     wanted.insert(RECORD.to_owned(), record(source.id()));
     let control = target.control()?;

@@ -99,12 +99,15 @@ impl Storage {
         clock: Clock,
     ) -> Result<Arc<dyn Store>> {
         let open = if maintenance { open_for_maintenance } else { open_store };
+        let no_versions = || {
+            Error::Usage("a folder keeps no former versions: --as-of is for S3 and Azure".into())
+        };
+        if self.as_of.is_some() && matches!(location, Location::Folder(_)) {
+            return Err(no_versions());
+        }
         let store = open(location, &self.options()?, clock)?;
         let Some(time) = self.as_of else { return Ok(store) };
-        let locks = store.locks().ok_or_else(|| {
-            Error::Usage("a folder keeps no former versions; only S3 and Azure do".to_owned())
-        })?;
-        Ok(locks.as_of(time)?)
+        Ok(store.locks().ok_or_else(no_versions)?.as_of(time)?)
     }
 
     /// As it is sealed.

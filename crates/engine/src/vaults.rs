@@ -82,6 +82,7 @@ pub(crate) struct Opened {
 pub(crate) async fn make_or_unlock(new: &NewVault, clock: Clock) -> Result<Opened> {
     let (new, options) = (new.clone(), new.storage.options()?);
     blocking(move || {
+        not_in_a_vault(&new.location)?;
         let store = new.storage.open(&new.location, false, clock.clone())?;
         let there = Vault::is_in(&*store)?;
         let foreign =
@@ -108,6 +109,24 @@ pub(crate) async fn make_or_unlock(new: &NewVault, clock: Clock) -> Result<Opene
         Ok(Opened { vault, secret, created: false, rights })
     })
     .await
+}
+
+/// A vault in a vault would be swept up with it.
+fn not_in_a_vault(location: &Location) -> Result<()> {
+    let Location::Folder(path) = location else { return Ok(()) };
+    let path = std::path::absolute(path).map_err(|source| Error::File {
+        action: "find",
+        path: path.clone(),
+        source,
+    })?;
+    match path.ancestors().skip(1).find(|above| above.join("vault.json").exists()) {
+        Some(vault) => Err(Error::Usage(format!(
+            "{} lies in the vault {}; choose a place of its own",
+            path.display(),
+            vault.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn holds_files(store: &dyn Store) -> Result<bool> {
@@ -149,9 +168,14 @@ impl Home {
         if new.name.is_empty() || new.name.chars().any(char::is_control) {
             return Err(Error::Usage("a vault needs a name without control characters".into()));
         }
+        let known = self.catalog.vault_list().await?;
+        let place = absolute(&new.location)?.to_string();
+        if known.iter().any(|known| known.name == new.name && known.location != place) {
+            let name = &new.name;
+            return Err(Error::Usage(format!("'{name}' is the name of a vault in another place")));
+        }
         let opened = make_or_unlock(new, self.clock.clone()).await?;
         let row = row(new, &opened, self)?;
-        let known = self.catalog.vault_list().await?;
         match known.iter().find(|known| known.name == row.name || known.id == row.id) {
             Some(known) if (&known.name, &known.id) == (&row.name, &row.id) => {
                 self.catalog.vault_update(&row).await?;

@@ -15,6 +15,7 @@ use super::erase::{self, PATIENCE};
 use super::prune::{PruneReport, PruneRequest, ShardPrune, Shards, of_control, options};
 use super::record::{self, ErasureRecord};
 use super::{Alone, facts, leased};
+use crate::copy::is_still;
 use crate::home::blocking;
 use crate::{Error, Home, Result, hold};
 
@@ -49,6 +50,7 @@ pub(super) async fn prune(
         )));
     }
     let source = home.vault(Some(&source.id)).await?;
+    is_still(copy, &source).await?;
     let mut erasures = record::open(&source).await?;
     erasures.retain(|record| record.copies.iter().any(|id| id == copy.id()));
     let mut pair = Pair { home, copy, source, names, erasures };

@@ -77,8 +77,8 @@ pub struct ShardPrune {
     /// Erasures that had been cut off or had to wait, done again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<ShardErasure>,
-    /// Erasures that a dry run found open: a prune does the rest of them, for good. In a copy those
-    /// that the source had and the copy had not.
+    /// Erasures that are open: in a dry run those that a prune would go on with, for good; else those
+    /// of which something is left. In a copy those that the source had and the copy had not.
     pub erasures_open: u64,
     /// Versions of held resources that were linked into a new snapshot.
     pub linked: Vec<LinkedVersions>,
@@ -195,7 +195,9 @@ async fn of_shard(home: &Home, vault: &Vault, id: ShardId, rules: &Rules) -> Res
         let data = alone.on_shard(move |shard| Ok(shard.prune(&pruning, &options)?)).await?;
         alone.measure().await?;
         let linked = thinned.linked;
-        Ok(ShardPrune { erasures, linked, snapshots_removed, data, ..ShardPrune::new(evaluation) })
+        let erasures_open = erasures.iter().filter(|erasure| !erasure.complete).count() as u64;
+        let new = ShardPrune::new(evaluation);
+        Ok(ShardPrune { erasures, erasures_open, linked, snapshots_removed, data, ..new })
     })
     .await
 }

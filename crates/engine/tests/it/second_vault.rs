@@ -5,6 +5,7 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use holdfast_engine::backup::{BackupRequest, backup};
 use holdfast_engine::browse::At;
 use holdfast_engine::copy::copy;
 use holdfast_engine::doctor::doctor;
@@ -12,10 +13,10 @@ use holdfast_engine::maintain::{
     EraseRequest, PruneReport, PruneRequest, RepairRequest, erase, prune, repair,
 };
 use holdfast_engine::rebuild::rebuild;
-use holdfast_engine::{Exit, hold, verify};
-use holdfast_model::{Outcome, ResourceId};
+use holdfast_engine::{Exit, NewVault, Progress, Storage, Unlock, hold, tenant, verify};
+use holdfast_model::{Outcome, ResourceId, Secret};
 use holdfast_policy::{Hold, HoldScope, KeepRule, Rules};
-use holdfast_testkit::{Options, Restic, TestContext, assert_same, live, stored};
+use holdfast_testkit::{Options, PASSPHRASE, Restic, TestContext, assert_same, live, stored};
 
 use crate::backup::eml_files;
 use crate::rebuild::{assert_known, known};
@@ -277,4 +278,46 @@ async fn a_catalog_is_rebuilt_beside_a_copy() {
     // What holds something else is not copied to.
     let refused = copy(&t.home, Some("offsite"), "default").await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Usage, "{refused}");
+}
+
+/// A copy that another installation goes on with belongs to that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_somebody_backs_up_to_is_a_copy_no_more() {
+    let (t, upn) = context().await;
+    let second = t.second_vault("offsite").await;
+    copy(&t.home, None, "offsite").await.unwrap();
+    let home = t.home_on(&second).await;
+    rebuild(&home).await.unwrap();
+    tenant::add(&home, t.new_tenant()).await.unwrap();
+    deliver(&t, &upn, "Only in the second");
+    let report = backup(&home, &BackupRequest::default(), &Progress::default()).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Complete, "{report:#?}");
+    t.backup().await;
+    for refused in [
+        copy(&t.home, None, "offsite").await.map(drop).unwrap_err(),
+        prune(&t.home, &of_copy()).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!(refused.exit(), Exit::Usage, "{refused}");
+        assert!(refused.to_string().contains("another installation"), "{refused}");
+    }
+    let kept = stored(&home, &upn, &At::Latest).await.unwrap();
+    assert_same(&kept, &live(t.tenant(), &upn), "in the second installation");
+    assert_eq!(snapshots(&t, "offsite").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vaults_are_not_put_into_vaults_nor_under_a_name_that_is_taken() {
+    let (t, _) = context().await;
+    t.second_vault("offsite").await;
+    for (name, folder) in [("third", "vault/shards/third"), ("offsite", "elsewhere")] {
+        let new = NewVault {
+            name: name.to_owned(),
+            location: t.scratch(folder).into(),
+            unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
+            storage: Storage::default(),
+        };
+        let refused = t.home.vault_add(&new).await.unwrap_err();
+        assert_eq!(refused.exit(), Exit::Usage, "{refused}");
+        assert!(!t.scratch(folder).join("vault.json").exists(), "{refused}");
+    }
 }
