@@ -55,9 +55,13 @@ fn refused(error: &clap::Error) -> ExitCode {
     code.into()
 }
 
-/// The log goes to standard error; a command line tool is quiet unless something is wrong.
+/// A command line tool is quiet unless something is wrong. What libraries find wrong is in our
+/// errors and reports, in the words of our commands.
+const QUIET: &str = "warn,rustic_core=off,sqlx=error";
+
+/// The log goes to standard error.
 fn start_log(global: &Global) {
-    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match global.log_format {
         LogFormat::Text => log.with_ansi(false).init(),

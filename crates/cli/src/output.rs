@@ -94,6 +94,16 @@ pub fn error_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Asks whether something may be deleted. Where nobody can be asked, `--yes` must say so.
+pub fn confirm_deletion(out: Output, warning: &str) -> Result<()> {
+    if out.is_json() || !io::stdin().is_terminal() {
+        return Err(Error::Usage(format!(
+            "{warning} Here nobody can be asked: look at it with --dry-run, then give --yes"
+        )));
+    }
+    confirm(out, warning)
+}
+
 /// Asks whether to go on. A program, or a command without a terminal, has nobody to ask.
 pub fn confirm(out: Output, warning: &str) -> Result<()> {
     if out.is_json() || !io::stdin().is_terminal() {

@@ -11,7 +11,8 @@ use crate::output::{self, Output, bytes, clean, of, time};
 
 pub async fn run(home: &Home, args: &Erase, out: Output) -> Result<u8> {
     if !args.dry_run && !args.yes {
-        output::confirm(out, "The messages will be erased from every snapshot, for good.")?;
+        let what = "The messages will be erased from every snapshot, for good.";
+        output::confirm_deletion(out, what)?;
     }
     let request = EraseRequest {
         tenant: args.source.tenant.clone(),
@@ -21,7 +22,7 @@ pub async fn run(home: &Home, args: &Erase, out: Output) -> Result<u8> {
     };
     let report = maintain::erase(home, &request).await?;
     out.show(&report, || human(&report))?;
-    Ok(if report.complete { 0 } else { Exit::Partial as u8 })
+    Ok(if report.complete || report.dry_run { 0 } else { Exit::Partial as u8 })
 }
 
 /// One or a few sentences. Writing to a string cannot fail.

@@ -81,7 +81,10 @@ fn of_shard(shard: &ShardCheck) -> String {
     );
     if shard.orphan_packs > 0 {
         let packs = of(shard.orphan_packs, "pack");
-        let _ = writeln!(text, "  {packs} left by a run that was cut off: harmless");
+        let _ = writeln!(
+            text,
+            "  {packs} in no index file: left by a cut-off run or a repair, which harms nothing"
+        );
     }
     for error in &shard.errors {
         let _ = writeln!(text, "  damaged: {}", clean(error));

@@ -6,15 +6,15 @@ use holdfast_engine::Home;
 use holdfast_engine::copy::{VaultCopy, copy};
 
 use crate::error::Result;
-use crate::output::{Output, bytes, of};
+use crate::output::{Output, bytes, clean, of};
 
 pub async fn run(home: &Home, from: Option<&str>, to: &str, out: Output) -> Result<u8> {
     let report = copy(home, from, to).await?;
-    out.show(&report, || human(&report))?;
+    out.show(&report, || human(&report, to))?;
     Ok(0)
 }
 
-fn human(report: &VaultCopy) -> String {
+fn human(report: &VaultCopy, name: &str) -> String {
     let mut text = String::new();
     for shard in &report.shards {
         let sent = &shard.report;
@@ -32,8 +32,10 @@ fn human(report: &VaultCopy) -> String {
     }
     let _ = writeln!(
         text,
-        "{} of intent written. The copy has a recovery kit of its own: 'holdfast vault kit'.",
+        "{} of intent written. The copy has a recovery kit of its own: 'holdfast vault kit --vault \
+         {} --out DIR'.",
         of(report.intent_changes as u64, "record"),
+        clean(name),
     );
     text
 }

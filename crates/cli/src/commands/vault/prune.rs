@@ -16,7 +16,7 @@ pub async fn run(home: &Home, args: &Prune, out: Output) -> Result<u8> {
     let rules = Rules::new(last.into_iter().chain(within));
     if !args.dry_run && !args.yes && !rules.keeps_all() {
         let warning = format!("Snapshots beyond '{rules}' will be forgotten, for good.");
-        output::confirm(out, &warning)?;
+        output::confirm_deletion(out, &warning)?;
     }
     let request = PruneRequest { vault: args.vault.clone(), rules, dry_run: args.dry_run };
     let report = maintain::prune(home, &request).await?;
@@ -73,7 +73,7 @@ fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
             writeln!(text, "  {versions} of {} kept for a hold", clean(linked.resource.as_str()));
     }
     for erasure in &shard.erasures {
-        let state = if erasure.complete { "ended" } else { "is not complete yet" };
+        let state = if erasure.complete { "is complete" } else { "is not complete yet" };
         let _ = writeln!(text, "  an erasure from before {state}");
     }
     if dry_run && shard.erasures_open > 0 {
@@ -88,6 +88,10 @@ fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
         bytes(data.bytes_freed),
         bytes(data.bytes_freed_later)
     );
+    if data.orphans_waiting > 0 {
+        let packs = of(data.orphans_waiting, "pack");
+        let _ = write!(text, "; {packs} in no index file, too young to go: a prune after a day");
+    }
     if let Some(at) = data.removable_at {
         let _ = write!(text, " (a prune after {})", time(Some(at)));
     }

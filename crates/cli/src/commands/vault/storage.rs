@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use holdfast_engine::{AddedVault, Home, ListedVault, NewVault};
-use holdfast_vault::{ExtendReport, LockMode};
+use holdfast_vault::{ExtendReport, Location, LockMode};
 use serde::Serialize;
 
 use crate::args::VaultAdd;
@@ -29,7 +29,8 @@ fn human(added: &AddedVault, locked: bool) -> String {
     let done = if added.created { "New vault made" } else { "Existing vault attached" };
     let mut text = format!("{done}: {} at {}\n", clean(&added.name), clean(&added.location));
     // Writing to a string cannot fail.
-    if added.writer_removes {
+    let is_folder = matches!(added.location.parse(), Ok(Location::Folder(_)));
+    if added.writer_removes && !is_folder {
         let still = if locked { ", as far as it is not locked" } else { "" };
         let _ = writeln!(
             text,
