@@ -21,7 +21,7 @@ use crate::backend::Kind;
 use crate::blobs::{self, Blobs};
 use crate::error::{Error, Result};
 use crate::id::{FileId, TreeId, sha256};
-use crate::index;
+use crate::index::IndexFiles;
 use crate::keys;
 use crate::limits;
 use crate::node::{Node, NodeKind};
@@ -177,15 +177,18 @@ fn check_keys(
 /// Packs in use, each with one description for each kind of blob in it.
 type Packs = HashMap<FileId, Vec<PackInfo>>;
 
-/// Reads all index files; gives the packs in use and those that wait for their removal.
+/// Reads the index files; gives the packs in use and those that wait for their removal.
 fn check_index(
     repository: &Repository,
     report: &mut CheckReport,
 ) -> Result<(Packs, HashSet<FileId>)> {
     let mut packs = Packs::new();
     let mut marked = HashSet::new();
-    for (id, _) in repository.backend.files(Kind::Index)? {
-        let file = report.note(index::read_all(repository, &id))?.unwrap_or_default();
+    let files = IndexFiles::read(repository)?;
+    for (_, err) in files.damaged {
+        report.note::<()>(Err(err))?;
+    }
+    for (_, file) in files.in_force {
         marked.extend(file.marked.iter().map(|(pack, _)| pack.id));
         for pack in file.packs {
             let known = packs.entry(pack.id).or_default();

@@ -4,8 +4,9 @@
 //! everything that is needed such a lock again: two requests for each file. One is due when five
 //! of the ten days are over, so that nothing that is needed ever has less than the period left as
 //! long as passes, which come with the runs, are not more than ten days apart. What is needed is
-//! what the index files in force name, as well as these, the snapshots, the keys and the
-//! configuration: a pack that prune has marked is not prolonged any more.
+//! what the index files in force name as in use, as well as these, the snapshots, the keys and the
+//! configuration. Neither packs that prune has marked nor index files that only mark, or that
+//! another one supersedes, are prolonged any more: so they become free.
 
 mod lean;
 
@@ -20,7 +21,7 @@ use crate::backend::Kind;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::id::FileId;
-use crate::index;
+use crate::index::IndexFiles;
 use crate::repository::Repository;
 use crate::shard::Shard;
 use crate::store::{FileVersion, LockPolicy, Locks, Store, whole_second};
@@ -401,17 +402,15 @@ fn needed_by(
     for kind in [Kind::Key, Kind::Snapshot] {
         needed.extend(backend.files(kind)?.iter().map(|(id, _)| backend.label(kind, id)));
     }
-    for (id, _) in backend.files(Kind::Index)? {
-        needed.insert(backend.label(Kind::Index, &id));
-        match index::read(repository, &id) {
-            Err(Error::Damaged { .. }) => {
-                let packs = format!("{}/data/", backend.name());
-                needed.extend(versions.keys().filter(|key| key.starts_with(&packs)).cloned());
-            }
-            packs => {
-                needed.extend(packs?.iter().map(|pack| backend.label(Kind::Pack, &pack.id)));
-            }
-        }
+    let files = IndexFiles::read(repository)?;
+    for (id, file) in files.in_force.iter().filter(|(_, file)| !file.packs.is_empty()) {
+        needed.insert(backend.label(Kind::Index, id));
+        needed.extend(file.packs.iter().map(|pack| backend.label(Kind::Pack, &pack.id)));
+    }
+    if !files.damaged.is_empty() {
+        needed.extend(files.damaged.iter().map(|(id, _)| backend.label(Kind::Index, id)));
+        let packs = format!("{}/data/", backend.name());
+        needed.extend(versions.keys().filter(|key| key.starts_with(&packs)).cloned());
     }
     Ok(needed)
 }

@@ -14,6 +14,7 @@ use crate::blobs::Blobs;
 use crate::cut::{self, Cut};
 use crate::fanout::Fanout;
 use crate::id::{FileId, TreeId, sha256};
+use crate::index::IndexFiles;
 use crate::node::{Node, parse_tree, serialize_tree};
 use crate::pack::{BlobKind, PackedBlob, parse_header};
 use crate::repository::{Repository, unpack};
@@ -183,9 +184,9 @@ pub fn pack_header(data: &[u8]) {
 pub fn index_file(data: &[u8]) {
     let sound = sound();
     sound.with_file(Kind::Index, data, |id| {
-        let Ok(packs) = index::read(&sound.repository, id) else { return };
+        let Ok(files) = IndexFiles::read_listed(&sound.repository, [*id]) else { return };
         let Ok(blobs) = Blobs::load(Arc::clone(&sound.repository)) else { return };
-        for pack in packs {
+        for pack in files.in_force.into_iter().flat_map(|(_, file)| file.packs) {
             for blob in pack.blobs.iter().take(8) {
                 if let Ok(bytes) = blobs.read(pack.kind, &blob.id) {
                     assert_eq!(sha256(&bytes), blob.id, "wrong bytes");

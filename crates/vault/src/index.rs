@@ -1,16 +1,17 @@
 //! Which blob lies where: the index files, and their compact form in memory.
 
-use std::collections::{BTreeSet, HashSet};
+mod files;
 
-use holdfast_model::Timestamp;
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashSet};
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::maintain::header::pack_infos;
-use crate::pack::{BlobKind, PackInfo, PackedBlob};
+use crate::pack::{BlobKind, PackInfo};
 use crate::repository::Repository;
+
+pub(crate) use files::{IndexFile, IndexFiles, write, write_all};
 
 /// How often the index files are listed again because some of them went while they were read.
 const RELISTED: usize = 2;
@@ -46,7 +47,8 @@ struct Entry {
 }
 
 impl Index {
-    /// Reads all index files of a repository. Packs that are marked for deletion do not count.
+    /// Reads all index files of a repository. Packs that are marked for deletion do not count, nor
+    /// does what only superseded files name.
     ///
     /// # Errors
     /// [`Error::Damaged`] naming an index file that cannot be read.
@@ -104,18 +106,14 @@ impl Index {
         repository: &Repository,
         ids: &BTreeSet<FileId>,
     ) -> Result<(Self, Option<Error>)> {
+        let files = IndexFiles::read_listed(repository, ids.iter().copied())?;
         let mut index = Self::default();
         let mut runs = [Vec::new(), Vec::new()];
-        let mut damaged = None;
-        for id in ids {
-            match read(repository, id) {
-                Ok(packs) => packs.iter().for_each(|pack| index.push(pack, &mut runs)),
-                Err(err @ Error::Damaged { .. }) => damaged = damaged.or(Some(err)),
-                Err(err) => return Err(err),
-            }
+        for (_, file) in files.in_force {
+            file.packs.iter().for_each(|pack| index.push(pack, &mut runs));
         }
         index.add_runs(runs);
-        Ok((index, damaged))
+        Ok((index, files.damaged.into_iter().next().map(|(_, err)| err)))
     }
 
     /// Number of blobs, further copies included.
@@ -196,121 +194,10 @@ fn listed(repository: &Repository) -> Result<BTreeSet<FileId>> {
     Ok(repository.backend.files(Kind::Index)?.into_iter().map(|(id, _)| id).collect())
 }
 
-/// The packs of one index file.
-pub(crate) fn read(repository: &Repository, id: &FileId) -> Result<Vec<PackInfo>> {
-    Ok(read_all(repository, id)?.packs)
-}
-
-/// What one index file names.
-#[derive(Debug, Default)]
-pub(crate) struct IndexFile {
-    /// Packs in use.
-    pub(crate) packs: Vec<PackInfo>,
-    /// Packs that wait for their removal, and since when. Writers do not count on their blobs.
-    pub(crate) marked: Vec<(PackInfo, Option<Timestamp>)>,
-}
-
-/// One index file with the packs that are marked for deletion.
-pub(crate) fn read_all(repository: &Repository, id: &FileId) -> Result<IndexFile> {
-    let file: IndexJson = repository.load(Kind::Index, id)?;
-    let marked = |pack: PackJson| {
-        let since = pack.time;
-        pack.into_packs().into_iter().map(move |pack| (pack, since))
-    };
-    Ok(IndexFile {
-        packs: file.packs.into_iter().flat_map(PackJson::into_packs).collect(),
-        marked: file.packs_to_delete.into_iter().flat_map(marked).collect(),
-    })
-}
-
-/// Writes an index file with packs that are marked for deletion.
-pub(crate) fn write_all(repository: &Repository, file: &IndexFile) -> Result<FileId> {
-    let marked = |(pack, since): &(PackInfo, Option<Timestamp>)| PackJson {
-        time: *since,
-        ..PackJson::from_pack(pack)
-    };
-    let packs = file.packs.iter().map(PackJson::from_pack).collect();
-    let packs_to_delete = file.marked.iter().map(marked).collect();
-    repository.store(Kind::Index, &IndexJson { packs, packs_to_delete })
-}
-
-/// Writes an index file.
-pub(crate) fn write(repository: &Repository, packs: &[PackInfo]) -> Result<FileId> {
-    let packs = packs.iter().map(PackJson::from_pack).collect();
-    repository.store(Kind::Index, &IndexJson { packs, packs_to_delete: Vec::new() })
-}
-
-#[derive(Serialize, Deserialize)]
-struct IndexJson {
-    #[serde(default)]
-    packs: Vec<PackJson>,
-    /// Packs that are marked for deletion; a field of rustic's, which restic passes over.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    packs_to_delete: Vec<PackJson>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PackJson {
-    id: FileId,
-    /// When the pack was marked for deletion.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    time: Option<Timestamp>,
-    blobs: Vec<BlobJson>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct BlobJson {
-    id: FileId,
-    #[serde(rename = "type")]
-    kind: BlobKind,
-    offset: u32,
-    length: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    uncompressed_length: Option<u32>,
-}
-
-impl PackJson {
-    fn from_pack(pack: &PackInfo) -> Self {
-        let blob = |blob: &PackedBlob| BlobJson {
-            id: FileId(blob.id),
-            kind: pack.kind,
-            offset: blob.offset,
-            length: blob.length,
-            uncompressed_length: blob.size,
-        };
-        Self { id: pack.id, time: None, blobs: pack.blobs.iter().map(blob).collect() }
-    }
-
-    /// One description for each kind of blob; packs of one kind, as all are today, give one.
-    fn into_packs(self) -> Vec<PackInfo> {
-        let of_kind = |kind| PackInfo {
-            id: self.id,
-            kind,
-            blobs: self
-                .blobs
-                .iter()
-                .filter(|blob| blob.kind == kind)
-                .map(BlobJson::packed)
-                .collect(),
-        };
-        BlobKind::ALL.map(of_kind).into_iter().filter(|pack| !pack.blobs.is_empty()).collect()
-    }
-}
-
-impl BlobJson {
-    fn packed(&self) -> PackedBlob {
-        PackedBlob {
-            id: self.id.0,
-            offset: self.offset,
-            length: self.length,
-            size: self.uncompressed_length.filter(|size| *size > 0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pack::PackedBlob;
 
     fn pack(number: u8, ids: std::ops::Range<u16>) -> PackInfo {
         let blob = |n: u16| {

@@ -34,6 +34,7 @@ mod mend;
 mod packer;
 mod prune;
 mod read;
+mod reindex;
 mod repair_index;
 mod repair_snapshots;
 mod thin;

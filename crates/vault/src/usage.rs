@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::backend::Kind;
 use crate::error::Result;
 use crate::id::{BlobId, FileId, TreeId};
-use crate::index;
+use crate::index::IndexFiles;
 use crate::pack::BlobKind;
 use crate::reader::Reader;
 use crate::shard::Shard;
@@ -52,8 +52,12 @@ impl Shard {
             usage.index_bytes += files.iter().map(|(_, size)| size).sum::<u64>();
         }
         let mut seen: [HashSet<FileId>; 2] = Default::default();
-        for (id, _) in repository.backend.files(Kind::Index)? {
-            for pack in index::read(repository, &id)? {
+        let files = IndexFiles::read(repository)?;
+        if let Some((_, err)) = files.damaged.into_iter().next() {
+            return Err(err);
+        }
+        for (_, file) in files.in_force {
+            for pack in file.packs {
                 let seen = &mut seen[pack.kind as usize];
                 for blob in pack.blobs.iter().filter(|blob| seen.insert(FileId(blob.id))) {
                     let stored = u64::from(blob.length);

@@ -9,7 +9,7 @@ use holdfast_model::Timestamp;
 use crate::backend::Kind;
 use crate::error::{Error, Result};
 use crate::id::{FileId, TreeId};
-use crate::index::{self, Location};
+use crate::index::{self, IndexFiles, Location};
 use crate::node::{NodeKind, parse_tree};
 use crate::pack::{BlobKind, PackInfo, PackedBlob};
 use crate::repository::Repository;
@@ -32,10 +32,13 @@ pub(super) struct Census {
     pub(super) packs: Vec<Pack>,
     /// Sorted by kind, id, and then by how good the copy is; after [`Self::sort_by_pack`] by pack.
     pub(super) rows: Vec<Row>,
+    /// The index files in force.
     pub(super) files: Vec<IndexFile>,
+    /// Those that are still there and superseded; see [`IndexFiles::superseded`].
+    pub(super) superseded: Vec<(FileId, Vec<FileId>)>,
 }
 
-/// A pack that an index file names.
+/// A pack that an index file in force names.
 pub(super) struct Pack {
     pub(super) id: FileId,
     /// Size of its file; `None` where that is missing.
@@ -94,14 +97,9 @@ impl Census {
         packs: impl IntoIterator<Item = (FileId, u64)>,
         now: Timestamp,
     ) -> Result<Self> {
-        let (census, mut damaged) = Self::load_readable(repository, packs, now)?;
-        damaged.truncate(1);
-        match damaged.pop() {
-            // Once more, for the error that says what is wrong with it.
-            Some(id) => Err(index::read_all(repository, &id).err().unwrap_or_else(|| {
-                let label = repository.backend.label(Kind::Index, &id);
-                Error::damaged(label, "could not be read at first")
-            })),
+        let (census, damaged) = Self::load_readable(repository, packs, now)?;
+        match damaged.into_iter().next() {
+            Some((_, err)) => Err(err),
             None => Ok(census),
         }
     }
@@ -111,17 +109,18 @@ impl Census {
         repository: &Repository,
         packs: impl IntoIterator<Item = (FileId, u64)>,
         now: Timestamp,
-    ) -> Result<(Self, Vec<FileId>)> {
-        let census = Self { packs: Vec::new(), rows: Vec::new(), files: Vec::new() };
+    ) -> Result<(Self, Vec<(FileId, Error)>)> {
+        let IndexFiles { in_force, superseded, damaged } = IndexFiles::read(repository)?;
+        let blobs = |file: &index::IndexFile| -> usize {
+            let marked = file.marked.iter().map(|(pack, _)| pack);
+            file.packs.iter().chain(marked).map(|pack| pack.blobs.len()).sum()
+        };
+        let rows = Vec::with_capacity(in_force.iter().map(|(_, file)| blobs(file)).sum());
+        let census = Self { packs: Vec::new(), rows, files: Vec::new(), superseded };
         let sizes = packs.into_iter().collect();
         let mut loader = Loader { census, numbers: HashMap::new(), sizes };
-        let mut damaged = Vec::new();
-        for (id, _) in repository.backend.files(Kind::Index)? {
-            match index::read_all(repository, &id) {
-                Ok(file) => loader.add_file(id, &file, now),
-                Err(Error::Damaged { .. }) => damaged.push(id),
-                Err(err) => return Err(err),
-            }
+        for (id, file) in in_force {
+            loader.add_file(id, &file, blobs(&file), now);
         }
         let mut census = loader.census;
         census.sort_by_id();
@@ -291,7 +290,7 @@ impl Census {
         BlobKind::ALL.map(of_kind).into_iter().filter(|pack| !pack.blobs.is_empty()).collect()
     }
 
-    /// Ids of all packs that some index file names.
+    /// Ids of all packs that some index file in force names.
     pub(super) fn pack_ids(&self) -> HashSet<FileId> {
         self.packs.iter().map(|pack| pack.id).collect()
     }
@@ -307,14 +306,12 @@ fn not_found(kind: BlobKind, id: &[u8; 32]) -> Error {
 }
 
 impl Loader {
-    fn add_file(&mut self, id: FileId, file: &index::IndexFile, now: Timestamp) {
+    fn add_file(&mut self, id: FileId, file: &index::IndexFile, blobs: usize, now: Timestamp) {
         let (mut packs, mut marks) = (Vec::new(), Vec::new());
-        let mut blobs = 0;
         for pack in &file.packs {
             let number = self.add_pack(pack);
             self.census.packs[number as usize].live = true;
             packs.push(number);
-            blobs += pack.blobs.len();
         }
         for (pack, since) in &file.marked {
             let number = self.add_pack(pack);
@@ -322,7 +319,6 @@ impl Loader {
             // Of several marks the latest counts.
             *marked = (*marked).max(Some(since.unwrap_or(now)));
             marks.push(number);
-            blobs += pack.blobs.len();
         }
         packs.extend(&marks);
         packs.sort_unstable();

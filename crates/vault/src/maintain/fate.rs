@@ -1,6 +1,6 @@
 //! What becomes of each pack when a repository is pruned. Nothing is changed here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use holdfast_model::Timestamp;
 
@@ -52,7 +52,7 @@ pub(super) enum Fate {
     Repack,
     /// It is removed.
     Remove,
-    /// It would go, but a lock keeps it, or keeps an index file that names it.
+    /// It would be removed, but a lock keeps it, or keeps an index file that names it: it is marked.
     Locked,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Fill {
     kind: Option<BlobKind>,
 }
 
-/// A pack that no index file names.
+/// A pack that no index file in force names.
 pub(super) struct Orphan {
     pub(super) id: FileId,
     pub(super) size: u64,
@@ -82,8 +82,47 @@ pub(super) struct Fates<'c> {
     pub(super) fills: Vec<Fill>,
     /// By number of the pack.
     pub(super) packs: Vec<Fate>,
+    /// By number of the pack, for those that are to go sooner or later: until when a lock keeps it.
+    pub(super) held: Vec<Option<Timestamp>>,
+    pub(super) index: IndexLocks,
     /// The last lock that keeps something ends then.
     pub(super) locked_until: Option<Timestamp>,
+}
+
+/// Locks of the index files.
+#[derive(Default)]
+pub(super) struct IndexLocks {
+    /// The files that are locked, in force and superseded.
+    pub(super) files: HashSet<FileId>,
+    /// Until when a pack is named by such a file, in use or marked. Other programs (restic, rustic)
+    /// read those that are superseded too, and take a pack that is named and gone for damage.
+    packs: HashMap<FileId, Timestamp>,
+}
+
+impl IndexLocks {
+    /// Asks for the lock of each index file.
+    fn ask(repository: &Repository, census: &Census, now: Timestamp) -> Result<Self> {
+        let mut locks = Self::default();
+        for file in &census.files {
+            let packs = file.packs.iter().map(|number| census.packs[*number as usize].id);
+            let until = locked_until(repository, Kind::Index, &file.id, now)?;
+            locks.note(file.id, packs, until);
+        }
+        for (id, packs) in &census.superseded {
+            let until = locked_until(repository, Kind::Index, id, now)?;
+            locks.note(*id, packs.iter().copied(), until);
+        }
+        Ok(locks)
+    }
+
+    fn note(&mut self, id: FileId, packs: impl Iterator<Item = FileId>, until: Option<Timestamp>) {
+        let Some(until) = until else { return };
+        self.files.insert(id);
+        for pack in packs {
+            let end = self.packs.entry(pack).or_insert(until);
+            *end = until.max(*end);
+        }
+    }
 }
 
 impl<'c> Fates<'c> {
@@ -97,7 +136,19 @@ impl<'c> Fates<'c> {
     ) -> Result<Self> {
         let fills = fills(census, unwanted);
         let packs = vec![Fate::Keep; census.packs.len()];
-        let mut fates = Self { repository, options, census, now, fills, packs, locked_until: None };
+        let held = vec![None; census.packs.len()];
+        let index = IndexLocks::ask(repository, census, now)?;
+        let mut fates = Self {
+            repository,
+            options,
+            census,
+            now,
+            fills,
+            packs,
+            held,
+            index,
+            locked_until: None,
+        };
         for number in 0..fates.packs.len() {
             fates.packs[number] = fates.alone(number);
         }
@@ -163,41 +214,39 @@ impl<'c> Fates<'c> {
         }
     }
 
-    /// A pack that is locked, or that is named by an index file that is, cannot go yet: an index
-    /// file that stays must not name what is gone.
+    /// A pack that is locked, or that is named by an index file that is, is not removed yet, but
+    /// marked: so neither is prolonged any more, and the pack goes when these locks are over.
     fn respect_locks(&mut self) -> Result<()> {
-        if self.repository.backend.store().locks().is_none() {
-            return Ok(());
-        }
-        let mut named = vec![None; self.packs.len()];
-        for file in &self.census.files {
-            let until = locked_until(self.repository, Kind::Index, &file.id, self.now)?;
-            for number in &file.packs {
-                named[*number as usize] = named[*number as usize].max(until);
-            }
-        }
-        for (number, named) in named.into_iter().enumerate() {
-            if matches!(self.packs[number], Fate::Keep | Fate::Recover | Fate::Wait) {
+        for number in 0..self.packs.len() {
+            let fate = self.packs[number];
+            if matches!(fate, Fate::Keep | Fate::Recover) {
                 continue;
             }
-            let id = &self.census.packs[number].id;
-            let until = named.max(locked_until(self.repository, Kind::Pack, id, self.now)?);
-            if until.is_some() {
+            let until = self.held(&self.census.packs[number].id)?;
+            self.held[number] = until;
+            self.locked_until = self.locked_until.max(until);
+            let is_there = self.census.packs[number].size.is_some();
+            if fate == Fate::Remove && until.is_some() && is_there {
                 self.packs[number] = Fate::Locked;
-                self.locked_until = self.locked_until.max(until);
             }
         }
         Ok(())
     }
 
-    /// What becomes of a pack that no index file names. It goes when it is old enough to be
+    /// Until when a lock keeps a pack, its own or that of an index file that names it.
+    fn held(&self, id: &FileId) -> Result<Option<Timestamp>> {
+        let own = locked_until(self.repository, Kind::Pack, id, self.now)?;
+        Ok(own.max(self.index.packs.get(id).copied()))
+    }
+
+    /// What becomes of a pack that no index file in force names. It goes when it is old enough to be
     /// nobody's, or holds something unwanted and nobody reads.
     pub(super) fn of_orphan(&mut self, orphan: &Orphan, is_unwanted: bool) -> Result<Fate> {
         let goes = self.is_due(Some(orphan.modified)) || (is_unwanted && self.options.instant);
         if !goes {
             return Ok(Fate::Wait);
         }
-        let until = locked_until(self.repository, Kind::Pack, &orphan.id, self.now)?;
+        let until = self.held(&orphan.id)?;
         self.locked_until = self.locked_until.max(until);
         Ok(if until.is_some() { Fate::Locked } else { Fate::Remove })
     }

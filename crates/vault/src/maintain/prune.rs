@@ -9,8 +9,11 @@
 //! Order: new packs, new index files, old index files go, packs go. A crash at any point leaves
 //! every blob that a snapshot needs in a pack that an index file names; the rest is found and
 //! removed by a later prune.
-
-use std::collections::BTreeSet;
+//!
+//! **Locks** keep old index files and packs where they are. The new index file supersedes the old
+//! ones, and marked packs have index files of their own: what is superseded or only marked is not
+//! prolonged any more ([`crate::extend`]), so that its locks end. A pack goes when its own is over
+//! and no index file that names it is left.
 
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
@@ -21,17 +24,15 @@ use crate::error::{Error, Result};
 use crate::lock::RepositoryLock;
 use crate::pack::PackInfo;
 use crate::repository::Repository;
+use crate::store::whole_second;
 
 use super::census::{Census, KnownSnapshots};
-use super::fate::{Fate, Fates, Orphan, Unwanted};
+use super::fate::{Fate, Fates, IndexLocks, Orphan, Unwanted};
 use super::header::pack_blobs;
-use super::index_writer::{IndexWriter, SMALL_INDEX};
 use super::packer::Packer;
 use super::read::read_blobs;
-use super::{locked_until, removed};
-
-/// So many small index files are joined.
-const SEVERAL: usize = 8;
+use super::reindex::IndexChange;
+use super::removed;
 
 /// How to prune.
 #[derive(Clone, Copy, Debug)]
@@ -84,11 +85,13 @@ pub struct PruneReport {
     /// Packs that no index file names and that are too young to be removed: an interrupted run
     /// left them, or a writer from outside is at work.
     pub orphans_waiting: u64,
-    /// Packs that would go but for a lock.
+    /// Packs that would be removed but for a lock, their own or that of an index file that names
+    /// them. They are marked.
     pub packs_locked: u64,
-    /// The last of the locks that were met ends then.
+    /// The last of the locks that were met on what is to go ends then.
     pub locked_until: Option<Timestamp>,
-    /// A prune at or after this time removes the packs that are marked.
+    /// A prune at or after this time removes the packs that are marked, unless a lock is prolonged
+    /// by somebody else.
     pub removable_at: Option<Timestamp>,
     /// Bytes that the storage has got back.
     pub bytes_freed: u64,
@@ -96,7 +99,7 @@ pub struct PruneReport {
     pub bytes_freed_later: u64,
     /// Bytes that were copied to new packs.
     pub bytes_repacked: u64,
-    /// Index files that were replaced.
+    /// Index files in whose place new ones are; a lock may keep them until a later prune.
     pub index_files_replaced: u64,
 }
 
@@ -123,6 +126,9 @@ pub(super) struct Prune<'a> {
 struct Decided {
     census: Census,
     packs: Vec<Fate>,
+    /// By number of the pack: until when a lock keeps it.
+    held: Vec<Option<Timestamp>>,
+    locks: IndexLocks,
     orphans: Vec<(Fate, Orphan)>,
     report: PruneReport,
 }
@@ -149,15 +155,27 @@ impl Prune<'_> {
         now: Timestamp,
     ) -> Result<PruneReport> {
         let options = self.options;
-        let Decided { mut census, packs, orphans, mut report } = self.decide(repository, now)?;
+        let Decided { mut census, packs, held, locks, orphans, mut report } =
+            self.decide(repository, now)?;
         let new = repack(repository, &mut census, &packs)?;
         census.sort_by_pack();
         lock.ensure_held()?;
-        let index = IndexChange { repository, census: &census, fates: &packs, options, now };
-        report.index_files_replaced = index.replace(new, lock)?;
-        let goes = |fate: Fate| fate == Fate::Remove || (fate == Fate::Repack && options.instant);
-        let indexed = packs.iter().zip(&census.packs);
-        let indexed = indexed.map(|(fate, pack)| (*fate, pack.id, pack.size.unwrap_or(0)));
+        let change = IndexChange {
+            repository,
+            census: &census,
+            fates: &packs,
+            held: &held,
+            locks: &locks,
+            options,
+            now,
+        };
+        report.index_files_replaced = change.replace(new, lock)?;
+        let goes = |fate: Fate| matches!(fate, Fate::Remove | Fate::Repack);
+        let indexed = (0..packs.len()).filter(|number| change.mark(*number as u32).is_none());
+        let indexed = indexed.map(|number| {
+            let pack = &census.packs[number];
+            (packs[number], pack.id, pack.size.unwrap_or(0))
+        });
         let orphans = orphans.iter().map(|(fate, orphan)| (*fate, orphan.id, orphan.size));
         for (_, id, size) in indexed.chain(orphans).filter(|(fate, ..)| goes(*fate)) {
             lock.ensure_held()?;
@@ -179,9 +197,12 @@ impl Prune<'_> {
             let is_unwanted = holds_unwanted(repository, &orphan, self.unwanted)?;
             orphans.push((fates.of_orphan(&orphan, is_unwanted)?, orphan));
         }
-        let report = count(&fates, &census, &orphans, self.options, now);
-        let packs = fates.packs;
-        Ok(Decided { census, packs, orphans, report })
+        // A new index file that marks packs is locked, too.
+        let locks = repository.backend.store().locks();
+        let lock_end = locks.map(|locks| whole_second(locks.policy().until(now)));
+        let report = count(&fates, &census, &orphans, self.options, now, lock_end);
+        let Fates { packs, held, index: locks, .. } = fates;
+        Ok(Decided { census, packs, held, locks, orphans, report })
     }
 }
 
@@ -214,13 +235,15 @@ fn holds_unwanted(repository: &Repository, orphan: &Orphan, unwanted: &Unwanted)
     }
 }
 
-/// The report as far as it follows from the decisions.
+/// The report as far as it follows from the decisions. A file that is written now is locked until
+/// `lock_end`.
 fn count(
     fates: &Fates<'_>,
     census: &Census,
     orphans: &[(Fate, Orphan)],
     options: &PruneOptions,
     now: Timestamp,
+    lock_end: Option<Timestamp>,
 ) -> PruneReport {
     let mut report = PruneReport {
         dry_run: options.dry_run,
@@ -229,28 +252,33 @@ fn count(
         ..PruneReport::default()
     };
     report.blobs_unused = census.rows.len() as u64 - report.blobs_used;
-    for ((fate, pack), fill) in fates.packs.iter().zip(&census.packs).zip(&fates.fills) {
-        let size = pack.size.unwrap_or(0);
+    let due = |since: Timestamp| {
+        Some(since.saturating_add(options.keep_delete).unwrap_or(Timestamp::MAX))
+    };
+    for (number, (fate, pack)) in fates.packs.iter().zip(&census.packs).enumerate() {
+        let (size, held) = (pack.size.unwrap_or(0), fates.held[number]);
+        if *fate == Fate::Repack {
+            report.packs_repacked += 1;
+            report.bytes_repacked += fates.fills[number].used;
+        }
         match fate {
             Fate::Keep => report.packs_kept += 1,
             Fate::Recover => report.packs_recovered += 1,
-            Fate::Wait => report.packs_waiting += 1,
-            Fate::Locked => report.packs_locked += 1,
-            Fate::Repack => {
-                report.packs_repacked += 1;
-                report.bytes_repacked += fill.used;
+            Fate::Wait => {
+                report.packs_waiting += 1;
+                report.freed_later(size, due(pack.marked.unwrap_or(now)).max(held));
             }
-            Fate::Mark | Fate::Remove => {}
-        }
-        let since = pack.marked.filter(|_| *fate == Fate::Wait).unwrap_or(now);
-        let due = since.saturating_add(options.keep_delete).unwrap_or(Timestamp::MAX);
-        match fate {
-            Fate::Keep | Fate::Recover => {}
-            Fate::Locked => report.freed_later(fill.unused, None),
-            Fate::Wait => report.freed_later(size, Some(due)),
+            Fate::Locked => {
+                report.packs_locked += 1;
+                report.freed_later(size, held.max(lock_end.filter(|_| pack.live)));
+            }
+            Fate::Repack if options.instant && held.is_some() => {
+                report.packs_locked += 1;
+                report.freed_later(size, held.max(lock_end));
+            }
             Fate::Mark | Fate::Repack if !options.instant => {
                 report.packs_marked += 1;
-                report.freed_later(size, Some(due));
+                report.freed_later(size, due(now).max(held).max(lock_end));
             }
             Fate::Mark | Fate::Repack | Fate::Remove => {
                 report.packs_removed += 1;
@@ -258,6 +286,11 @@ fn count(
             }
         }
     }
+    count_orphans(orphans, &mut report);
+    report
+}
+
+fn count_orphans(orphans: &[(Fate, Orphan)], report: &mut PruneReport) {
     for (fate, orphan) in orphans {
         match fate {
             Fate::Remove => report.packs_removed += 1,
@@ -269,7 +302,6 @@ fn count(
             _ => report.freed_later(orphan.size, None),
         }
     }
-    report
 }
 
 /// Writes the needed blobs of the packs that go to new packs, as they are.
@@ -283,92 +315,4 @@ fn repack(repository: &Repository, census: &mut Census, fates: &[Fate]) -> Resul
         packer.add_sealed(blob.kind, blob.id, opened.size, opened.sealed)
     })?;
     packer.finish()
-}
-
-/// The change of the index that the decisions ask for.
-struct IndexChange<'a> {
-    repository: &'a Repository,
-    census: &'a Census,
-    /// By number of the pack.
-    fates: &'a [Fate],
-    options: &'a PruneOptions,
-    now: Timestamp,
-}
-
-impl IndexChange<'_> {
-    /// Replaces the index files that name a pack whose state changes, and joins small ones; gives
-    /// how many went.
-    fn replace(&self, new: Vec<PackInfo>, lock: &RepositoryLock) -> Result<u64> {
-        let old = self.files_to_replace()?;
-        let named = old.iter().flat_map(|at| self.census.files[*at].packs.iter().copied());
-        let recovered = (0..self.fates.len() as u32).filter(|number| self.is_recovered(*number));
-        let numbers: BTreeSet<u32> = named.chain(recovered).collect();
-        let mut writer = IndexWriter::new(self.repository);
-        for pack in new {
-            writer.add(pack, None)?;
-        }
-        for number in numbers {
-            if let Some(marked) = self.mark(number) {
-                for pack in self.census.describe(number) {
-                    writer.add(pack, marked)?;
-                }
-            }
-        }
-        writer.finish()?;
-        for at in &old {
-            lock.ensure_held()?;
-            // An error, also that of a lock, ends the prune before anything that it names goes.
-            self.repository.backend.remove_file(Kind::Index, &self.census.files[*at].id)?;
-        }
-        Ok(old.len() as u64)
-    }
-
-    /// A pack that is needed and that no index file names as in use: one must, even where those
-    /// that mark it are locked and stay.
-    fn is_recovered(&self, number: u32) -> bool {
-        let is_needed = || self.census.rows_of(number).iter().any(|row| row.used);
-        match self.fates[number as usize] {
-            Fate::Recover => true,
-            Fate::Locked => !self.census.packs[number as usize].live && is_needed(),
-            _ => false,
-        }
-    }
-
-    /// How a pack is named in a new index file: marked since a time or in use; `None` where it is
-    /// not named any more.
-    fn mark(&self, number: u32) -> Option<Option<Timestamp>> {
-        let pack = &self.census.packs[number as usize];
-        match self.fates[number as usize] {
-            _ if self.is_recovered(number) => Some(None),
-            Fate::Keep | Fate::Recover => Some(None),
-            Fate::Remove => None,
-            Fate::Repack | Fate::Mark if self.options.instant => None,
-            Fate::Repack | Fate::Mark => Some(Some(self.now)),
-            Fate::Wait | Fate::Locked if pack.live => Some(None),
-            Fate::Wait | Fate::Locked => Some(pack.marked),
-        }
-    }
-
-    /// Positions of the index files that go. Locked ones stay, and need not go: a pack that one of
-    /// them names is not removed, and one that it marks is in use where another says so.
-    fn files_to_replace(&self) -> Result<Vec<usize>> {
-        let files = &self.census.files;
-        let fate = |number: &u32| self.fates[*number as usize];
-        let changes =
-            |number: &u32| !matches!(fate(number), Fate::Keep | Fate::Wait | Fate::Locked);
-        // An interrupted prune has marked what another file still names as in use.
-        let recants = |number: &u32| fate(number) == Fate::Keep;
-        let is_small = |at: &usize| files[*at].blobs < SMALL_INDEX;
-        let joins = (0..files.len()).filter(is_small).count() >= SEVERAL
-            && self.repository.backend.store().locks().is_none();
-        let mut old = Vec::new();
-        for (at, file) in files.iter().enumerate() {
-            let is_wrong = file.packs.iter().any(changes) || file.marked.iter().any(recants);
-            let goes = is_wrong || (joins && is_small(&at));
-            if goes && locked_until(self.repository, Kind::Index, &file.id, self.now)?.is_none() {
-                old.push(at);
-            }
-        }
-        Ok(old)
-    }
 }

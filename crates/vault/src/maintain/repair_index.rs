@@ -81,7 +81,7 @@ fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexRepo
     let label = |id: &FileId| repository.backend.label(Kind::Pack, id);
     let mut report = RepairIndexReport {
         files_damaged: (damaged.iter())
-            .map(|id| repository.backend.label(Kind::Index, id))
+            .map(|(id, _)| repository.backend.label(Kind::Index, id))
             .collect(),
         ..RepairIndexReport::default()
     };
@@ -111,7 +111,7 @@ fn repair(vault: &Vault, repository: &Arc<Repository>) -> Result<RepairIndexRepo
     census.sort_by_pack();
     let rewrite = Rewrite { repository, census: &census, changed: &bad, lock: &lock, now };
     report.index_files_locked = rewrite.run(new)?;
-    for id in &damaged {
+    for (id, _) in &damaged {
         lock.ensure_held()?;
         if !removed(repository, Kind::Index, id)? {
             report.index_files_locked.push(repository.backend.label(Kind::Index, id));
@@ -166,7 +166,10 @@ impl Rewrite<'_> {
                 writer.add(pack, marked)?;
             }
         }
-        writer.finish()?;
+        let superseded = self.census.superseded.iter().map(|(id, _)| *id);
+        let in_place_of = old.iter().map(|file| file.id).chain(superseded).collect();
+        // What a file that goes has superseded must not come into force again.
+        writer.finish(in_place_of, !old.is_empty() && !self.census.superseded.is_empty())?;
         for file in old {
             self.lock.ensure_held()?;
             if !removed(self.repository, Kind::Index, &file.id)? {

@@ -81,7 +81,7 @@ impl Shard {
         for pack in repair.packer.finish()? {
             index.add(pack, None)?;
         }
-        index.finish()?;
+        index.finish(Vec::new(), false)?;
         for (snapshot, tree) in repaired {
             report.repaired.push(self.write_repaired(&snapshot, tree)?);
         }
