@@ -91,7 +91,8 @@ fn intent_is_read_beside_a_prune() {
     let expected = control.load().unwrap();
     let index = || origin.store.list("control/index").unwrap().len();
     assert_eq!((expected.len(), index()), (9, 9));
-    // The listing is read; then all index files are replaced by one.
+    // The listing is read; then all index files are replaced by one of
+    // packs in use and one of marked packs.
     let (pruning, plan) = (control.clone(), keep_all(&vault, &shard));
     let mut pruned = false;
     origin.store.before(Op::Get, "control/index/", move |_| {
@@ -101,7 +102,7 @@ fn intent_is_read_beside_a_prune() {
         Ok(())
     });
     assert_eq!(control.load().unwrap(), expected);
-    assert_eq!(index(), 1);
+    assert_eq!(index(), 2);
     // One that is listed and not there is damage all the same.
     origin.store.undisturbed();
     origin.store.list_late("control/index");

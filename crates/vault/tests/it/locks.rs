@@ -21,11 +21,11 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const PERIOD: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// A vault in a bucket with Object Lock, and the clocks of both sides, which move together.
-struct Locked {
-    at: S3,
-    clock: Clock,
-    vault: Vault,
-    secret: VaultSecret,
+pub struct Locked {
+    pub at: S3,
+    pub clock: Clock,
+    pub vault: Vault,
+    pub secret: VaultSecret,
 }
 
 impl Locked {
@@ -33,7 +33,7 @@ impl Locked {
         Self::with(mode, PERIOD)
     }
 
-    fn with(mode: LockMode, period: SignedDuration) -> Self {
+    pub fn with(mode: LockMode, period: SignedDuration) -> Self {
         let server = ServerClock::manual(time(0));
         let mut at = S3::with(s3::Options::new([Bucket::locked(BUCKET)]).clock(&server).page(50));
         at.options.credentials = Some(credentials(Role::Writer));
@@ -44,7 +44,7 @@ impl Locked {
         Self { at, clock, vault, secret }
     }
 
-    fn pass(&self, time: SignedDuration) {
+    pub fn pass(&self, time: SignedDuration) {
         self.clock.advance(time);
         self.at.server.clock().advance(time);
     }
@@ -53,9 +53,16 @@ impl Locked {
         open_store(&self.at.location(), options, self.clock.clone()).unwrap()
     }
 
-    fn open(&self) -> Vault {
+    pub fn open(&self) -> Vault {
         let store = self.store(&self.at.options);
         Vault::open_in(store, self.secret.clone(), self.clock.clone()).unwrap()
+    }
+
+    /// The vault with credentials that may remove.
+    pub fn maintenance(&self) -> Vault {
+        let options = &self.at.options;
+        let store = open_for_maintenance(&self.at.location(), options, self.clock.clone());
+        Vault::open_in(store.unwrap(), self.secret.clone(), self.clock.clone()).unwrap()
     }
 
     /// The smallest number of days of [`Self::days_left`] among what is needed: of heads only the
@@ -69,7 +76,7 @@ impl Locked {
     }
 
     /// Days that the lock of each file has left, by key.
-    fn days_left(&self) -> BTreeMap<String, i64> {
+    pub fn days_left(&self) -> BTreeMap<String, i64> {
         let now = self.at.server.clock().now();
         let mut left = BTreeMap::new();
         for key in self.at.server.keys(BUCKET) {

@@ -19,6 +19,7 @@ mod edits;
 mod erase;
 mod exclusion;
 mod faulty;
+mod freed;
 mod history;
 mod locked;
 mod locks;

@@ -297,13 +297,17 @@ fn locked_packs_wait() {
     let mut expected = expected;
     forget(&vault, &shard, 1, &mut expected);
     let report = shard.prune(&keep_all(&vault, &shard), &instant()).unwrap();
-    assert_eq!((report.packs_locked, report.packs_removed, report.packs_repacked), (4, 0, 0));
-    assert_eq!(report.locked_until, Some(end));
+    assert_eq!((report.packs_locked, report.packs_removed, report.packs_repacked), (4, 0, 1));
+    assert_eq!((report.locked_until, report.index_files_replaced), (Some(end), 2));
+    assert_holds(&shard, &expected, "marked");
     assert!(report.bytes_freed_later > 200_000 && !report.is_complete());
-    // The packs are free, an index file that cannot go still names them.
+    // The packs are free, index files that cannot go still name them.
     store.lock("shards/1/data/", time(0));
+    let before = store.list("shards/1").unwrap();
     let report = shard.prune(&keep_all(&vault, &shard), &instant()).unwrap();
     assert_eq!((report.packs_locked, report.packs_removed), (4, 0));
+    assert_eq!((report.locked_until, report.removable_at), (Some(end), Some(end)));
+    assert_eq!(store.list("shards/1").unwrap(), before, "nothing to say");
     assert_holds(&shard, &expected, "waiting");
     origin.clock.advance(DAY * 31);
     let report = shard.prune(&keep_all(&vault, &shard), &instant()).unwrap();
@@ -421,7 +425,7 @@ fn the_control_repository_is_compacted_and_mended() {
     assert_eq!((count("data"), count("index"), count("snapshots")), (24, 12, 12));
     let plan = keep_all(&vault, &shard);
     let report = control.prune(&plan, &instant()).unwrap();
-    assert_eq!((report.packs_repacked, report.packs_marked, count("index")), (24, 24, 1));
+    assert_eq!((report.packs_repacked, report.packs_marked, count("index")), (24, 24, 2));
     origin.clock.advance(DAY);
     assert_eq!(control.prune(&plan, &options()).unwrap().packs_removed, 24);
     assert_eq!((count("data"), count("snapshots")), (2, 12));
