@@ -1,6 +1,6 @@
 //! On a store with locks, what nothing needs any more is freed in the end, though runs go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
@@ -172,27 +172,34 @@ fn an_erasure_becomes_complete_while_runs_go_on() {
     let mut with_item = files(0..4);
     with_item.insert(item, random_bytes(99, 30_000));
     write(&vault.shard(SHARD).unwrap(), 1, &with_item);
-    let packs: BTreeSet<String> = current(&locked, "data").into_keys().collect();
-    let mut done = None;
+    let packs = current(&locked, "data").into_keys().collect::<Vec<_>>();
+    let (mut gone, mut done) = (None, None);
+    let mut let_go = HashSet::new();
     for seq in 2..=16 {
         let maintenance = locked.maintenance();
+        // The writer of an erasure prolongs what is due, too.
+        maintenance.let_go_of(let_go.clone());
         let shard = maintenance.shard(SHARD).unwrap();
         let plan = erasure(&maintenance, &shard, ADA, &[ITEM]);
         let report = shard.erase(&plan, &options()).unwrap();
+        if gone.is_none() && !packs.iter().any(|pack| current(&locked, "data").contains_key(pack)) {
+            gone = Some(seq);
+        }
         if report.is_complete() {
             done = Some(seq);
             break;
         }
+        let_go = report.locked.into_iter().collect();
         let vault = locked.open();
-        vault.let_go_of(report.locked.into_iter().collect());
-        write(&vault.shard(SHARD).unwrap(), seq, &files(0..3));
-        expected.insert(seq, files(0..3));
+        vault.let_go_of(let_go.clone());
+        expected.insert(seq, files(0..3 + seq));
+        write(&vault.shard(SHARD).unwrap(), seq, &expected[&seq]);
         vault.extend_due_locks().unwrap();
         locked.pass(DAY * EVERY as i32);
     }
-    assert!(done.is_some(), "it never became complete");
-    let left: BTreeSet<String> = current(&locked, "data").into_keys().collect();
-    assert!(packs.is_disjoint(&left), "the packs with the item are there");
+    // Two locks of 20 days one after the other: that of the old snapshot, that of the marks. Then
+    // other packs still wait, which were joined meanwhile.
+    assert_eq!((gone, done), (Some(10), Some(13)));
     assert_holds(&locked.vault.shard(SHARD).unwrap(), &expected, "erased");
 }
 
@@ -318,4 +325,26 @@ fn damage_in_a_superseded_index_file_is_passed_over() {
     origin.clock.advance(DAY * 21);
     shard.prune(&keep_all(&vault, &shard), &options()).unwrap();
     assert_holds(&shard, &expected, "gone");
+}
+
+/// What a repair takes the place of does not bring back what that had superseded.
+#[test]
+fn a_repair_brings_back_no_superseded_index_file() {
+    let origin = Origin::new();
+    let (states, _) = states(&origin);
+    let store = Arc::new(states.into_iter().next().unwrap());
+    let old: Vec<String> =
+        store.list("shards/1/index").unwrap().into_iter().map(|file| file.key).collect();
+    let (vault, shard) = open(&store, &origin.secret, &origin.clock);
+    let packs = |store: &Faulty| store.list("shards/1/data").unwrap();
+    let before = packs(&store);
+    let report = shard.prune(&keep_all(&vault, &shard), &options()).unwrap();
+    let new = packs(&store).into_iter().find(|pack| !before.contains(pack)).unwrap();
+    store.remove(&new.key).unwrap();
+    let repaired = shard.repair_index().unwrap();
+    assert_eq!((&repaired.packs_missing, repaired.index_files_locked.len()), (&vec![new.key], 0));
+    assert!(old.iter().all(|key| store.get(key).unwrap().is_some()), "they are locked");
+    let check = shard.check(false).unwrap();
+    assert_eq!((check.marked_packs, check.packs), (report.packs_marked, 1));
+    assert!(shard.repair_index().unwrap().is_clean());
 }
