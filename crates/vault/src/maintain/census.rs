@@ -56,6 +56,7 @@ pub(super) struct IndexFile {
     pub(super) packs: Vec<u32>,
     /// Those of them that it marks for removal.
     pub(super) marked: Vec<u32>,
+    pub(super) supersedes: Vec<FileId>,
     pub(super) blobs: usize,
 }
 
@@ -323,7 +324,8 @@ impl Loader {
         packs.extend(&marks);
         packs.sort_unstable();
         packs.dedup();
-        self.census.files.push(IndexFile { id, packs, marked: marks, blobs });
+        let supersedes = file.supersedes.clone();
+        self.census.files.push(IndexFile { id, packs, marked: marks, supersedes, blobs });
     }
 
     fn add_pack(&mut self, pack: &PackInfo) -> u32 {

@@ -1,6 +1,6 @@
 //! The index files that a prune writes and those that it removes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use holdfast_model::Timestamp;
 
@@ -56,11 +56,20 @@ impl IndexChange<'_> {
         }
         let old: Vec<FileId> = old.into_iter().map(|file| file.id).collect();
         let count = old.len() as u64;
-        let some_stay = !locked.is_empty() || old.iter().any(|id| self.is_locked(id));
+        let comes_back = self.comes_back(&old, &locked);
         let supersedes = old.iter().copied().chain(locked).collect();
-        writer.finish(supersedes, !old.is_empty() && some_stay)?;
+        writer.finish(supersedes, comes_back)?;
         self.remove(old.into_iter().filter(|id| !self.is_locked(id)), lock)?;
         Ok(count)
+    }
+
+    /// Whether a locked file would be in force without a new one that supersedes it: one that is
+    /// replaced now, or one that only files that are replaced now have superseded.
+    fn comes_back(&self, old: &[FileId], superseded: &[FileId]) -> bool {
+        let stays = |file: &&IndexFile| !old.contains(&file.id);
+        let lists = self.census.files.iter().filter(stays).flat_map(|file| &file.supersedes);
+        let listed: HashSet<&FileId> = lists.collect();
+        old.iter().any(|id| self.is_locked(id)) || superseded.iter().any(|id| !listed.contains(id))
     }
 
     /// Removes index files that are superseded. An error, also that of a lock that came since, ends
