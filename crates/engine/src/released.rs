@@ -42,6 +42,19 @@ pub(crate) async fn note(vault: &Vault, evaluation: &Evaluation) -> Result<()> {
     if there == bytes { Ok(()) } else { intent::save(vault, vec![(path, bytes)]).await }
 }
 
+/// Adds old writings of snapshots that an erasure could not remove yet.
+pub(crate) async fn add(vault: &Vault, shard: ShardId, ids: &[String]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (control, path) = (vault.clone(), path(shard));
+    let records = blocking(move || Ok(control.control()?.load()?)).await?;
+    let noted: Vec<ReleasedRecord> = intent::under(&records, &path)?;
+    let noted = noted.into_iter().flat_map(|record| record.snapshots);
+    let bytes = json(noted.chain(ids.iter().cloned()).collect());
+    intent::save(vault, vec![(path, Some(bytes))]).await
+}
+
 /// Tells a vault, before it prolongs locks, which snapshots go.
 pub(crate) async fn tell(vault: &Vault) -> Result<()> {
     if vault.store().locks().is_none() {

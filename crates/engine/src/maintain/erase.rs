@@ -16,7 +16,7 @@ use crate::browse::{At, locate};
 use crate::copy::copies_of;
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result, discover, process, tenant};
+use crate::{Error, Home, Result, discover, process, released, tenant};
 
 /// How long a reader is waited for, and how often it is looked for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -324,6 +324,7 @@ async fn in_shard(alone: &Alone<'_>, record: &mut ErasureRecord) -> Result<Shard
     mark(alone, "").await?;
     home.catalog.purge().await?;
     alone.measure().await?;
+    released::add(vault, shard, &report.locked).await?;
     let complete = report.is_complete();
     if complete {
         record.done_in(shard, home.now());

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdfast_engine::browse::{At, snapshots};
 use holdfast_engine::copy::copy;
 use holdfast_engine::doctor::doctor;
-use holdfast_engine::maintain::{PruneRequest, prune};
+use holdfast_engine::maintain::{EraseRequest, PruneRequest, erase, prune};
 use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::stats::stats;
 use holdfast_engine::{Error, Exit, Home, InitOptions, NewVault, Storage, Unlock, hold, verify};
@@ -245,12 +245,12 @@ async fn retention_waits_for_locks_and_then_forgets() {
     let t = TestContext::new(Options { users: 1, mails: 3, vault, ..Options::default() }).await;
     let upn = t.people().remove(0);
     let rules = Rules::new([KeepRule::Last(NonZeroU32::new(2).unwrap())]);
-    let mut waited = 0;
+    let (mut waited, mut last) = (0, String::new());
     for day in (0..45).step_by(5) {
         t.advance(Duration::from_secs(5 * 86_400));
         clock.set(t.home.clock.now());
         let mime = format!("From: a@b.example\r\nSubject: Day {day}\r\n\r\nText\r\n");
-        t.tenant().deliver(&upn, "inbox", mime.as_bytes()).unwrap();
+        last = t.tenant().deliver(&upn, "inbox", mime.as_bytes()).unwrap();
         assert_eq!(t.backup().await.outcome, Outcome::Complete);
         clock.set(t.home.clock.now());
         let request = PruneRequest { rules: rules.clone(), ..PruneRequest::default() };
@@ -270,14 +270,21 @@ async fn retention_waits_for_locks_and_then_forgets() {
     let locks = stats(&t.home, None).await.unwrap().locks.unwrap();
     assert!(!locks.warn && locks.unlocked == 0 && locks.tampered.is_empty(), "{locks:?}");
 
-    // A hold takes back what was released.
+    // So do the old writings of an erasure.
     let vault = t.home.vault(None).await.unwrap();
-    let released = || async {
+    let released = || {
         let records = tokio::task::block_in_place(|| vault.control().unwrap().load()).unwrap();
-        records.keys().any(|path| path == "released/1.json")
+        records.get("released/1.json").map(|bytes| String::from_utf8(bytes.clone()).unwrap())
     };
-    assert!(released().await);
+    let request = EraseRequest::new(&upn, vec![last], "request 9");
+    let report = erase(&t.home, &request).await.unwrap();
+    let old = &report.shards[0].report.locked;
+    assert!(!report.complete && !old.is_empty() && report.waits_until.is_some(), "{report:#?}");
+    let noted = released().unwrap();
+    assert!(old.iter().all(|id| noted.contains(id)), "{noted}");
+
+    // A hold takes back what was released.
     let everybody = Hold { case: "Merger".to_owned(), resources: HoldScope::All };
     hold::place(&t.home, None, &everybody).await.unwrap();
-    assert!(!released().await);
+    assert_eq!(released(), None);
 }
