@@ -58,7 +58,7 @@ struct StorageJson {
     as_of: Option<Timestamp>,
 }
 
-/// Who reads old versions sets no lock; that they are looked for is all it is needed for.
+/// Former versions are read through a store's locks, so it needs a policy; nothing is locked by it.
 const READ_ONLY: LockPolicy =
     LockPolicy { mode: LockMode::Governance, period: SignedDuration::from_hours(24) };
 
