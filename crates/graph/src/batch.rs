@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use crate::budget::Service;
 use crate::endpoint::{self, VERSION};
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Graph, is_unclear, refusal};
@@ -173,7 +174,7 @@ impl Graph {
             .map(|(id, part)| part.to_json(id, self))
             .collect::<Result<_>>()?;
         let mut outer = Parts::new(Method::POST, "/$batch".into());
-        outer.mailbox = Some(mailbox.to_owned());
+        outer.service = Service::Mailbox(mailbox.to_owned());
         outer.restore = group.iter().any(|part| part.parts.restore);
         outer.once = group.iter().any(|part| part.parts.once);
         outer.weight = group.len() as u32;
@@ -239,7 +240,7 @@ impl Graph {
         }
         add(&self.counters().retries, 1);
         let mut single = part.parts.clone();
-        single.mailbox = Some(mailbox.to_owned());
+        single.service = Service::Mailbox(mailbox.to_owned());
         let again = self.run(&single, BODY_LIMIT, |reply| Ok(reply.body.clone())).await;
         BatchAnswer(again.map(Answered::Single))
     }

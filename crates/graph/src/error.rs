@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Any error that can cross threads: what a caller's own source of bytes may fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// What a failure means: decides retry, exit code and the caller's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -30,7 +33,14 @@ pub enum Kind {
     /// Exchange cannot read this one item (`ErrorMimeContentConversionFailed`,
     /// `ErrorContentConversionFailed`, `ErrorCorruptData`): repeating does not help.
     Corrupt,
-    /// The request itself is wrong for this service (other 4xx, 501, 507, a redirect).
+    /// No room: the quota of the drive or mailbox is used up (507, `quotaLimitReached`,
+    /// `insufficientStorage`).
+    Full,
+    /// The file was changed while it was downloaded: begin again.
+    Changed,
+    /// What was to be sent could not be read by the caller's own source.
+    Source,
+    /// The request itself is wrong for this service (other 4xx, 501, a redirect).
     Invalid,
     /// A call that must not be repeated got no clear answer: it may or may not have been done.
     Uncertain,
@@ -65,7 +75,7 @@ pub enum Error {
         connect: bool,
         /// What the HTTP library says (without the URL).
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// A call that must not be repeated ended without a clear answer.
     #[error("{endpoint}: no clear answer; it may or may not have been done, look before repeating")]
@@ -75,6 +85,35 @@ pub enum Error {
         /// What was seen instead of an answer.
         #[source]
         source: Box<Error>,
+    },
+    /// An upload session is gone before the last piece was sent: nothing was made, and a new
+    /// session has to begin from the start.
+    #[error("{endpoint}: the session is lost, make a new one")]
+    SessionLost {
+        /// Path with ids replaced.
+        endpoint: String,
+        /// What the session answered.
+        #[source]
+        source: Box<Error>,
+    },
+    /// The file became another one while it was downloaded.
+    #[error("{endpoint}: the file was changed after {offset} bytes of it; begin again")]
+    Changed {
+        /// Path with ids replaced.
+        endpoint: String,
+        /// Bytes that were received of the former content.
+        offset: u64,
+    },
+    /// The caller's source of bytes failed.
+    #[error("{endpoint}: the bytes from {offset} on could not be read to be sent")]
+    Source {
+        /// Path with ids replaced.
+        endpoint: String,
+        /// Where the piece begins that could not be read.
+        offset: u64,
+        /// What the source says.
+        #[source]
+        source: BoxError,
     },
     /// A throttle wait would be longer than a call may take.
     #[error("{endpoint}: the service asks for a pause of {} s; try again after that", .retry_after.as_secs())]
@@ -191,6 +230,9 @@ impl Error {
             Self::Transport { .. } => Kind::Transient,
             Self::Malformed { .. } => Kind::Transient,
             Self::Uncertain { .. } => Kind::Uncertain,
+            Self::SessionLost { .. } => Kind::NotFound,
+            Self::Changed { .. } => Kind::Changed,
+            Self::Source { .. } => Kind::Source,
             Self::Paused { .. } => Kind::Throttled,
             Self::TooLarge { .. } => Kind::Protocol,
             Self::ForeignLink { .. } => Kind::Protocol,
@@ -242,7 +284,7 @@ impl Error {
     fn answer(&self) -> Option<&Answer> {
         match self {
             Self::Answer(answer) => Some(answer),
-            Self::Uncertain { source, .. } => source.answer(),
+            Self::Uncertain { source, .. } | Self::SessionLost { source, .. } => source.answer(),
             _ => None,
         }
     }
@@ -275,6 +317,9 @@ const RESYNC: [&str; 5] = [
     "resyncChangesUploadDifferences",
 ];
 
+/// Codes of a used-up quota ([D] c/errors; api/driveitem-createuploadsession).
+const FULL: [&str; 2] = ["quotaLimitReached", "insufficientStorage"];
+
 /// The meaning of a status and code ([D] c/errors; docs-contrib#1060 for 503 as throttling).
 pub(crate) fn kind_of(status: u16, code: Option<&str>, retry_after: bool) -> Kind {
     let is = |list: &[&str]| code.is_some_and(|c| list.iter().any(|l| same_code(l, c)));
@@ -282,6 +327,8 @@ pub(crate) fn kind_of(status: u16, code: Option<&str>, retry_after: bool) -> Kin
         410 => Kind::Gone,
         _ if is(&RESYNC) => Kind::Gone,
         _ if is(&CORRUPT) => Kind::Corrupt,
+        507 => Kind::Full,
+        _ if is(&FULL) => Kind::Full,
         401 | 403 => Kind::Denied,
         404 => Kind::NotFound,
         409 | 412 => Kind::Conflict,
@@ -314,7 +361,10 @@ mod tests {
             (503, None, false, Kind::Transient),
             (503, None, true, Kind::Throttled),
             (509, None, false, Kind::Throttled),
-            (507, Some("quotaLimitReached"), false, Kind::Invalid),
+            (507, Some("quotaLimitReached"), false, Kind::Full),
+            (507, None, false, Kind::Full),
+            (403, Some("QuotaLimitReached"), false, Kind::Full),
+            (409, Some("insufficientStorage"), false, Kind::Full),
             (302, None, false, Kind::Invalid),
             (412, None, false, Kind::Conflict),
         ] {

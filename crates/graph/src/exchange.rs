@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
-use crate::budget::{Budget, Need, Permit};
+use crate::budget::{Budget, Permit, RateLimit, Scope, Service};
 use crate::config::Config;
 use crate::endpoint;
 use crate::error::{Answer, Error, Kind, Result, kind_of};
@@ -26,8 +26,9 @@ const USER_AGENT: &str = concat!("NONISV|Holdfast|Holdfast/", env!("CARGO_PKG_VE
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest silence while an answer is awaited or read.
 const READ_TIMEOUT: Duration = Duration::from_secs(100);
-/// Longest time for one attempt: the largest body at 2.2 Mbit/s.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longest time for one attempt: the largest body that is read whole, at 2.2 Mbit/s. Downloads are
+/// read piece by piece and have no such end, only that of silence.
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Error bodies above this size are not read.
 const ERROR_LIMIT: usize = 256 * 1024;
@@ -50,6 +51,8 @@ struct Inner {
 pub(crate) struct Reply {
     pub status: u16,
     pub body: Bytes,
+    /// Where a redirect leads, as it was written.
+    pub location: Option<String>,
 }
 
 impl Graph {
@@ -125,7 +128,31 @@ impl Graph {
     /// Makes a mailbox's scope wait because a part of a batch was throttled.
     pub(crate) fn pause_mailbox(&self, mailbox: &str, asked: Option<Duration>) {
         let pause = retry::pause(Kind::Throttled, asked, 1, rand::random());
-        self.0.budget.throttled(&self.0.budget.scope(Some(mailbox)), pause);
+        let scope = self.0.budget.scope(&Service::Mailbox(mailbox.to_owned()));
+        self.0.budget.throttled(&scope, pause);
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.0.budget
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    /// Counts an attempt.
+    pub(crate) fn count(&self, parts: &Parts, again: bool) {
+        let counters = self.counters();
+        add(&counters.requests, u64::from(parts.weight));
+        add(&counters.resource_units, u64::from(parts.units));
+        add(&counters.retries, u64::from(again));
+    }
+
+    /// Takes what any answer tells about the limits of its service.
+    pub(crate) fn learn(&self, scope: &Scope, headers: &HeaderMap) {
+        if let Some(limit) = RateLimit::read(headers) {
+            self.0.budget.told(scope, limit);
+        }
     }
 
     /// Sends until it succeeds or the error is final. `read` turns the answer into its value, or
@@ -151,10 +178,11 @@ impl Graph {
         loop {
             let token = if parts.authorised { Some(self.0.token.get().await?) } else { None };
             let permit = call.permit().await?;
-            let seen = call.attempt(token.as_deref(), limit).await.and_then(|reply| {
-                read(&reply)
-                    .map_err(|what| Error::Malformed { endpoint: call.endpoint.clone(), what })
-            });
+            let seen =
+                call.attempt(token.as_deref(), limit, permit.scope()).await.and_then(|reply| {
+                    read(&reply)
+                        .map_err(|what| Error::Malformed { endpoint: call.endpoint.clone(), what })
+                });
             match seen {
                 Ok(value) => {
                     permit.scope().succeeded();
@@ -183,22 +211,21 @@ impl Call<'_> {
     /// Waits for the budget, within what is left of the deadline.
     async fn permit(&mut self) -> Result<Permit> {
         let budget = &self.graph.0.budget;
-        let scope = budget.scope(self.parts.mailbox.as_deref());
-        let need = Need { restore: self.parts.restore, requests: self.parts.weight };
+        let scope = budget.scope(&self.parts.service);
+        let need = self.parts.need();
         let permit = budget.acquire(&scope, need, &mut self.waited, retry::DEADLINE).await;
         permit.map_err(|retry_after| Error::Paused { endpoint: self.endpoint.clone(), retry_after })
     }
 
-    async fn attempt(&self, token: Option<&str>, limit: usize) -> Result<Reply> {
-        let counters = self.graph.counters();
-        add(&counters.requests, u64::from(self.parts.weight));
-        add(&counters.retries, u64::from(self.failures > 0));
+    async fn attempt(&self, token: Option<&str>, limit: usize, scope: &Scope) -> Result<Reply> {
+        self.graph.count(self.parts, self.failures > 0);
         let id = Uuid::new_v4().to_string();
         let http = &self.graph.0.http;
         let mut request = http
             .request(self.parts.method.clone(), self.url.clone())
             .headers(self.headers.clone())
-            .header("client-request-id", &id);
+            .header("client-request-id", &id)
+            .timeout(ATTEMPT_TIMEOUT);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -209,11 +236,17 @@ impl Call<'_> {
         let status = response.status();
         tracing::debug!(method = %self.parts.method, endpoint = self.endpoint,
             status = status.as_u16(), attempt = self.failures + 1, client_request_id = id, "graph");
+        let headers = response.headers().clone();
+        self.graph.learn(scope, &headers);
+        if self.parts.redirect && status.is_redirection() {
+            let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            let location = location.map(str::to_owned);
+            return Ok(Reply { status: status.as_u16(), body: Bytes::new(), location });
+        }
         if status.is_success() {
             let body = self.body(response, limit).await?;
-            return Ok(Reply { status: status.as_u16(), body });
+            return Ok(Reply { status: status.as_u16(), body, location: None });
         }
-        let headers = response.headers().clone();
         // An error counts as what its status says even where its body is lost on the way.
         let body = self.body(response, ERROR_LIMIT).await.unwrap_or_default();
         Err(self.refused(status.as_u16(), &headers, &body))
@@ -346,8 +379,7 @@ fn http_client(config: &Config) -> Result<reqwest::Client> {
         .https_only(true)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .timeout(ATTEMPT_TIMEOUT);
+        .read_timeout(READ_TIMEOUT);
     // A simulated tenant on this machine is not behind the company's proxy.
     if config.graph_url.host_str().is_some_and(is_this_machine) {
         builder = builder.no_proxy();

@@ -1,5 +1,5 @@
 //! Microsoft Graph over HTTP: tokens, throttle budget, retry by error kind, pages and delta
-//! rounds, batches, uploads in chunks, application permissions and certificates.
+//! rounds, batches, downloads, uploads in pieces, application permissions and certificates.
 //!
 //! The crate knows how to talk to Graph and nothing of what is said: no catalog, no vault, no
 //! workload. Facts about the service come from Microsoft's documentation and from faults that
@@ -25,6 +25,7 @@ mod batch;
 mod budget;
 pub mod certificate;
 mod config;
+mod download;
 mod endpoint;
 mod error;
 mod exchange;
@@ -38,8 +39,9 @@ mod upload;
 
 pub use batch::{BatchAnswer, BatchPart};
 pub use config::{Config, Credential, Sleep};
+pub use download::Download;
 pub use endpoint::segment;
-pub use error::{Answer, Error, Kind, Result, SignIn};
+pub use error::{Answer, BoxError, Error, Kind, Result, SignIn};
 pub use exchange::Graph;
 pub use pages::{Page, Pages};
 pub use request::Request;

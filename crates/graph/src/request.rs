@@ -6,6 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
+use crate::budget::{Need, Service};
 use crate::endpoint;
 use crate::error::{Error, Result};
 use crate::exchange::{Graph, Reply};
@@ -35,11 +36,15 @@ pub(crate) struct Parts {
     pub method: Method,
     pub path: String,
     pub query: Vec<String>,
-    pub mailbox: Option<String>,
+    pub service: Service,
     pub restore: bool,
     pub once: bool,
     /// Requests that this counts for (parts of a batch).
     pub weight: u32,
+    /// Resource units that this counts for, where the service counts in them.
+    pub units: u32,
+    /// True where the answer that is wanted is a redirect, which is not followed.
+    pub redirect: bool,
     /// False for pre-authenticated addresses, which need not be Graph's.
     pub authorised: bool,
     pub headers: Vec<(&'static str, String)>,
@@ -53,15 +58,24 @@ impl Parts {
             method,
             path,
             query: Vec::new(),
-            mailbox: None,
+            service: Service::Directory,
             restore: false,
             once: false,
             weight: 1,
+            units: 0,
+            redirect: false,
             authorised: true,
             headers: Vec::new(),
             prefer: vec![IMMUTABLE.to_owned()],
             body: None,
         }
+    }
+
+    /// What it needs of the budget.
+    pub fn need(&self) -> Need {
+        let (restore, requests) = (self.restore, self.weight);
+        let cost = if self.service == Service::Drives { self.units } else { requests };
+        Need { restore, requests, cost }
     }
 
     /// The address, checked to be Graph's own where the token travels with it.
@@ -104,10 +118,18 @@ impl Parts {
     }
 }
 
-fn session_url(text: &str) -> Result<Url> {
+/// The URL of a pre-authenticated address: any host, but only with TLS, and without a password that
+/// would become an `Authorization` header.
+pub(crate) fn session_url(text: &str) -> Result<Url> {
     let foreign = |to: &str| Error::ForeignLink { to: to.to_owned() };
     let url = Url::parse(text).map_err(|_| foreign("a place that is not a URL"))?;
-    if url.scheme() == "https" { Ok(url) } else { Err(foreign("an address without TLS")) }
+    if url.scheme() != "https" {
+        return Err(foreign("an address without TLS"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(foreign("an address with a password"));
+    }
+    Ok(url)
 }
 
 impl<'g> Request<'g> {
@@ -118,7 +140,18 @@ impl<'g> Request<'g> {
     /// Counts against the budget of this mailbox (4 at a time, 10,000 per 10 minutes). Use the
     /// same form of the user's id everywhere. Without it the tenant's shared budget counts.
     pub fn mailbox(mut self, user_id: &str) -> Self {
-        self.parts.mailbox = Some(user_id.to_owned());
+        self.parts.service = Service::Mailbox(user_id.to_owned());
+        self
+    }
+
+    /// Counts `units` resource units against the tenant's SharePoint budget; OneDrive and
+    /// SharePoint are one service. A unit is SharePoint's measure of work: 1 for a single item, a
+    /// delta with a token and a download; 2 for a list, the first delta, and whatever creates,
+    /// updates, deletes or uploads; 5 for anything about permissions, also in an `$expand`
+    /// (Microsoft, "Avoid getting throttled or blocked in SharePoint Online", read 2026-08).
+    pub fn drive(mut self, units: u32) -> Self {
+        self.parts.service = Service::Drives;
+        self.parts.units = units;
         self
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 /// What a [`Graph`](crate::Graph) has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
-    /// Requests sent to Graph, every attempt counted; the parts of a batch count singly and the
-    /// batch itself does not. Sign-in is not counted.
+    /// Requests sent to Graph and to the pre-authenticated addresses that it gives, every attempt
+    /// counted; the parts of a batch count singly and the batch itself does not. Sign-in is not
+    /// counted.
     pub requests: u64,
     /// Time spent waiting for a throttle or before a retry, in milliseconds, added up over calls
     /// that waited side by side.
@@ -18,6 +19,19 @@ pub struct Stats {
     pub throttled: u64,
     /// Bytes of bodies received.
     pub bytes_received: u64,
+    /// Resource units of SharePoint that the requests cost (see [`Request::drive`]), every attempt
+    /// counted.
+    ///
+    /// [`Request::drive`]: crate::Request::drive
+    pub resource_units: u64,
+    /// Downloads of files and versions that were begun; one that was taken up again counts once.
+    pub downloads: u64,
+    /// Resource units used in the minutes in which work waited for SharePoint's budget. The
+    /// running minute is not in it.
+    pub budget_used: u64,
+    /// Resource units that the budget gave that work in the same minutes; never less than
+    /// `budget_used`. Their ratio is how well the budget is used.
+    pub budget_available: u64,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +40,10 @@ pub(crate) struct Counters {
     pub retries: AtomicU64,
     pub throttled: AtomicU64,
     pub bytes_received: AtomicU64,
+    pub resource_units: AtomicU64,
+    pub downloads: AtomicU64,
+    pub budget_used: AtomicU64,
+    pub budget_available: AtomicU64,
     waited_ms: AtomicU64,
 }
 
@@ -43,6 +61,10 @@ impl Counters {
             retries: load(&self.retries),
             throttled: load(&self.throttled),
             bytes_received: load(&self.bytes_received),
+            resource_units: load(&self.resource_units),
+            downloads: load(&self.downloads),
+            budget_used: load(&self.budget_used),
+            budget_available: load(&self.budget_available),
         }
     }
 }

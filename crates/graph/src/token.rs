@@ -18,6 +18,7 @@ use crate::assertion::Signer;
 use crate::config::{Config, Credential};
 use crate::endpoint::segment;
 use crate::error::{Error, Result, SignIn};
+use crate::exchange::ATTEMPT_TIMEOUT;
 use crate::retry::{self, Next};
 
 /// A token is renewed this long before its end (or at half of its life where that is later).
@@ -142,6 +143,7 @@ impl TokenSource {
     async fn ask(&self) -> Result<Token> {
         let now = self.config.clock.now();
         let request = self.http.post(self.url.clone()).form(&self.form(now)?);
+        let request = request.timeout(ATTEMPT_TIMEOUT);
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());

@@ -144,7 +144,7 @@ async fn conflicts_and_refusals_are_final() {
         (413, "RequestEntityTooLarge", Kind::Invalid),
         (403, "Authorization_RequestDenied", Kind::Denied),
         (404, "MailboxNotEnabledForRESTAPI", Kind::NotFound),
-        (507, "quotaLimitReached", Kind::Invalid),
+        (507, "quotaLimitReached", Kind::Full),
     ] {
         let server = Server::start([fault(code, name)]).await;
         let error = server.graph().post("/users/1/mailFolders").send_json().await.unwrap_err();
