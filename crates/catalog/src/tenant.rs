@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use holdfast_model::Timestamp;
+use holdfast_model::{FileVersions, Timestamp};
 use sqlx::any::AnyRow;
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::{Error, Result};
-use crate::sql::{Arguments, Columns, Statement, sql};
+use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 
 /// A tenant of Microsoft 365 and how to reach it.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct TenantRow {
     pub sealed_restore_credential: Option<Vec<u8>>,
     /// When the tenant was added.
     pub created_at: Timestamp,
+    /// How many versions of a file are taken.
+    pub file_versions: FileVersions,
 }
 
 impl fmt::Debug for TenantRow {
@@ -61,6 +63,10 @@ impl FromRow for TenantRow {
             restore_client_id: row.opt_text("restore_client_id")?,
             sealed_restore_credential: row.opt_bytes("sealed_restore_credential")?,
             created_at: row.time("created_at")?,
+            file_versions: row
+                .text("file_versions")?
+                .parse()
+                .map_err(|_| damaged("file_versions"))?,
         })
     }
 }
@@ -69,15 +75,15 @@ impl FromRow for TenantRow {
 pub(crate) fn put(tenant: &TenantRow) -> Statement {
     sql("INSERT INTO tenant (name, tenant_id, vault_id, graph_url, authority_url, ca_pem, \
              client_id, sealed_credential, restore_client_id, sealed_restore_credential, \
-             created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+             created_at, file_versions) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (name) DO UPDATE SET tenant_id = excluded.tenant_id, \
              vault_id = excluded.vault_id, graph_url = excluded.graph_url, \
              authority_url = excluded.authority_url, ca_pem = excluded.ca_pem, \
              client_id = excluded.client_id, sealed_credential = excluded.sealed_credential, \
              restore_client_id = excluded.restore_client_id, \
              sealed_restore_credential = excluded.sealed_restore_credential, \
-             created_at = excluded.created_at")
+             created_at = excluded.created_at, file_versions = excluded.file_versions")
     .text(&tenant.name)
     .text(&tenant.tenant_id)
     .text(&tenant.vault_id)
@@ -89,6 +95,7 @@ pub(crate) fn put(tenant: &TenantRow) -> Statement {
     .opt_text(tenant.restore_client_id.as_deref())
     .opt_bytes(tenant.sealed_restore_credential.as_deref())
     .time(tenant.created_at)
+    .text(&tenant.file_versions.to_string())
 }
 
 impl Catalog {

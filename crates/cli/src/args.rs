@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::OnConflict;
 use holdfast_graph::permissions::Feature;
+use holdfast_model::FileVersions;
 use holdfast_sim::FaultProfile;
 use holdfast_vault::Location;
 
@@ -148,6 +149,14 @@ pub enum Tenant {
     Add(Box<TenantAdd>),
     /// List the tenants
     List,
+    /// Change what is taken of a tenant
+    Set {
+        /// Name of the tenant
+        name: String,
+        /// Versions of each file to take: 'latest', 'all', or how many before it
+        #[arg(long, value_name = "N")]
+        file_versions: FileVersions,
+    },
     /// Sign in and compare the permissions granted with those needed
     Test {
         /// Name of the tenant; all where absent
@@ -211,6 +220,9 @@ pub struct TenantAdd {
     /// Further certificate authority to trust (PEM)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Versions of each file to take: 'latest' (the default), 'all', or how many before it
+    #[arg(long, value_name = "N")]
+    pub file_versions: Option<FileVersions>,
 }
 
 #[derive(Debug, Args)]

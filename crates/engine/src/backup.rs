@@ -1,19 +1,21 @@
 //! Backup: reads what changed and makes it a restore point.
 //!
 //! The line is straight: tenants → resources → full shards left (`epoch`) → shard lease (`shard`)
-//! → changes of each mailbox (`mailbox`: folders, then messages) → blobs, trees, snapshot → one
-//! catalog transaction. A crash anywhere means: run again from the old links.
+//! → changes of each resource (`mailbox`: folders, then messages; `drive`: folders and files) → blobs,
+//! trees, snapshot → one catalog transaction. A crash anywhere means: run again from the old links.
 //!
 //! Shards are written side by side. What fails in one of them, or in one tenant, is reported, and
 //! the others go on.
 
 pub(crate) mod adopt;
+mod drive;
 mod entries;
 mod epoch;
 mod folders;
 mod mailbox;
 mod pending;
 mod place;
+mod resource;
 mod shard;
 
 use std::collections::BTreeMap;
@@ -39,9 +41,9 @@ pub(crate) use shard::{heartbeat, snapshot_row, take_lease, tree_id};
 /// Shards written at once.
 const SHARDS_AT_ONCE: usize = 4;
 
-/// Mailboxes read at once, over all shards. Graph's limits are per mailbox, so more of them is more
-/// speed until the CPU is busy.
-const MAILBOXES_AT_ONCE: usize = 8;
+/// Resources read at once, over all shards. Graph's limits are per mailbox, so more of them is more
+/// speed until the CPU is busy; those of drives are the tenant's.
+const RESOURCES_AT_ONCE: usize = 8;
 
 /// What to back up.
 #[derive(Clone, Debug, Default)]
@@ -223,10 +225,11 @@ async fn of_vault(
 ) -> Result<()> {
     let due = due(home, tenant, request, graph, vault).await?;
     progress.expect_resources(due.rows.len());
-    let slots = &Semaphore::new(MAILBOXES_AT_ONCE);
+    let slots = &Semaphore::new(RESOURCES_AT_ONCE);
     let row = home.vault_row(Some(vault.id())).await?;
     let compression = home.storage(&row)?.compression;
-    let work = &shard::Work { home, graph, vault, run, progress, compression, slots };
+    let versions = tenant.file_versions;
+    let work = &shard::Work { home, graph, vault, run, progress, compression, versions, slots };
     let settled = epoch::leave_full_shards(work, tenant, due).await?;
     report.snapshots.extend(settled.snapshots);
     report.failures.extend(settled.failures);

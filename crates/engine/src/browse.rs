@@ -1,4 +1,4 @@
-//! Looking into restore points: listing, finding a place, reading a message.
+//! Looking into restore points: listing, finding a place, reading an item.
 //!
 //! Listings read trees, not SQL. The spread of a large folder over months, days and digits is
 //! hidden: a path is folders and a name, and a month or day may stand between them to narrow.
@@ -10,15 +10,18 @@ use std::io::Write;
 use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
 use holdfast_model::{ResourceId, Seq, ShardId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind, Reader, TreeId};
-use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, Place};
+use holdfast_workloads::drive::FileMeta;
+use holdfast_workloads::mail::{self, MessageMeta};
+use holdfast_workloads::{FolderMeta, ItemMeta, KEPT_DIR, Layout, Place};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, civil};
 use serde::Serialize;
 
 use crate::backup::tree_id;
+use crate::compare::whole_meta;
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, MAIL_FANOUT, Result, discover};
+use crate::{Error, Home, Result, discover, fanout};
 
 /// Which restore point is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,18 +189,21 @@ pub(crate) async fn point(
 pub struct Entry {
     /// Path inside the resource: folders and a name.
     pub path: String,
-    /// `folder` or `message`.
+    /// `folder`, `message` or `file`.
     pub kind: &'static str,
-    /// Real name of a folder, or subject of a message (its beginning).
+    /// Real name of a folder or file, or subject of a message (its beginning).
     pub title: String,
     /// Graph id.
     pub id: String,
     /// Size of the stored form in bytes; 0 for folders.
     pub size: u64,
-    /// Received.
+    /// When a message was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<Timestamp>,
-    /// Sender's address.
+    /// When a file was last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+    /// Sender's address; of a file who changed it last.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub from: String,
 }
@@ -207,11 +213,11 @@ pub struct Entry {
 pub enum Spot {
     /// A folder (or the resource itself, or a month): its tree and the path to it.
     Folder(Option<TreeId>, Vec<FolderStep>),
-    /// A message and the folders above it.
-    Message(Box<Node>, Vec<FolderStep>),
+    /// A message or file and the folders above it.
+    Item(Box<Node>, Vec<FolderStep>),
 }
 
-/// A folder on the way to a message.
+/// A folder on the way to an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderStep {
     /// Its directory name in the vault.
@@ -220,7 +226,7 @@ pub struct FolderStep {
     pub meta: FolderMeta,
 }
 
-/// A message found below a place.
+/// A message or file found below a place.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Its node.
@@ -232,6 +238,16 @@ pub struct Found {
 }
 
 impl Found {
+    /// The metadata of a message.
+    pub fn message(&self) -> Result<&MessageMeta> {
+        self.meta.message().ok_or_else(|| Error::Usage("a file is no message".to_owned()))
+    }
+
+    /// The metadata of a file.
+    pub fn file(&self) -> Result<&FileMeta> {
+        self.meta.file().ok_or_else(|| Error::Usage("a message is no file".to_owned()))
+    }
+
     /// Path inside the resource, without the spread.
     pub fn path(&self) -> String {
         path_to(&self.folders, &self.node.name)
@@ -250,10 +266,42 @@ impl Located {
         self.reading.end().await
     }
 
-    /// Finds what a path means. Folder names match exactly; the spread may be left out.
+    /// How the resource is laid out.
+    pub fn layout(&self) -> Layout {
+        Layout::of(self.resource.workload)
+    }
+
+    /// Finds what a path means. Folder names match exactly, else by what people call them; the
+    /// spread may be left out, and the name of a drive where the resource has only one.
     pub fn spot(&self, path: &str) -> Result<Spot> {
-        let mut tree = Some(self.tree);
-        let mut folders = Vec::new();
+        let first = self.spot_from(self.tree, Vec::new(), path);
+        match (&first, self.only_drive()?) {
+            (Err(Error::NotFound { .. }), Some((tree, step))) => {
+                self.spot_from(tree, vec![step], path).or(first)
+            }
+            _ => first,
+        }
+    }
+
+    /// The drive of a resource that has one only, such as a OneDrive.
+    fn only_drive(&self) -> Result<Option<(TreeId, FolderStep)>> {
+        if !self.layout().is_drive() {
+            return Ok(None);
+        }
+        let mut drives = Vec::new();
+        for node in self.reader.list(self.tree)? {
+            if node.is_dir() && self.layout().place(&node.name, true) == Place::Folder {
+                drives.push(node);
+            }
+        }
+        match (drives.pop(), drives.is_empty()) {
+            (Some(node), true) => Ok(node.tree().zip(Some(step_of(&node)?))),
+            _ => Ok(None),
+        }
+    }
+
+    fn spot_from(&self, start: TreeId, mut folders: Vec<FolderStep>, path: &str) -> Result<Spot> {
+        let mut tree = Some(start);
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         for (position, part) in parts.iter().enumerate() {
             let missing = || Error::NotFound {
@@ -265,9 +313,9 @@ impl Located {
             let Some(node) = self.step(tree.ok_or_else(missing)?, part)? else {
                 return Err(missing());
             };
-            match (mail::place_of_name(part), &node.kind) {
+            match (self.layout().place(part, node.is_dir()), &node.kind) {
                 (Place::Item, NodeKind::File { .. }) if last => {
-                    return Ok(Spot::Message(Box::new(node), folders));
+                    return Ok(Spot::Item(Box::new(node), folders));
                 }
                 (Place::Folder | Place::Kept, NodeKind::Dir { .. }) => {
                     folders.push(step_of(&node)?);
@@ -284,31 +332,42 @@ impl Located {
         if let Some(node) = self.reader.node(tree, &[name])? {
             return Ok(Some(node));
         }
-        match mail::place_of_name(name) {
-            Place::Item => Ok(self.reader.item(tree, &[], name, &MAIL_FANOUT)?),
-            _ => self.folder_by_title(tree, name),
+        let is_item = self.layout().place(name, false) == Place::Item;
+        let item = match is_item {
+            true => self.reader.item(tree, &[], name, &fanout(self.resource.workload))?,
+            false => None,
+        };
+        match item {
+            Some(item) => Ok(Some(item)),
+            None => self.by_title(tree, name),
         }
     }
 
-    /// The one folder that a person calls so, in any case; directory names are made safe and may
-    /// differ.
-    fn folder_by_title(&self, tree: TreeId, title: &str) -> Result<Option<Node>> {
+    /// The one folder or file that a person calls so, in any case; names in the vault are made
+    /// safe and may differ. Messages are not called by their subjects.
+    fn by_title(&self, tree: TreeId, title: &str) -> Result<Option<Node>> {
         let mut found = Vec::new();
         for node in self.reader.list(tree)? {
-            let is_folder = mail::place_of_name(&node.name) == Place::Folder && node.is_dir();
-            if is_folder && fold(&step_of(&node)?.meta.name) == fold(title) {
+            let name = match self.layout().place(&node.name, node.is_dir()) {
+                Place::Folder if node.is_dir() => step_of(&node)?.meta.name,
+                Place::Item if self.layout().is_drive() => {
+                    self.short_meta(&node)?.title().to_owned()
+                }
+                _ => continue,
+            };
+            if fold(&name) == fold(title) {
                 found.push(node);
             }
         }
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
-    /// All messages at or below a path, folder by folder. Those kept beyond their time are not
+    /// All items at or below a path, folder by folder. Those kept beyond their time are not
     /// current: they come only where the path leads to them.
-    pub fn messages(&self, path: &str) -> Result<Vec<Found>> {
+    pub fn items(&self, path: &str) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         match self.spot(path)? {
-            Spot::Message(node, folders) => found.push(self.found(*node, &folders)?),
+            Spot::Item(node, folders) => found.push(self.found(*node, &folders)?),
             Spot::Folder(Some(tree), folders) => self.collect(tree, &folders, true, &mut found)?,
             Spot::Folder(None, _) => {}
         }
@@ -323,7 +382,7 @@ impl Located {
         found: &mut Vec<Found>,
     ) -> Result<()> {
         for node in self.reader.list(tree)? {
-            match (mail::place_of_name(&node.name), node.tree()) {
+            match (self.layout().place(&node.name, node.is_dir()), node.tree()) {
                 (Place::Item, _) => found.push(self.found(node, folders)?),
                 (Place::Fanout, Some(tree)) => self.collect(tree, folders, below, found)?,
                 (Place::Folder, Some(tree)) if below => {
@@ -338,26 +397,30 @@ impl Located {
     }
 
     fn found(&self, node: Node, folders: &[FolderStep]) -> Result<Found> {
-        let meta = ItemMeta::from_json(&node.name, node.meta.as_deref().unwrap_or_default())?;
-        let meta = if meta.more { self.overflow(&node, folders, meta)? } else { meta };
+        let meta = self.short_meta(&node)?;
+        let meta = if meta.has_overflow() { self.overflow(&node, folders, meta)? } else { meta };
         Ok(Found { node, meta, folders: folders.to_vec() })
+    }
+
+    fn short_meta(&self, node: &Node) -> Result<ItemMeta> {
+        Ok(self.layout().item(&node.name, node.meta.as_deref().unwrap_or_default())?)
     }
 
     /// The whole metadata from the file beside a message; the short form where that is missing.
     fn overflow(&self, node: &Node, folders: &[FolderStep], short: ItemMeta) -> Result<ItemMeta> {
         let folder: Vec<&str> = folders.iter().map(|step| step.dir.as_str()).collect();
         let name = mail::overflow_name(&node.name);
-        let Some(beside) = self.reader.item(self.tree, &folder, &name, &MAIL_FANOUT)? else {
-            return Ok(short);
-        };
-        let text = String::from_utf8_lossy(&self.reader.bytes(&beside)?).into_owned();
-        Ok(ItemMeta { form: short.form, ..ItemMeta::from_json(&name, &text)? })
+        let fanout = fanout(self.resource.workload);
+        match self.reader.item(self.tree, &folder, &name, &fanout)? {
+            Some(beside) => whole_meta(&self.reader, &beside, short),
+            None => Ok(short),
+        }
     }
 
     fn list(&self, path: &str, recursive: bool) -> Result<Vec<Entry>> {
         let (tree, folders) = match self.spot(path)? {
-            Spot::Message(node, folders) => {
-                return Ok(vec![message_entry(&self.found(*node, &folders)?)]);
+            Spot::Item(node, folders) => {
+                return Ok(vec![item_entry(&self.found(*node, &folders)?)]);
             }
             Spot::Folder(tree, folders) => (tree, folders),
         };
@@ -376,7 +439,7 @@ impl Located {
         entries: &mut Vec<Entry>,
     ) -> Result<()> {
         for node in self.reader.list(tree)? {
-            let place = mail::place_of_name(&node.name);
+            let place = self.layout().place(&node.name, node.is_dir());
             if !matches!(place, Place::Folder | Place::Kept) || !node.is_dir() {
                 continue;
             }
@@ -390,14 +453,14 @@ impl Located {
         }
         let mut found = Vec::new();
         self.collect(tree, folders, false, &mut found)?;
-        entries.extend(found.iter().map(message_entry));
+        entries.extend(found.iter().map(item_entry));
         Ok(())
     }
 }
 
 /// What is known of a folder; that of kept messages is none of the user's and has no metadata.
 pub(crate) fn step_of(node: &Node) -> Result<FolderStep> {
-    if node.name == mail::KEPT_DIR {
+    if node.name == KEPT_DIR {
         let meta = FolderMeta { name: node.name.clone(), ..FolderMeta::default() };
         return Ok(FolderStep { dir: node.name.clone(), meta });
     }
@@ -413,27 +476,29 @@ fn folder_entry(step: &FolderStep, above: &[FolderStep]) -> Entry {
         id: step.meta.id.clone(),
         size: 0,
         received: None,
+        modified: step.meta.file.as_ref().and_then(|facts| facts.modified),
         from: String::new(),
     }
 }
 
-fn message_entry(found: &Found) -> Entry {
+fn item_entry(found: &Found) -> Entry {
     let size = match &found.node.kind {
         NodeKind::File { size, .. } => *size,
         NodeKind::Dir { .. } => 0,
     };
     Entry {
         path: found.path(),
-        kind: "message",
-        title: found.meta.subject.clone(),
-        id: found.meta.id.clone(),
+        kind: found.meta.noun(),
+        title: found.meta.title().to_owned(),
+        id: found.meta.id().to_owned(),
         size,
-        received: found.meta.received,
-        from: found.meta.from.clone(),
+        received: found.meta.message().and_then(|message| message.received),
+        modified: found.meta.file().and_then(|file| file.modified),
+        from: found.meta.from().to_owned(),
     }
 }
 
-/// Lists a folder of a restore point: folders first, then messages by date.
+/// Lists a folder of a restore point: folders first, then messages by date or files by name.
 pub async fn ls(
     home: &Home,
     tenant: Option<&str>,
@@ -447,7 +512,7 @@ pub async fn ls(
     blocking(move || located.list(&path, recursive)).await
 }
 
-/// Writes a stored message, byte for byte; answers with its size.
+/// Writes a stored item, byte for byte; answers with its size.
 pub async fn cat(
     home: &Home,
     tenant: Option<&str>,
@@ -458,9 +523,7 @@ pub async fn cat(
 ) -> Result<u64> {
     let located = locate(home, tenant, resource, at).await?;
     match tokio::task::block_in_place(|| located.spot(path))? {
-        Spot::Message(node, _) => {
-            Ok(tokio::task::block_in_place(|| located.reader.read(&node, out))?)
-        }
+        Spot::Item(node, _) => Ok(tokio::task::block_in_place(|| located.reader.read(&node, out))?),
         Spot::Folder(..) => {
             Err(Error::Usage(format!("'{path}' is a folder; 'holdfast ls' lists what is in it")))
         }

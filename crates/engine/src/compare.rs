@@ -1,4 +1,4 @@
-//! What `history` and `diff` share: a message as a tree shows it, and what two such have not in
+//! What `history` and `diff` share: an item as a tree shows it, and what two such have not in
 //! common.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use holdfast_catalog::ResourceRow;
 use holdfast_model::ShardId;
 use holdfast_vault::{Node, NodeKind, Reader, TreeId, Vault};
-use holdfast_workloads::mail::{self, ItemMeta};
+use holdfast_workloads::drive::FileMeta;
+use holdfast_workloads::mail::{self, MessageMeta};
+use holdfast_workloads::{ItemMeta, Layout};
 
 use crate::home::blocking;
 use crate::reading::Reading;
@@ -61,18 +63,20 @@ impl<'h> Readers<'h> {
     }
 }
 
-/// The nodes of a directory on both sides, by name.
-pub(crate) type Pairs = BTreeMap<String, (Option<Node>, Option<Node>)>;
+/// The nodes of a directory on both sides, by name and by whether they are directories: a file may
+/// come in the place of a folder of its name.
+pub(crate) type Pairs = BTreeMap<(String, bool), (Option<Node>, Option<Node>)>;
 
 /// One side of a comparison: a reader of its shard, and how many trees were asked of it.
 pub(crate) struct Side {
     reader: Reader,
+    layout: Layout,
     pub trees_read: u64,
 }
 
 impl Side {
-    pub fn new(reader: Reader) -> Self {
-        Self { reader, trees_read: 0 }
+    pub fn new(reader: Reader, layout: Layout) -> Self {
+        Self { reader, layout, trees_read: 0 }
     }
 
     /// The nodes of a directory; none of an absent one.
@@ -82,13 +86,20 @@ impl Side {
         Ok(self.reader.list(tree)?)
     }
 
-    /// The whole metadata of a message, that beside it included.
+    /// The whole metadata of an item, that beside it included.
     pub fn meta(&self, node: &Node, beside: Option<&Node>) -> Result<ItemMeta> {
-        let short = ItemMeta::from_json(&node.name, node.meta.as_deref().unwrap_or_default())?;
-        let Some(beside) = beside.filter(|_| short.more) else { return Ok(short) };
-        let text = String::from_utf8_lossy(&self.reader.bytes(beside)?).into_owned();
-        Ok(ItemMeta { form: short.form, ..ItemMeta::from_json(&beside.name, &text)? })
+        let short = self.layout.item(&node.name, node.meta.as_deref().unwrap_or_default())?;
+        let Some(beside) = beside.filter(|_| short.has_overflow()) else { return Ok(short) };
+        whole_meta(&self.reader, beside, short)
     }
+}
+
+/// The whole metadata of a message from the file beside it.
+pub(crate) fn whole_meta(reader: &Reader, beside: &Node, short: ItemMeta) -> Result<ItemMeta> {
+    let ItemMeta::Message(short) = short else { return Ok(short) };
+    let text = String::from_utf8_lossy(&reader.bytes(beside)?).into_owned();
+    let whole = MessageMeta::from_json(&beside.name, &text)?;
+    Ok(ItemMeta::Message(MessageMeta { form: short.form, ..whole }))
 }
 
 /// Lists a directory on both sides.
@@ -98,19 +109,19 @@ pub(crate) fn pairs(
 ) -> Result<Pairs> {
     let mut pairs = Pairs::new();
     for node in old.list(left)? {
-        let name = node.name.clone();
-        pairs.entry(name).or_default().0 = Some(node);
+        let key = (node.name.clone(), node.is_dir());
+        pairs.entry(key).or_default().0 = Some(node);
     }
     for node in new.list(right)? {
-        let name = node.name.clone();
-        pairs.entry(name).or_default().1 = Some(node);
+        let key = (node.name.clone(), node.is_dir());
+        pairs.entry(key).or_default().1 = Some(node);
     }
     Ok(pairs)
 }
 
 /// The file beside a message, on the left (old) and on the right (new).
 pub(crate) fn beside<'p>(pairs: &'p Pairs, name: &str) -> (Option<&'p Node>, Option<&'p Node>) {
-    let both = pairs.get(&mail::overflow_name(name));
+    let both = pairs.get(&(mail::overflow_name(name), false));
     both.map_or((None, None), |(old, new)| (old.as_ref(), new.as_ref()))
 }
 
@@ -122,15 +133,35 @@ pub(crate) fn size(node: &Node) -> u64 {
     }
 }
 
-/// What a message has become: `content`, `folder`, or the names of its metadata. `revision` where
+/// What an item has become: `content`, `folder`, or the names of its metadata. `revision` where
 /// the service counts a change that nothing here shows.
 pub(crate) fn changed(
     (old, was): (&Node, &ItemMeta),
     (new, is): (&Node, &ItemMeta),
     has_moved: bool,
 ) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if old.kind != new.kind {
+        names.push("content");
+    }
+    names.extend(match (was, is) {
+        (ItemMeta::Message(was), ItemMeta::Message(is)) => message_fields(was, is),
+        (ItemMeta::File(was), ItemMeta::File(is)) => file_fields(was, is),
+        _ => vec!["content"],
+    });
+    names.dedup();
+    if has_moved {
+        names.push("folder");
+    }
+    if names.is_empty() && (was.change_key(), was.tag()) != (is.change_key(), is.tag()) {
+        names.push("revision");
+    }
+    names
+}
+
+fn message_fields(was: &MessageMeta, is: &MessageMeta) -> Vec<&'static str> {
     let fields = [
-        ("content", old.kind != new.kind || was.form != is.form),
+        ("content", was.form != is.form),
         ("read", was.read != is.read),
         ("flag", was.flag != is.flag),
         ("categories", was.cat != is.cat),
@@ -142,11 +173,19 @@ pub(crate) fn changed(
         ("sent", was.sent != is.sent),
         ("created", was.created != is.created),
         ("properties", was.mapi != is.mapi),
-        ("folder", has_moved),
     ];
-    let mut names: Vec<_> = fields.iter().filter(|(_, differs)| *differs).map(|f| f.0).collect();
-    if names.is_empty() && (&was.ck, &was.tag) != (&is.ck, &is.tag) {
-        names.push("revision");
-    }
-    names
+    fields.iter().filter(|(_, differs)| *differs).map(|field| field.0).collect()
+}
+
+fn file_fields(was: &FileMeta, is: &FileMeta) -> Vec<&'static str> {
+    let fields = [
+        ("content", was.form != is.form),
+        ("name", was.name != is.name),
+        ("created", was.created != is.created),
+        ("modified", was.modified != is.modified),
+        ("by", was.by != is.by),
+        ("sharing", was.shared != is.shared || was.about != is.about),
+        ("checked_out", was.checked_out != is.checked_out),
+    ];
+    fields.iter().filter(|(_, differs)| *differs).map(|field| field.0).collect()
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use holdfast_catalog::{ResourceRow, RestorePointRow};
 use holdfast_model::Timestamp;
 use holdfast_vault::{Node, TreeId};
-use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, Place};
+use holdfast_workloads::{FolderMeta, ItemMeta, Layout, Place};
 use serde::Serialize;
 
 use crate::backup::tree_id;
@@ -52,7 +52,7 @@ pub struct Change {
     /// Where it lay, when it has moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_path: Option<String>,
-    /// `folder` or `message`.
+    /// `folder`, `message` or `file`.
     pub kind: &'static str,
     /// What became of it.
     pub change: Became,
@@ -98,8 +98,10 @@ pub async fn diff(
             break (left, right);
         }
     };
-    let old = Side::new(readers.get(left.as_ref().map_or(right.shard, |left| left.shard))?);
-    let mut walk = Walk::new(old, Side::new(readers.get(right.shard)?));
+    let layout = Layout::of(resource.workload);
+    let old = readers.get(left.as_ref().map_or(right.shard, |left| left.shard))?;
+    let new = Side::new(readers.get(right.shard)?, layout);
+    let mut walk = Walk::new(layout, Side::new(old, layout), new);
     let from_tree = left.as_ref().map(|left| tree_id(&left.tree)).transpose()?;
     let to_tree = tree_id(&right.tree)?;
     let changes = tokio::task::block_in_place(|| walk.run(from_tree, to_tree))?;
@@ -171,6 +173,7 @@ struct Lone {
 type Dirs = BTreeMap<String, Dir>;
 
 struct Walk {
+    layout: Layout,
     old: Side,
     new: Side,
     /// Folders of which the counterpart was not met yet.
@@ -182,8 +185,9 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(old: Side, new: Side) -> Self {
+    fn new(layout: Layout, old: Side, new: Side) -> Self {
         Self {
+            layout,
             old,
             new,
             lost: Dirs::new(),
@@ -202,8 +206,8 @@ impl Walk {
             self.pair(&old.place, &new.place, true, 0)?;
         }
         // What is left was made or removed, with all that is in it, unless that moved too.
-        let lost = reveal(&mut self.old, std::mem::take(&mut self.lost))?;
-        let found = reveal(&mut self.new, std::mem::take(&mut self.found))?;
+        let lost = reveal(self.layout, &mut self.old, std::mem::take(&mut self.lost))?;
+        let found = reveal(self.layout, &mut self.new, std::mem::take(&mut self.found))?;
         for (id, old) in &lost {
             match found.get(id) {
                 Some(new) => {
@@ -238,11 +242,11 @@ impl Walk {
             return Ok(());
         }
         let pairs = compare::pairs((&mut self.old, old.tree), (&mut self.new, new.tree))?;
-        for (name, (before, after)) in &pairs {
+        for ((name, is_dir), (before, after)) in &pairs {
             if before == after {
                 continue;
             }
-            match mail::place_of_name(name) {
+            match self.layout.place(name, *is_dir) {
                 Place::Item => self.message(&pairs, name, old, new)?,
                 Place::Fanout => {
                     let inner = |place: &Spot, node: &Option<Node>| Spot {
@@ -319,13 +323,14 @@ impl Walk {
 
     /// Keeps a message that differs, each side for itself, until all are known.
     fn message(&mut self, pairs: &Pairs, name: &str, old: &Spot, new: &Spot) -> Result<()> {
-        let ((before, after), (left, right)) = (&pairs[name], beside(pairs, name));
+        let ((before, after), (left, right)) =
+            (&pairs[&(name.to_owned(), false)], beside(pairs, name));
         let lone = |side: &Side, place: &Spot, node: &Node, beside: Option<&Node>| {
             let meta = side.meta(node, beside)?;
             let path = place.path.iter().map(String::as_str).chain([name]);
             let path = path.collect::<Vec<_>>().join("/");
             let (node, folder) = (node.clone(), place.folder.clone());
-            Ok::<_, Error>((meta.id.clone(), Lone { node, meta, path, folder }))
+            Ok::<_, Error>((meta.id().to_owned(), Lone { node, meta, path, folder }))
         };
         if let Some(node) = before {
             self.gone.extend([lone(&self.old, old, node, left)?]);
@@ -366,11 +371,11 @@ fn message(lone: &Lone, change: Became) -> Change {
     Change {
         path: lone.path.clone(),
         from_path: None,
-        kind: "message",
+        kind: lone.meta.noun(),
         change,
         fields: Vec::new(),
-        id: lone.meta.id.clone(),
-        title: lone.meta.subject.clone(),
+        id: lone.meta.id().to_owned(),
+        title: lone.meta.title().to_owned(),
         size: compare::size(&lone.node),
     }
 }
@@ -388,12 +393,12 @@ fn dir(node: &Node, above: &Spot) -> Result<Dir> {
 }
 
 /// The folders with all folders below them. Their messages are not read.
-fn reveal(side: &mut Side, tops: Dirs) -> Result<Dirs> {
+fn reveal(layout: Layout, side: &mut Side, tops: Dirs) -> Result<Dirs> {
     let (mut all, mut open) = (Dirs::new(), tops);
     while let Some((id, next)) = open.pop_first() {
         if next.place.path.len() < MAX_DEPTH {
             for node in side.list(next.place.tree)? {
-                if mail::place_of_name(&node.name) == Place::Folder && node.is_dir() {
+                if node.is_dir() && layout.place(&node.name, true) == Place::Folder {
                     let inner = dir(&node, &next.place)?;
                     if !all.contains_key(&inner.meta.id) {
                         open.insert(inner.meta.id.clone(), inner);

@@ -1,5 +1,7 @@
-//! Which resources a tenant has: the directory is asked, new ones are taken up, vanished ones stay
-//! with their last state.
+//! Which resources a tenant has: directory and sites are asked, new ones are taken up, vanished ones
+//! stay with their last state.
+
+mod sites;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +10,7 @@ use holdfast_graph::Graph;
 use holdfast_model::{ResourceId, ShardId, Workload};
 use holdfast_vault::Vault;
 use holdfast_workloads::directory::{self, User};
-use holdfast_workloads::mail;
+use holdfast_workloads::resource_dir;
 
 use crate::home::blocking;
 use crate::shards::{Departments, Shards};
@@ -43,17 +45,22 @@ pub(crate) async fn list(
     let known = home.catalog.resource_list(Some(&tenant.name)).await?;
     let known: BTreeMap<ResourceId, ResourceRow> =
         known.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut found: Vec<Found> = users.iter().map(mailbox).collect();
+    let mut asked = vec![Workload::Exchange];
+    if sites::may_list(graph).await? {
+        asked.extend([Workload::OneDrive, Workload::SharePoint]);
+        found.extend(sites::find(graph, &users, &known).await?);
+    }
     let (mut rows, mut departments) = (Vec::new(), Departments::new());
-    for mut user in users {
-        let id = resource_id(&user.id);
-        departments.extend(user.department.take().map(|name| (id.clone(), name)));
-        let old = known.get(&id);
-        rows.push(listed(tenant, id, user, old));
+    for found in found {
+        departments.extend(found.department.clone().map(|name| (found.id(), name)));
+        let old = known.get(&found.id());
+        rows.push(listed(tenant, found, old));
     }
     let here: BTreeSet<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
     let vanished = known
         .values()
-        .filter(|row| row.workload == Workload::Exchange && !here.contains(&row.id))
+        .filter(|row| asked.contains(&row.workload) && !here.contains(&row.id))
         .map(|row| ResourceRow { status: ResourceStatus::Gone, ..row.clone() });
     rows.extend(vanished);
     place(home, vault, &departments, &mut rows).await?;
@@ -63,6 +70,36 @@ pub(crate) async fn list(
         changed.into_iter().partition(|row| known.contains_key(&row.id));
     store(home, vault, changed, &new).await?;
     Ok(Listed { rows, departments })
+}
+
+/// What can be protected, as the tenant lists it.
+pub(crate) struct Found {
+    pub workload: Workload,
+    /// Graph id: of the person for a mailbox, of the site for a drive or library.
+    pub graph_id: String,
+    /// Name, unique in the tenant.
+    pub name: String,
+    pub display_name: String,
+    /// What its directory in the vault is called.
+    pub dir: String,
+    pub department: Option<String>,
+}
+
+impl Found {
+    fn id(&self) -> ResourceId {
+        ResourceId(format!("{}/{}", self.workload, self.graph_id))
+    }
+}
+
+fn mailbox(user: &User) -> Found {
+    Found {
+        workload: Workload::Exchange,
+        graph_id: user.id.clone(),
+        name: user.user_principal_name.clone(),
+        display_name: user.display_name.clone().unwrap_or_default(),
+        dir: user.user_principal_name.clone(),
+        department: user.department.clone(),
+    }
 }
 
 /// Gives new resources their shard, department by department.
@@ -86,23 +123,13 @@ async fn place(
     Ok(())
 }
 
-fn resource_id(user: &str) -> ResourceId {
-    ResourceId(format!("{}/{user}", Workload::Exchange))
-}
-
-/// The row of a listed user: a known one keeps its place, and stays unavailable until a poll
+/// The row of what is listed: a known one keeps its place, and stays unavailable until a poll
 /// succeeds.
-fn listed(
-    tenant: &TenantRow,
-    id: ResourceId,
-    user: User,
-    old: Option<&ResourceRow>,
-) -> ResourceRow {
-    let display_name = user.display_name.unwrap_or_default();
+fn listed(tenant: &TenantRow, found: Found, old: Option<&ResourceRow>) -> ResourceRow {
     match old {
         Some(old) => ResourceRow {
-            name: user.user_principal_name,
-            display_name,
+            name: found.name,
+            display_name: found.display_name,
             status: match old.status {
                 ResourceStatus::Gone => ResourceStatus::Active,
                 same => same,
@@ -110,14 +137,14 @@ fn listed(
             ..old.clone()
         },
         None => ResourceRow {
-            id,
+            id: found.id(),
             tenant: tenant.name.clone(),
-            workload: Workload::Exchange,
+            workload: found.workload,
             shard: None,
-            dir: Some(mail::resource_dir(&user.user_principal_name, &user.id)),
-            graph_id: user.id,
-            name: user.user_principal_name,
-            display_name,
+            dir: Some(resource_dir(&found.dir, &found.graph_id)),
+            graph_id: found.graph_id,
+            name: found.name,
+            display_name: found.display_name,
             status: ResourceStatus::Active,
             skip_cause: None,
             stale: false,

@@ -1,18 +1,19 @@
-//! `history`: all versions of one message over all restore points and epochs of its resource.
+//! `history`: all versions of one item over all restore points and epochs of its resource.
 //!
 //! Trees are compared, restore point by restore point; what is equal is skipped, and of what
-//! differs only the directories are read in which the message can lie. Its name says which these
-//! are: it is given once and goes with the message from folder to folder.
+//! differs only the directories are read in which the item can lie. The name of a message says which
+//! these are: it is given once and goes with it from folder to folder. A file has the name that its
+//! owner gives it, so of a drive everything is read that differs.
 
 use holdfast_catalog::{ResourceRow, RestorePointRow};
 use holdfast_model::{ItemId, Seq, ShardId, Timestamp, short_id};
 use holdfast_vault::{Node, TreeId};
-use holdfast_workloads::mail::{self, ItemMeta, Place};
+use holdfast_workloads::{ItemMeta, Layout, Place, mail};
 use serde::Serialize;
 
 use crate::backup::tree_id;
 use crate::compare::{self, Pairs, Readers, Side, beside, changed};
-use crate::{Error, Home, Result, discover};
+use crate::{Error, Home, Result, discover, fanout};
 
 /// Directories below each other that are followed, as many as the vault makes.
 const MAX_DEPTH: usize = 400;
@@ -73,26 +74,31 @@ pub async fn history(
     let resource = discover::find(home, tenant, resource).await?;
     let mut readers = Readers::of(home, &resource).await?;
     let points = points(home, &resource, &mut readers).await?;
-    let name = match name_of_path(item) {
+    let layout = Layout::of(resource.workload);
+    let name = match name_of_path(item).filter(|_| !layout.is_drive()) {
         Some(name) => Some(name),
+        None if layout.is_drive() => None,
         None => current_name(home, &resource, item).await?,
     };
     let missing = || Error::NotFound {
-        what: "message",
+        what: "item",
         name: item.to_owned(),
         hint: " in any restore point; give a path of 'holdfast ls' or a Graph id",
     };
     let history = tokio::task::block_in_place(|| {
         let short = match &name {
             Some(name) => mail::short_id_of_name(name).unwrap_or_default().to_owned(),
+            None if layout.is_drive() => id_at_path(&readers, &resource, &points, item)?,
             None => short_id(item),
         };
-        let mut search = Search { short, levels: None, trees_read: 0 };
-        let name = match name {
-            Some(name) => Some(name),
-            None => search.find_name(&readers, &points)?,
-        };
-        search.levels = Some(mail::fanout_levels(&name.ok_or_else(missing)?));
+        let mut search = Search { layout, short, levels: None, trees_read: 0 };
+        if !layout.is_drive() {
+            let name = match name {
+                Some(name) => Some(name),
+                None => search.find_name(&readers, &points)?,
+            };
+            search.levels = Some(mail::fanout_levels(&name.ok_or_else(missing)?));
+        }
         let life = search.life(&readers, &points)?;
         let (id, title) = life.of.clone().ok_or_else(missing)?;
         Ok(History {
@@ -126,6 +132,27 @@ async fn points(
     }
 }
 
+/// The short id of the file that lay at a path in the newest restore point that has one there; where
+/// none has, the text is taken for a Graph id.
+fn id_at_path(
+    readers: &Readers<'_>,
+    resource: &ResourceRow,
+    points: &[RestorePointRow],
+    path: &str,
+) -> Result<String> {
+    let (layout, fanout) = (Layout::of(resource.workload), fanout(resource.workload));
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let Some((name, folder)) = parts.split_last() else { return Ok(short_id(path)) };
+    for point in points.iter().rev() {
+        let reader = readers.get(point.shard)?;
+        if let Some(node) = reader.item(tree_id(&point.tree)?, folder, name, &fanout)? {
+            let meta = layout.item(&node.name, node.meta.as_deref().unwrap_or_default())?;
+            return Ok(short_id(meta.id()));
+        }
+    }
+    Ok(short_id(path))
+}
+
 /// The name of a message at the end of a path.
 fn name_of_path(path: &str) -> Option<String> {
     let name = path.rsplit('/').next()?;
@@ -138,7 +165,7 @@ async fn current_name(home: &Home, resource: &ResourceRow, id: &str) -> Result<O
     Ok(found.into_iter().next().map(|row| row.name))
 }
 
-/// The message in a tree.
+/// The item in a tree.
 #[derive(Clone)]
 struct Spot {
     node: Node,
@@ -154,8 +181,9 @@ impl Spot {
     }
 }
 
-/// Looks for one message.
+/// Looks for one item.
 struct Search {
+    layout: Layout,
     short: String,
     /// The directories of the spread in which it lies; all where its name is not known.
     levels: Option<Vec<String>>,
@@ -217,7 +245,7 @@ impl Search {
         let Some(last) = new.or(old) else { return Ok(seen) };
         let side = |point: Option<&RestorePointRow>| {
             let point = point.unwrap_or(last);
-            readers.get(point.shard).map(Side::new)
+            readers.get(point.shard).map(|reader| Side::new(reader, self.layout))
         };
         let tree = |point: Option<&RestorePointRow>| point.map(|p| tree_id(&p.tree)).transpose();
         let (mut left, mut right) = (side(old)?, side(new)?);
@@ -238,12 +266,12 @@ impl Search {
             return Ok(());
         }
         let pairs = compare::pairs((&mut *old, left), (&mut *new, right))?;
-        for (name, (before, after)) in &pairs {
+        for ((name, is_dir), (before, after)) in &pairs {
             if before == after {
                 continue;
             }
             let tree = |node: &Option<Node>| node.as_ref().and_then(Node::tree);
-            let place = mail::place_of_name(name);
+            let place = self.layout.place(name, *is_dir);
             if place == Place::Item {
                 self.item((&*old, &*new), &pairs, name, here, seen)?;
             } else if let Some(below) = self.below(name, place, here) {
@@ -285,15 +313,19 @@ impl Search {
         here: &Here,
         seen: &mut Seen,
     ) -> Result<()> {
-        if mail::short_id_of_name(name) != Some(&self.short) {
+        if !self.layout.is_drive() && mail::short_id_of_name(name) != Some(&self.short) {
             return Ok(());
         }
         let spot = |side: &Side, node: &Option<Node>, beside: Option<&Node>| {
             let Some(node) = node else { return Ok(None) };
             let (meta, folders) = (side.meta(node, beside)?, here.folders.clone());
+            if short_id(meta.id()) != self.short {
+                return Ok(None);
+            }
             Ok::<_, Error>(Some(Spot { node: node.clone(), meta, folders, kept: here.kept }))
         };
-        let ((before, after), (left, right)) = (&pairs[name], beside(pairs, name));
+        let ((before, after), (left, right)) =
+            (&pairs[&(name.to_owned(), false)], beside(pairs, name));
         seen.old.extend(spot(old, before, left)?);
         seen.new.extend(spot(new, after, right)?);
         Ok(())
@@ -346,7 +378,7 @@ impl Life {
     }
 
     fn begin(&mut self, point: &RestorePointRow, spot: Spot, changes: Vec<&'static str>) {
-        self.of = Some((spot.meta.id.clone(), spot.meta.subject.clone()));
+        self.of = Some((spot.meta.id().to_owned(), spot.meta.title().to_owned()));
         self.versions.push(version(point, &spot, changes));
         self.now = Some((spot, self.versions.len() - 1));
     }
@@ -356,7 +388,7 @@ impl Life {
         if self.kept.iter().any(same) {
             return;
         }
-        self.of.get_or_insert_with(|| (spot.meta.id.clone(), spot.meta.subject.clone()));
+        self.of.get_or_insert_with(|| (spot.meta.id().to_owned(), spot.meta.title().to_owned()));
         self.versions.push(version(point, &spot, Vec::new()));
         self.kept.push(spot);
     }

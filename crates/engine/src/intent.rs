@@ -29,6 +29,9 @@ struct TenantRecord {
     client_id: String,
     restore_client_id: Option<String>,
     created_at: Timestamp,
+    /// Of a record of before there were files: the latest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    file_versions: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +79,7 @@ pub(crate) fn tenant(row: &TenantRow) -> Change {
         client_id: row.client_id.clone(),
         restore_client_id: row.restore_client_id.clone(),
         created_at: row.created_at,
+        file_versions: row.file_versions.to_string(),
     };
     (format!("tenants/{}.json", component(&row.name, 100)), Some(json(&record)))
 }
@@ -112,7 +116,7 @@ pub(crate) fn epochs(row: &ResourceRow, epochs: &[EpochRow]) -> Change {
 }
 
 fn path_of(kind: &str, row: &ResourceRow) -> String {
-    format!("{kind}/{}/{}.json", row.workload, component(&row.graph_id, 100))
+    format!("{kind}/{}/{}.json", row.workload, component(&row.graph_id, 200))
 }
 
 fn json(record: &impl Serialize) -> Vec<u8> {
@@ -192,6 +196,7 @@ fn tenant_row(record: TenantRecord, vault_id: &str) -> TenantRow {
         restore_client_id: record.restore_client_id,
         sealed_restore_credential: None,
         created_at: record.created_at,
+        file_versions: record.file_versions.parse().unwrap_or_default(),
     }
 }
 

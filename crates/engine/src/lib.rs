@@ -43,10 +43,27 @@ pub use shards::ShardLimits;
 pub use storage::Storage;
 pub use vaults::{AddedVault, ListedVault, NewVault};
 
-use holdfast_vault::Fanout;
-use holdfast_workloads::mail;
+use holdfast_model::Workload;
+use holdfast_vault::{Fanout, Fanouts};
+use holdfast_workloads::Layout;
 
-/// How messages are spread below a folder: by month, above 256 by day, then by digits of the
-/// short id, joined again below 64 (`docs/format.md`).
-pub const MAIL_FANOUT: Fanout =
-    Fanout { levels: mail::fanout_levels, always: 1, split_above: 256, merge_below: 64 };
+/// How the items of a folder are spread (`docs/format.md`): messages by month, above 256 by day,
+/// then by digits of the short id, joined again below 64; files only above 10,000, joined again
+/// below 2,500.
+pub const FANOUTS: Fanouts = Fanouts::ByPath(fanout_of_path);
+
+/// The spread below the folders of a workload.
+pub fn fanout(workload: Workload) -> Fanout {
+    let layout = Layout::of(workload);
+    let levels = layout.fanout_levels();
+    match layout.is_drive() {
+        false => Fanout { levels, always: 1, split_above: 256, merge_below: 64 },
+        true => Fanout { levels, always: 0, split_above: 10_000, merge_below: 2_500 },
+    }
+}
+
+/// The first component of a path in a snapshot is the workload.
+fn fanout_of_path(path: &[&str]) -> Fanout {
+    let workload = path.first().and_then(|name| name.parse().ok());
+    fanout(workload.unwrap_or(Workload::Exchange))
+}

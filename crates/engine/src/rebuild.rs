@@ -235,7 +235,7 @@ fn of_resource(reader: &Reader, snapshots: &[Snapshot], lived: Lived) -> Result<
     }
     if let Some(tree) = last {
         let (state, _) = walk::state_or_none(reader, &resource.id, tree)?;
-        let mut rows = Walk::compare(reader, &resource.id, None, Some(tree))?.new;
+        let mut rows = Walk::compare(reader, &resource, None, Some(tree))?.new;
         walk::with_links(&mut rows, &state);
         part.containers = rows.containers.into_values().collect();
         part.items = rows.items.into_values().collect();

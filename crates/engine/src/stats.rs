@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use holdfast_catalog::{ResourceRow, SnapshotRow};
 use holdfast_model::{Seq, ShardId, Timestamp};
 use holdfast_vault::{BlobId, LockReport, Node, NodeKind, Reader, TreeId, Usage, Vault};
-use holdfast_workloads::mail::{self, Place};
+use holdfast_workloads::{Layout, Place, mail};
 use jiff::SignedDuration;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
@@ -202,7 +202,7 @@ fn of_shard(
     let mut resources = Vec::new();
     for (row, tree) in residents {
         let Some(tree) = tree else { continue };
-        let totals = count.directory(tree_id(tree)?, 0)?;
+        let totals = count.directory(tree_id(tree)?, Some(Layout::of(row.workload)), 0)?;
         resources.push(ResourceStats {
             id: row.id.to_string(),
             name: row.name.clone(),
@@ -328,12 +328,13 @@ impl Count {
     fn snapshot(&mut self, row: &SnapshotRow) -> Result<Added> {
         let (seq, time) = (row.seq, row.time);
         self.added = Added { seq, time, versions: 0, version_bytes: 0, stored_bytes: 0 };
-        self.directory(tree_id(&row.tree)?, 0)?;
+        self.directory(tree_id(&row.tree)?, None, 0)?;
         Ok(self.added.clone())
     }
 
-    /// Counts what is new in a directory; answers with the items that are current in it.
-    fn directory(&mut self, tree: TreeId, depth: usize) -> Result<Totals> {
+    /// Counts what is new in a directory; answers with the items that are current in it. Without a
+    /// layout it is the root, whose directories are the workloads.
+    fn directory(&mut self, tree: TreeId, layout: Option<Layout>, depth: usize) -> Result<Totals> {
         if let Some(totals) = self.trees.get(&tree) {
             return Ok(*totals);
         }
@@ -343,11 +344,12 @@ impl Count {
         }
         self.added.stored_bytes += self.reader.stored_tree(&tree).map_or(0, u64::from);
         for node in self.reader.list(tree)? {
-            let place = mail::place_of_name(&node.name);
+            let of_name = || node.name.parse().ok().map(Layout::of);
+            let place = layout.map_or(Place::Folder, |own| own.place(&node.name, node.is_dir()));
             match &node.kind {
                 NodeKind::Dir { tree: Some(below) } => {
-                    let inner = self.directory(*below, depth + 1)?;
-                    if place != Place::Kept {
+                    let inner = self.directory(*below, layout.or_else(of_name), depth + 1)?;
+                    if !matches!(place, Place::Kept | Place::Own) {
                         totals.items += inner.items;
                         totals.bytes += inner.bytes;
                     }

@@ -3,7 +3,7 @@
 use holdfast_catalog::TenantRow;
 use holdfast_graph::permissions::{self, Feature, PermissionReport};
 use holdfast_graph::{Config, Credential, Graph};
-use holdfast_model::Secret;
+use holdfast_model::{FileVersions, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Home, Result, intent};
@@ -68,6 +68,8 @@ pub struct NewTenant {
     pub authority_url: String,
     /// Further certificate authority, PEM.
     pub ca_pem: Option<String>,
+    /// How many versions of a file are taken; as before where absent, the latest at first.
+    pub file_versions: Option<FileVersions>,
 }
 
 /// Adds a tenant, or replaces the credentials of the one with the same name. What can be told
@@ -86,7 +88,11 @@ pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
         sealed_credential: Some(seal(Purpose::Backup, &new.login)),
         sealed_restore_credential: new.restore.as_ref().map(|(_, l)| seal(Purpose::Restore, l)),
         restore_client_id: new.restore.map(|(id, _)| id),
-        created_at: known.map_or_else(|| home.now(), |known| known.created_at),
+        created_at: known.as_ref().map_or_else(|| home.now(), |known| known.created_at),
+        file_versions: new
+            .file_versions
+            .or(known.map(|known| known.file_versions))
+            .unwrap_or_default(),
         name: new.name,
         tenant_id: new.tenant_id,
         graph_url: new.graph_url,
@@ -96,6 +102,19 @@ pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
     };
     graph(home, &row, Purpose::Backup)?;
     graph(home, &row, Purpose::Restore)?;
+    intent::save(&vault, vec![intent::tenant(&row)]).await?;
+    home.catalog.tenant_put(&row).await?;
+    Ok(row)
+}
+
+/// Changes how many versions of a file are taken. For a file it takes effect when that changes.
+pub async fn set_file_versions(
+    home: &Home,
+    name: &str,
+    versions: FileVersions,
+) -> Result<TenantRow> {
+    let row = TenantRow { file_versions: versions, ..find(home, name).await? };
+    let vault = home.vault(Some(&row.vault_id)).await?;
     intent::save(&vault, vec![intent::tenant(&row)]).await?;
     home.catalog.tenant_put(&row).await?;
     Ok(row)

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_catalog::ResourceRow;
-use holdfast_model::{ItemId, ResourceId, ShardId, Timestamp};
+use holdfast_model::{ItemId, ResourceId, ShardId, Timestamp, Workload};
 use holdfast_vault::{DamagedItem, ReadData, Shard, Vault};
-use holdfast_workloads::mail::{self, ItemMeta, Place};
+use holdfast_workloads::{ItemMeta, Layout, Place};
 use serde::Serialize;
 
 use crate::home::blocking;
@@ -78,16 +78,16 @@ pub struct Damaged {
     /// Our id of the mailbox, where the catalog knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<ResourceId>,
-    /// Graph id of a message.
+    /// Graph id of a message or file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<ItemId>,
     /// Folders above it, outermost first, with `/` between.
     pub folder: String,
-    /// `message`, `folder` (its list of messages is lost) or `file` (our own state).
+    /// `message`, `folder` (its list of items is lost) or `file` (also: our own state).
     pub kind: &'static str,
-    /// Subject of a message (its beginning), else the name in the vault.
+    /// Subject of a message (its beginning), real name of a file, else the name in the vault.
     pub title: String,
-    /// When a message was received.
+    /// When a message was received, or a file last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<Timestamp>,
     /// Path inside the resource, as `ls` shows it.
@@ -206,25 +206,31 @@ fn by_name(item: &DamagedItem, newest: Option<u64>, resources: &[ResourceRow]) -
     let known = resources
         .iter()
         .find(|row| row.dir.as_deref() == Some(dir) && row.workload.to_string() == workload);
+    let layout = Layout::of(workload.parse().unwrap_or(Workload::Exchange));
+    let shown = |(at, name): (usize, &str)| {
+        let is_dir = item.is_folder || at + 3 < item.path.len();
+        layout.place(name, is_dir) != Place::Fanout
+    };
     let inner: Vec<&str> =
-        names.filter(|name| mail::place_of_name(name) != Place::Fanout).collect();
+        names.enumerate().filter(|named| shown(*named)).map(|(_, name)| name).collect();
     let (name, folders) = inner.split_last().map_or(("", &[][..]), |(name, rest)| (*name, rest));
-    let is_message = !item.is_folder && mail::place_of_name(name) == Place::Item;
-    let meta = item.meta.as_deref().filter(|_| is_message);
-    let meta = meta.and_then(|text| ItemMeta::from_json(name, text).ok());
+    let is_item = !item.is_folder && layout.place(name, false) == Place::Item;
+    let meta = item.meta.as_deref().filter(|_| is_item);
+    let meta = meta.and_then(|text| layout.item(name, text).ok());
     let snapshots: Vec<u64> = item.snapshots.iter().map(|seq| seq.0).collect();
     Damaged {
         resource: known.map_or_else(|| dir.to_owned(), |row| row.name.clone()),
         resource_id: known.map(|row| row.id.clone()),
         id: meta.as_ref().map(ItemMeta::item_id),
         folder: folders.join("/"),
-        kind: match (item.is_folder, is_message) {
+        kind: match (item.is_folder, &meta) {
             (true, _) => "folder",
-            (false, true) => "message",
-            (false, false) => "file",
+            (false, Some(meta)) => meta.noun(),
+            (false, None) if is_item && !layout.is_drive() => "message",
+            (false, None) => "file",
         },
-        title: meta.as_ref().map_or_else(|| name.to_owned(), |meta| meta.subject.clone()),
-        received: meta.and_then(|meta| meta.received),
+        title: meta.as_ref().map_or_else(|| name.to_owned(), |meta| meta.title().to_owned()),
+        received: meta.and_then(|meta| meta.date()),
         path: inner.join("/"),
         current: newest.is_some_and(|newest| snapshots.contains(&newest)),
         snapshots,

@@ -1,14 +1,15 @@
-//! From trees to rows: what a mailbox's directory says, as the catalog keeps it.
+//! From trees to rows: what a resource's directory says, as the catalog keeps it.
 //!
 //! Two trees are compared; subtrees with equal ids are skipped, so that rolling the catalog
 //! forward costs what changed. Against nothing, the whole tree is read: the rebuild.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use holdfast_catalog::{ContainerRow, ItemRow};
+use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow};
 use holdfast_model::{ContainerId, ItemId, ResourceId};
 use holdfast_vault::{Node, Reader, TreeId};
-use holdfast_workloads::mail::{self, FolderMeta, ItemMeta, MailboxState, Place, STATE_FILE};
+use holdfast_workloads::{FolderMeta, Layout, Place, ResourceState, STATE_FILE};
 
 use crate::{Exit, Result};
 
@@ -19,10 +20,11 @@ pub(crate) struct Rows {
     pub items: HashMap<ItemId, ItemRow>,
 }
 
-/// Walks two trees of a mailbox at once.
+/// Walks two trees of a resource at once.
 pub(crate) struct Walk<'r> {
-    pub reader: &'r Reader,
-    pub resource: &'r ResourceId,
+    reader: &'r Reader,
+    resource: &'r ResourceId,
+    layout: Layout,
     pub old: Rows,
     pub new: Rows,
 }
@@ -34,11 +36,14 @@ impl<'r> Walk<'r> {
     /// Compares two trees of a resource's directory; either may be absent.
     pub fn compare(
         reader: &'r Reader,
-        resource: &'r ResourceId,
+        resource: &'r ResourceRow,
         old: Option<TreeId>,
         new: Option<TreeId>,
     ) -> Result<Self> {
-        let mut walk = Self { reader, resource, old: Rows::default(), new: Rows::default() };
+        let layout = Layout::of(resource.workload);
+        let resource = &resource.id;
+        let mut walk =
+            Self { reader, resource, layout, old: Rows::default(), new: Rows::default() };
         walk.directory(old.map(|tree| (tree, None)), new.map(|tree| (tree, None)))?;
         Ok(walk)
     }
@@ -47,21 +52,22 @@ impl<'r> Walk<'r> {
         if old.is_some() && old == new {
             return Ok(());
         }
-        let mut names: BTreeMap<String, (Option<Node>, Option<Node>)> = BTreeMap::new();
+        // A file may come in the place of a folder of its name.
+        let mut names: BTreeMap<(String, bool), (Option<Node>, Option<Node>)> = BTreeMap::new();
         for node in self.list(old)? {
-            let name = node.name.clone();
-            names.entry(name).or_default().0 = Some(node);
+            let key = (node.name.clone(), node.is_dir());
+            names.entry(key).or_default().0 = Some(node);
         }
         for node in self.list(new)? {
-            let name = node.name.clone();
-            names.entry(name).or_default().1 = Some(node);
+            let key = (node.name.clone(), node.is_dir());
+            names.entry(key).or_default().1 = Some(node);
         }
         let (old, new) = (old.and_then(|(_, f)| f), new.and_then(|(_, f)| f));
-        for (name, (before, after)) in names {
+        for ((name, is_dir), (before, after)) in names {
             if before == after && old == new {
                 continue;
             }
-            self.entry(mail::place_of_name(&name), (before, old), (after, new))?;
+            self.entry(self.layout.place(&name, is_dir), (before, old), (after, new))?;
         }
         Ok(())
     }
@@ -107,14 +113,14 @@ impl<'r> Walk<'r> {
 
     fn item(&self, node: &Node, container: Option<&ContainerId>) -> Result<Option<ItemRow>> {
         let (Some(container), Some(meta)) = (container, &node.meta) else { return Ok(None) };
-        let meta = ItemMeta::from_json(&node.name, meta)?;
+        let meta = self.layout.item(&node.name, meta)?;
         Ok(Some(ItemRow {
             resource: self.resource.clone(),
             id: meta.item_id(),
             container: container.clone(),
             name: node.name.clone(),
-            change_key: meta.ck,
-            content_tag: meta.tag,
+            change_key: meta.change_key().to_owned(),
+            content_tag: meta.tag().to_owned(),
         }))
     }
 
@@ -136,30 +142,30 @@ impl<'r> Walk<'r> {
     }
 }
 
-/// The state file of a mailbox's tree; an empty state where there is none.
+/// The state file of a resource's tree; an empty state where there is none.
 pub(crate) fn state_of(
     reader: &Reader,
     resource: &ResourceId,
     tree: TreeId,
-) -> Result<MailboxState> {
+) -> Result<ResourceState> {
     let Some(node) = reader.node(tree, &[STATE_FILE])? else {
-        return Ok(MailboxState::new(resource.as_str()));
+        return Ok(ResourceState::new(resource.as_str()));
     };
     let text = String::from_utf8_lossy(&reader.bytes(&node)?).into_owned();
-    Ok(MailboxState::from_json(&text)?)
+    Ok(ResourceState::from_json(&text)?)
 }
 
-/// The state of a mailbox for a rebuild, and whether its file is damaged: without it the messages
+/// The state of a resource for a rebuild, and whether its file is damaged: without it the items
 /// are still there, only the next backup has to list everything again.
 pub(crate) fn state_or_none(
     reader: &Reader,
     resource: &ResourceId,
     tree: TreeId,
-) -> Result<(MailboxState, bool)> {
+) -> Result<(ResourceState, bool)> {
     match state_of(reader, resource, tree) {
         Err(error) if error.exit() == Exit::Damaged => {
             tracing::warn!(%resource, "the state file is damaged");
-            let state = MailboxState { complete: true, ..MailboxState::new(resource.as_str()) };
+            let state = ResourceState { complete: true, ..ResourceState::new(resource.as_str()) };
             Ok((state, true))
         }
         state => Ok((state?, false)),
@@ -167,7 +173,7 @@ pub(crate) fn state_or_none(
 }
 
 /// Gives rows the links that the state file remembers.
-pub(crate) fn with_links(rows: &mut Rows, state: &MailboxState) {
+pub(crate) fn with_links(rows: &mut Rows, state: &ResourceState) {
     for row in rows.containers.values_mut() {
         let Some(folder) = state.folders.get(row.id.as_str()) else { continue };
         row.delta_link.clone_from(&folder.link);

@@ -19,6 +19,7 @@ mod id;
 mod name;
 mod outcome;
 mod secret;
+mod versions;
 mod workload;
 
 pub use clock::Clock;
@@ -26,6 +27,7 @@ pub use id::{ContainerId, Fence, ItemId, ResourceId, RunId, Seq, ShardId, short_
 pub use name::{MAX_COMPONENT_BYTES, component, fold, is_reserved};
 pub use outcome::{Counts, Outcome, SkipCause};
 pub use secret::Secret;
+pub use versions::FileVersions;
 pub use workload::Workload;
 
 /// A moment in time (UTC, nanoseconds), re-exported so that all crates agree on the library.

@@ -41,6 +41,19 @@ pub enum SkipCause {
     /// `MailboxNotEnabledForRESTAPI`: guest, on-premises, unlicensed or soft-deleted mailbox
     /// (docs-contrib#405, #6519).
     NoMailbox,
+    /// `mysite not found`, or a site without document libraries: there is no drive (seen by corso).
+    NoDrive,
+    /// `malwareDetected`: Microsoft's scan found malware in the file, and v1.0 of Graph does not
+    /// give it out (rclone#9656).
+    Malware,
+    /// A file of a OneNote notebook that the service does not give out: 503 or 404, above 2 GB
+    /// always (alcionai/corso#2910, #4437).
+    Notebook,
+    /// `resourceLocked` (423), or an account whose subscription has lapsed (seen by corso).
+    Locked,
+    /// The file has been checked out since it was made and never checked in: only its author can
+    /// read it ("Check out, check in, or discard changes", Microsoft support).
+    NeverCheckedIn,
 }
 
 impl SkipCause {
@@ -50,6 +63,11 @@ impl SkipCause {
             Self::DeletedInFlight => "deleted in the mailbox while the backup was running",
             Self::CorruptInService => "damaged in Microsoft's store: Graph cannot read it",
             Self::InvalidRecipients => "Graph refuses to show it because of its recipients",
+            Self::NoDrive => "there is no OneDrive or document library",
+            Self::Malware => "Microsoft found malware in it and does not give it out",
+            Self::Notebook => "a OneNote file that Graph does not give out",
+            Self::Locked => "locked by the service or by its administrator",
+            Self::NeverCheckedIn => "checked out and never checked in: only its author can read it",
             Self::NoMailbox => {
                 "the user has no mailbox in Exchange Online (no licence, guest, on-premises)"
             }
@@ -64,6 +82,11 @@ impl fmt::Display for SkipCause {
             Self::CorruptInService => "corrupt_in_service",
             Self::InvalidRecipients => "invalid_recipients",
             Self::NoMailbox => "no_mailbox",
+            Self::NoDrive => "no_drive",
+            Self::Malware => "malware",
+            Self::Notebook => "notebook",
+            Self::Locked => "locked",
+            Self::NeverCheckedIn => "never_checked_in",
         })
     }
 }

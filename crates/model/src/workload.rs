@@ -8,13 +8,24 @@ use serde::{Deserialize, Serialize};
 pub enum Workload {
     /// Mailboxes.
     Exchange,
+    /// The drives of people.
+    #[serde(rename = "onedrive")]
+    OneDrive,
+    /// The document libraries of sites.
+    #[serde(rename = "sharepoint")]
+    SharePoint,
 }
 
 impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Exchange, Self::OneDrive, Self::SharePoint];
+
     /// The name in paths, in the catalog and in `--json`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exchange => "exchange",
+            Self::OneDrive => "onedrive",
+            Self::SharePoint => "sharepoint",
         }
     }
 }
@@ -31,6 +42,8 @@ impl std::str::FromStr for Workload {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "exchange" => Ok(Self::Exchange),
+            "onedrive" => Ok(Self::OneDrive),
+            "sharepoint" => Ok(Self::SharePoint),
             other => Err(format!("unknown workload '{other}'")),
         }
     }

@@ -121,6 +121,7 @@ impl TestContext {
             graph_url: info.graph_url.clone(),
             authority_url: info.authority_url.clone(),
             ca_pem: Some(self.sim.ca_pem().to_owned()),
+            file_versions: None,
         }
     }
 

@@ -54,8 +54,8 @@ pub fn live(tenant: &Tenant, upn: &str) -> Mailbox {
 pub async fn stored(home: &Home, upn: &str, at: &At) -> Option<Mailbox> {
     let located = locate(home, None, upn, at).await.ok()?;
     let mut mailbox = Mailbox::new();
-    for found in located.messages("").unwrap() {
-        let meta = &found.meta;
+    for found in located.items("").unwrap() {
+        let meta = found.message().unwrap();
         let state = vec![
             meta.read.to_string(),
             meta.draft.to_string(),

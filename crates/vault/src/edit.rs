@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_model::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Fanouts};
 use crate::id::TreeId;
 use crate::node::{Node, NodeKind, check_name, check_node, serialize_tree};
 use crate::reader::{Reader, root_node};
@@ -22,7 +22,7 @@ pub(crate) const MAX_DEPTH: usize = 400;
 pub struct Edit<'w> {
     pub(crate) writer: &'w Writer,
     pub(crate) reader: Reader,
-    pub(crate) fanout: Fanout,
+    pub(crate) fanouts: Fanouts,
     root: Dir,
 }
 
@@ -34,8 +34,8 @@ pub(crate) struct Dir {
     /// Its nodes; `None` until somebody looks.
     children: Option<BTreeMap<String, Child>>,
     changed: bool,
-    /// Items were put or removed here, so the fan-out below must be looked at before it is saved.
-    pub(crate) touched: bool,
+    /// Items were put or removed here, so this fan-out below must be looked at before it is saved.
+    pub(crate) touched: Option<Fanout>,
     /// Items were removed here, so the fan-out may have to be merged.
     pub(crate) shrunk: bool,
 }
@@ -47,9 +47,9 @@ pub(crate) struct Child {
 }
 
 impl Edit<'_> {
-    pub(crate) fn new(writer: &Writer, root: Option<TreeId>, fanout: Fanout) -> Edit<'_> {
+    pub(crate) fn new(writer: &Writer, root: Option<TreeId>, fanouts: Fanouts) -> Edit<'_> {
         let root = Dir { saved: root, ..Dir::default() };
-        Edit { writer, reader: writer.reader(), fanout, root }
+        Edit { writer, reader: writer.reader(), fanouts, root }
     }
 
     /// The node at a path. A directory that has unsaved changes comes with `tree: None`; putting
@@ -61,6 +61,15 @@ impl Edit<'_> {
         };
         let Some(dir) = self.root.descend(&self.reader, parents)? else { return Ok(None) };
         Ok(dir.open(&self.reader)?.get(*name).map(Child::to_node))
+    }
+
+    /// The nodes of a directory, sorted by name; none of one that is not there. Directories that have
+    /// unsaved changes come with `tree: None`.
+    pub fn list(&mut self, path: &[&str]) -> Result<Vec<Node>> {
+        match self.root.descend(&self.reader, path)? {
+            Some(dir) => Ok(dir.open(&self.reader)?.values().map(Child::to_node).collect()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Puts a node into a directory, in the place of one of the same name. Missing directories on
@@ -87,7 +96,7 @@ impl Edit<'_> {
         let Some(mut child) = dir.open(&self.reader)?.remove(*name) else { return Ok(None) };
         dir.changed = true;
         if let Some(dir) = &mut child.dir {
-            let tree = dir.save(self.writer, &self.reader, &self.fanout)?;
+            let tree = dir.save(self.writer, &self.reader)?;
             child.node.kind = NodeKind::Dir { tree: Some(tree) };
         }
         Ok(Some(child.node))
@@ -96,7 +105,7 @@ impl Edit<'_> {
     /// The item `name` of a folder, wherever the fan-out has put it.
     pub fn get_item(&mut self, folder: &[&str], name: &str) -> Result<Option<Node>> {
         let Some(dir) = self.root.descend(&self.reader, folder)? else { return Ok(None) };
-        let leaf = dir.find_item(&self.reader, &self.fanout, name)?;
+        let leaf = dir.find_item(&self.reader, &self.fanouts.of(folder), name)?;
         Ok(leaf.and_then(|leaf| Some(leaf.children.as_ref()?.get(name)?.node.clone())))
     }
 
@@ -111,16 +120,17 @@ impl Edit<'_> {
             return Err(Error::invalid("a directory is no item"));
         }
         let dir = self.root.descend_or_create(&self.reader, folder)?;
-        dir.put_item(&self.reader, &self.fanout, node)
+        dir.put_item(&self.reader, self.fanouts.of(folder), node)
     }
 
     /// Takes an item out of a folder.
     pub fn remove_item(&mut self, folder: &[&str], name: &str) -> Result<Option<Node>> {
         let Some(dir) = self.root.descend(&self.reader, folder)? else { return Ok(None) };
-        let Some(leaf) = dir.find_item(&self.reader, &self.fanout, name)? else { return Ok(None) };
+        let fanout = self.fanouts.of(folder);
+        let Some(leaf) = dir.find_item(&self.reader, &fanout, name)? else { return Ok(None) };
         leaf.changed = true;
         let removed = leaf.open(&self.reader)?.remove(name);
-        (dir.touched, dir.shrunk) = (true, true);
+        (dir.touched, dir.shrunk) = (Some(fanout), true);
         Ok(removed.map(|child| child.node))
     }
 
@@ -133,7 +143,7 @@ impl Edit<'_> {
 
     /// Stores what was changed and gives the id of the root tree.
     pub fn save(&mut self) -> Result<TreeId> {
-        self.root.save(self.writer, &self.reader, &self.fanout)
+        self.root.save(self.writer, &self.reader)
     }
 }
 
@@ -246,14 +256,14 @@ impl Dir {
     }
 
     /// Stores the directory and everything below that has changed.
-    fn save(&mut self, writer: &Writer, reader: &Reader, fanout: &Fanout) -> Result<TreeId> {
-        if std::mem::take(&mut self.touched) {
+    fn save(&mut self, writer: &Writer, reader: &Reader) -> Result<TreeId> {
+        if let Some(fanout) = self.touched.take() {
             let may_merge = std::mem::take(&mut self.shrunk);
-            self.arrange(reader, fanout, 0, may_merge)?;
+            self.arrange(reader, &fanout, 0, may_merge)?;
         }
         for child in self.children.iter_mut().flat_map(BTreeMap::values_mut) {
             let Some(dir) = &mut child.dir else { continue };
-            let tree = Some(dir.save(writer, reader, fanout)?);
+            let tree = Some(dir.save(writer, reader)?);
             if child.node.tree() != tree {
                 child.node.kind = NodeKind::Dir { tree };
                 self.changed = true;

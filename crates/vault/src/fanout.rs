@@ -42,6 +42,31 @@ impl Fanout {
     }
 }
 
+/// Which fan-out the folders of a tree have.
+#[derive(Clone, Copy, Debug)]
+pub enum Fanouts {
+    /// All the same.
+    One(Fanout),
+    /// That of a folder follows from its path.
+    ByPath(fn(&[&str]) -> Fanout),
+}
+
+impl From<Fanout> for Fanouts {
+    fn from(fanout: Fanout) -> Self {
+        Self::One(fanout)
+    }
+}
+
+impl Fanouts {
+    /// The fan-out of a folder.
+    pub(crate) fn of(self, folder: &[&str]) -> Fanout {
+        match self {
+            Self::One(fanout) => fanout,
+            Self::ByPath(rule) => rule(folder),
+        }
+    }
+}
+
 impl Dir {
     /// The directory below this folder that holds the item `name`.
     pub(crate) fn find_item(
@@ -84,8 +109,9 @@ impl Dir {
     }
 
     /// Puts an item where it lies already, or as deep as the present arrangement goes.
-    pub(crate) fn put_item(&mut self, reader: &Reader, fanout: &Fanout, node: Node) -> Result<()> {
-        self.touched = true;
+    pub(crate) fn put_item(&mut self, reader: &Reader, fanout: Fanout, node: Node) -> Result<()> {
+        self.touched = Some(fanout);
+        let fanout = &fanout;
         let levels = (fanout.levels)(&node.name);
         let depth = match self.item_depth(reader, fanout, &node.name, &levels)? {
             Some(depth) => depth,

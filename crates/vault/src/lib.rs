@@ -55,7 +55,7 @@ pub use cut::{CUT_RULE, Cut};
 pub use edit::Edit;
 pub use error::{Error, ErrorKind, Result};
 pub use extend::{ExtendReport, LockReport};
-pub use fanout::Fanout;
+pub use fanout::{Fanout, Fanouts};
 pub use graft::Grafted;
 pub use id::{BlobId, TreeId};
 pub use maintain::{

@@ -23,7 +23,7 @@ use crate::compression::Compression;
 use crate::cut::{self, Cut};
 use crate::edit::Edit;
 use crate::error::{Error, Result};
-use crate::fanout::Fanout;
+use crate::fanout::Fanouts;
 use crate::id::{BlobId, TreeId, sha256};
 use crate::limits;
 use crate::lock::RepositoryLock;
@@ -144,8 +144,8 @@ impl Writer {
     }
 
     /// Starts to change a tree; `None` starts with an empty one.
-    pub fn edit(&self, root: Option<TreeId>, fanout: Fanout) -> Edit<'_> {
-        Edit::new(self, root, fanout)
+    pub fn edit(&self, root: Option<TreeId>, fanouts: impl Into<Fanouts>) -> Edit<'_> {
+        Edit::new(self, root, fanouts.into())
     }
 
     /// What was done so far.

@@ -6,10 +6,16 @@
 //! and a test can use them without a tenant.
 //!
 //! Entry points: [`directory::users`] finds what can be protected, [`mail`] reads, lays out,
-//! writes and compares mailboxes.
+//! writes and compares mailboxes, [`drive`] drives and document libraries, [`Layout`] says what their
+//! trees look like.
 
 pub mod directory;
+pub mod drive;
 mod error;
+mod layout;
 pub mod mail;
+mod state;
 
 pub use error::{Error, Result};
+pub use layout::{ItemMeta, KEPT_DIR, Layout, Place, resource_dir};
+pub use state::{ContainerState, FolderFacts, FolderMeta, ResourceState, STATE_FILE};

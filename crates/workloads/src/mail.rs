@@ -31,11 +31,10 @@ pub use folders::{
 };
 pub use html::normal_form;
 pub use layout::{
-    KEPT_DIR, Place, fanout_levels, folder_dirs, item_name, overflow_name, place_of_name,
-    resource_dir, short_id_of_name,
+    fanout_levels, folder_dirs, item_name, overflow_name, place_of_name, short_id_of_name,
 };
 pub use listing::{Absence, places};
-pub use meta::{FolderMeta, FolderState, ItemMeta, MailboxState, STATE_FILE, StoredForm};
+pub use meta::{MessageMeta, StoredForm};
 pub use mime::fields_of_mime;
 pub use round::{Entry, Listed, Round, listed};
 pub use write::{Created, Existing, MailWriter};

@@ -69,6 +69,7 @@ fn tenant(name: &str) -> TenantRow {
         sealed_credential: Some(vec![0, 255, 1]),
         restore_client_id: None,
         sealed_restore_credential: None,
+        file_versions: holdfast_model::FileVersions::Latest,
         created_at: time(5),
     }
 }

@@ -216,9 +216,9 @@ impl Stage {
         let located = browse::locate(&self.home, None, user, at).await?;
         tokio::task::block_in_place(|| {
             let mut equal = 0;
-            for found in located.messages(path)? {
+            for found in located.items(path)? {
                 let stored = located.reader.bytes(&found.node)?;
-                equal += usize::from(bytes.get(&found.meta.id) == Some(&stored));
+                equal += usize::from(bytes.get(found.meta.id()) == Some(&stored));
             }
             Ok(equal)
         })
@@ -255,6 +255,7 @@ fn new_tenant(sim: &RunningSim) -> Result<NewTenant> {
         graph_url: info.graph_url.clone(),
         authority_url: info.authority_url.clone(),
         ca_pem: Some(sim.ca_pem().to_owned()),
+        file_versions: None,
     })
 }
 

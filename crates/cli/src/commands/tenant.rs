@@ -9,6 +9,7 @@ use holdfast_catalog::TenantRow;
 use holdfast_engine::tenant::{self, Login, NewTenant, TestReport};
 use holdfast_engine::{Exit, Home};
 use holdfast_graph::permissions::{Feature, PERMISSIONS, Permission};
+use holdfast_model::FileVersions;
 use serde::Serialize;
 
 use super::init::secret_file;
@@ -21,6 +22,9 @@ pub async fn run(global: &Global, command: &Tenant, out: Output) -> Result<u8> {
     match command {
         Tenant::Add(args) => add(&open(global).await?, args, out).await,
         Tenant::List => list(&open(global).await?, out).await,
+        Tenant::Set { name, file_versions } => {
+            set(&open(global).await?, name, *file_versions, out).await
+        }
         Tenant::Test { name } => test(&open(global).await?, name.as_deref(), out).await,
         Tenant::Certificate(args) => certificate::run(args, out),
         Tenant::Permissions { feature } => permissions(*feature, out),
@@ -37,6 +41,8 @@ struct View<'a> {
     vault_id: &'a str,
     graph_url: &'a str,
     authority_url: &'a str,
+    /// `latest`, `all`, or how many earlier versions of a file are taken.
+    file_versions: String,
     /// False after a rebuild, until `tenant add` gives the credentials again.
     has_credentials: bool,
 }
@@ -51,6 +57,7 @@ impl<'a> View<'a> {
             vault_id: &row.vault_id,
             graph_url: &row.graph_url,
             authority_url: &row.authority_url,
+            file_versions: row.file_versions.to_string(),
             has_credentials: row.sealed_credential.is_some(),
         }
     }
@@ -61,6 +68,15 @@ async fn add(home: &Home, args: &TenantAdd, out: Output) -> Result<u8> {
     out.show(&View::of(&row), || {
         let name = clean(&row.name);
         format!("Tenant {name} is known. Try it:  holdfast tenant test {name}")
+    })?;
+    Ok(0)
+}
+
+async fn set(home: &Home, name: &str, versions: FileVersions, out: Output) -> Result<u8> {
+    let row = tenant::set_file_versions(home, name, versions).await?;
+    out.show(&View::of(&row), || {
+        let name = clean(&row.name);
+        format!("Of each file of {name} that changes from now on: versions {versions}.")
     })?;
     Ok(0)
 }
@@ -105,6 +121,7 @@ fn new_tenant(args: &TenantAdd) -> Result<NewTenant> {
         graph_url: args.graph_url.clone(),
         authority_url: args.authority_url.clone(),
         ca_pem: args.ca_file.as_deref().map(text_file).transpose()?,
+        file_versions: args.file_versions,
     })
 }
 

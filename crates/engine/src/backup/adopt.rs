@@ -87,9 +87,9 @@ fn change(
 ) -> Result<ResourceCommit> {
     let mut commit = ResourceCommit::new(resource.clone());
     let state = walk::state_of(reader, &resource.id, new)?;
-    let mut found = Walk::compare(reader, &resource.id, old, Some(new))?;
+    let mut found = Walk::compare(reader, resource, old, Some(new))?;
     // Links change without the tree: every folder gets those of the state file.
-    let whole = Walk::compare(reader, &resource.id, None, Some(new))?;
+    let whole = Walk::compare(reader, resource, None, Some(new))?;
     found.new.containers = whole.new.containers;
     walk::with_links(&mut found.new, &state);
     commit.items_removed =

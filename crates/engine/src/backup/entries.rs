@@ -8,11 +8,12 @@ use holdfast_catalog::{ContainerRow, ItemRow};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, ItemId, SkipCause};
 use holdfast_vault::{Content, Cut};
-use holdfast_workloads::mail::{self, Body, Entry, ItemMeta, StoredForm};
+use holdfast_workloads::ItemMeta;
+use holdfast_workloads::mail::{self, Body, Entry, MessageMeta, StoredForm};
 
 use super::Problem;
 use super::mailbox::{MailboxRun, kind};
-use super::place::store;
+use super::place::{Placed, store};
 use crate::{Error, Result};
 
 /// Bodies of one mailbox fetched at once; Graph allows four (graph reference, section 8), and the
@@ -20,11 +21,11 @@ use crate::{Error, Result};
 const BODIES_AT_ONCE: usize = 4;
 
 /// A service that answers with nothing but errors is not asked for every message of a mailbox.
-const FAILURES_IN_A_ROW: usize = 20;
+pub(super) const FAILURES_IN_A_ROW: usize = 20;
 
 /// The entries of a page; of one that is listed twice the last counts.
 pub(super) struct Entries {
-    put: BTreeMap<ItemId, ItemMeta>,
+    put: BTreeMap<ItemId, MessageMeta>,
     removed: Vec<ItemId>,
     corrupt: Vec<ItemId>,
 }
@@ -82,18 +83,30 @@ impl Retry {
         (!ids.is_empty()).then(|| serde_json::to_string(&ids).expect("ids are text and serialise"))
     }
 
+    /// Asks for it again at the end of this round.
+    pub fn again(&mut self, id: ItemId) {
+        self.forget(&id);
+        self.waiting.push(id);
+    }
+
+    /// Those that wait to be asked for in this round.
+    pub fn take_waiting(&mut self) -> Vec<ItemId> {
+        std::mem::take(&mut self.waiting)
+    }
+
     /// The ids as text.
     pub fn into_ids(self) -> Vec<String> {
         self.waiting.into_iter().chain(self.failed).map(|id| id.0).collect()
     }
 
     /// The round itself tells of the message.
-    fn forget(&mut self, id: &ItemId) {
+    pub fn forget(&mut self, id: &ItemId) {
         self.waiting.retain(|waiting| waiting != id);
         self.failed.retain(|failed| failed != id);
     }
 
-    fn add(&mut self, id: ItemId) {
+    /// Asks for it in the next round.
+    pub fn add(&mut self, id: ItemId) {
         self.forget(&id);
         self.failed.push(id);
     }
@@ -101,7 +114,7 @@ impl Retry {
 
 /// A message whose body is needed, and what the catalog knows of it.
 struct Wanted {
-    meta: ItemMeta,
+    meta: MessageMeta,
     old: Option<ItemRow>,
 }
 
@@ -148,7 +161,7 @@ impl MailboxRun<'_, '_, '_> {
     pub async fn apply_retries(&mut self, folder: &ContainerId, retry: &mut Retry) -> Result<()> {
         let user = self.resource.graph_id.clone();
         let mut wanted = Vec::new();
-        for id in std::mem::take(&mut retry.waiting) {
+        for id in retry.take_waiting() {
             match mail::listed(self.shard.work.graph, &user, folder, &id).await {
                 Ok(Some(listed)) => {
                     let old = self.lookup([&id].into_iter()).await?.remove(&id);
@@ -171,42 +184,30 @@ impl MailboxRun<'_, '_, '_> {
         self.fetch_all(folder, wanted, retry).await
     }
 
-    /// The rows of items as this run left them, else as the catalog has them.
+    /// The rows of messages as they are now.
     pub async fn lookup(
         &self,
         ids: impl Iterator<Item = &ItemId>,
     ) -> Result<HashMap<ItemId, ItemRow>> {
-        let (mut known, mut others) = (HashMap::new(), Vec::new());
-        {
-            let state = self.shard.state();
-            for id in ids {
-                match state.pending.item(&self.resource.id, id) {
-                    Some(row) => known.extend(row.map(|row| (id.clone(), row))),
-                    None => others.push(id.clone()),
-                }
-            }
-        }
-        let rows = self.shard.work.home.catalog.item_get(&self.resource.id, &others).await?;
-        known.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
-        Ok(known)
+        self.shard.lookup(&self.resource.id, ids).await
     }
 
     /// A move, or a change of what MIME does not say: the node is linked again, no body fetched.
     /// False when the tree does not have it, which costs a fetch and nothing else.
-    fn relink(&mut self, folder: &ContainerId, old: &ItemRow, meta: &ItemMeta) -> Result<bool> {
+    fn relink(&mut self, folder: &ContainerId, old: &ItemRow, meta: &MessageMeta) -> Result<bool> {
         let mut state = self.shard.state();
         let taken = state.pending.take_item(&self.paths.of(&old.container), old)?;
-        let Some((content, before)) = taken else { return Ok(false) };
-        let meta = ItemMeta { form: before.form, ..meta.clone() };
+        let Some((content, ItemMeta::Message(before))) = taken else { return Ok(false) };
+        let meta = MessageMeta { form: before.form, ..meta.clone() };
         let row = self.row(folder, &meta, old.name.clone());
-        let path = self.paths.of(folder);
-        state.pending.put_item(self.shard.writer, &path, row, content, &meta)?;
+        let placed = Placed::message(self.shard.writer, &row.name, content, &meta)?;
+        state.pending.put_item(&self.paths.of(folder), row, placed)?;
         drop(state);
         self.counts.items_changed += 1;
         Ok(true)
     }
 
-    fn row(&self, folder: &ContainerId, meta: &ItemMeta, name: String) -> ItemRow {
+    fn row(&self, folder: &ContainerId, meta: &MessageMeta, name: String) -> ItemRow {
         ItemRow {
             resource: self.resource.id.clone(),
             id: meta.item_id(),
@@ -257,7 +258,7 @@ impl MailboxRun<'_, '_, '_> {
             Fetched::Stored(content, form, bytes) => {
                 self.shard.work.progress.item_done(bytes);
                 self.counts.bytes += bytes;
-                self.put(folder, &ItemMeta { form, ..wanted.meta }, wanted.old.as_ref(), content)
+                self.put(folder, &MessageMeta { form, ..wanted.meta }, wanted.old.as_ref(), content)
             }
             Fetched::Skipped(cause) => {
                 self.shard.work.progress.item_done(0);
@@ -278,7 +279,7 @@ impl MailboxRun<'_, '_, '_> {
     fn put(
         &mut self,
         folder: &ContainerId,
-        meta: &ItemMeta,
+        meta: &MessageMeta,
         old: Option<&ItemRow>,
         content: Content,
     ) -> Result<()> {
@@ -292,8 +293,8 @@ impl MailboxRun<'_, '_, '_> {
             state.pending.take_item(&self.paths.of(&old.container), old)?;
         }
         let row = self.row(folder, meta, name);
-        let path = self.paths.of(folder);
-        state.pending.put_item(self.shard.writer, &path, row, content, meta)?;
+        let placed = Placed::message(self.shard.writer, &row.name, content, meta)?;
+        state.pending.put_item(&self.paths.of(folder), row, placed)?;
         drop(state);
         match old {
             Some(_) => self.counts.items_changed += 1,
@@ -318,12 +319,12 @@ impl MailboxRun<'_, '_, '_> {
 }
 
 /// The service gives the same version as before. An absent change key proves nothing.
-fn is_same(row: &ItemRow, meta: &ItemMeta) -> bool {
+fn is_same(row: &ItemRow, meta: &MessageMeta) -> bool {
     !meta.ck.is_empty() && row.change_key == meta.ck
 }
 
-/// Failures that are not about one message. A message alone may be forbidden (403).
-fn ends_round(error: &Error) -> bool {
+/// Failures that are not about one item. An item alone may be forbidden (403).
+pub(super) fn ends_round(error: &Error) -> bool {
     let forbidden = error.graph().and_then(holdfast_graph::Error::status) == Some(403);
     error.stops_run()
         || matches!(kind(error), Some(Kind::Throttled | Kind::Unreachable))

@@ -22,7 +22,7 @@ use super::{Failure, resource_path};
 use crate::discover::{self, Listed};
 use crate::home::blocking;
 use crate::shards::Shards;
-use crate::{MAIL_FANOUT, Result, intent, maintain};
+use crate::{FANOUTS, Result, intent, maintain};
 
 /// Resources copied at once.
 const COPIES_AT_ONCE: usize = 4;
@@ -192,7 +192,7 @@ fn seal(
         return Ok(None);
     }
     let root = head.head_tree.as_deref().map(tree_id).transpose()?;
-    let mut edit: Edit<'_> = writer.edit(root, MAIL_FANOUT);
+    let mut edit: Edit<'_> = writer.edit(root, FANOUTS);
     for (row, state) in moving {
         let Some((node, _)) = state else { continue };
         edit.put(&[row.workload.as_str()], node.clone())?;

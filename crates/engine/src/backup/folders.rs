@@ -6,7 +6,8 @@ use holdfast_catalog::{ContainerRow, ResourceRow};
 use holdfast_graph::{Graph, Kind};
 use holdfast_model::{ContainerId, Timestamp, short_id};
 use holdfast_vault::Node;
-use holdfast_workloads::mail::{self, Folder, FolderChange, FolderMeta};
+use holdfast_workloads::FolderMeta;
+use holdfast_workloads::mail::{self, Folder, FolderChange};
 
 use super::pending::{Pending, parts};
 use super::place::resource_path;
@@ -131,7 +132,9 @@ fn rows(
             (None, Some(row)) => well_known_of(row)?,
             (None, None) => None,
         };
-        let meta = FolderMeta::new(folder, folder.parent.as_ref(), known.as_deref());
+        let parent = folder.parent.as_ref();
+        let meta = FolderMeta::new(&folder.id, &folder.display_name, parent);
+        let meta = FolderMeta { well_known: known, hidden: folder.hidden, ..meta };
         let row = ContainerRow {
             resource: resource.id.clone(),
             id: id.clone(),
@@ -182,7 +185,7 @@ impl Paths {
         path
     }
 
-    fn set(&mut self, id: &ContainerId, parent: Option<ContainerId>, dir: String) {
+    pub fn set(&mut self, id: &ContainerId, parent: Option<ContainerId>, dir: String) {
         self.at.insert(id.clone(), (parent, dir));
     }
 

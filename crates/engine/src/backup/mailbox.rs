@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow, ResourceStatus};
+use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow};
 use holdfast_graph::Kind;
-use holdfast_model::{ContainerId, Counts, ItemId, Outcome, SkipCause};
+use holdfast_model::{ContainerId, Counts, ItemId, SkipCause};
 use holdfast_vault::SnapshotKind;
-use holdfast_workloads::mail::{self, Absence, FolderState, Round};
+use holdfast_workloads::mail::{self, Absence, Round};
 
 use super::entries::{Entries, Retry};
 use super::folders::{self, FolderPlan, Paths};
+use super::resource::{self, Done, note_state, unavailable};
 use super::shard::ShardRun;
 use super::{Problem, ResourceReport};
-use crate::{Error, Result, intent};
+use crate::{Error, Result};
 
 /// Codes by which Graph says that a user has no mailbox (docs-contrib#405, #6519).
 const NO_MAILBOX: [&str; 3] =
@@ -37,36 +38,19 @@ pub(super) struct MailboxRun<'r, 'a, 'w> {
     gone: BTreeMap<ContainerId, ContainerRow>,
 }
 
-/// Backs up one mailbox. What Graph refuses is in the report, and other mailboxes go on; an error
-/// is one of the vault or the catalog, after which nothing of the run may be committed.
-pub(super) async fn back_up(
+/// One round of a mailbox.
+pub(super) async fn round(
     shard: &ShardRun<'_, '_>,
     resource: ResourceRow,
 ) -> Result<ResourceReport> {
-    let done = round(shard, resource.clone()).await;
-    shard.work.progress.resource_done();
-    let error = match done {
-        Err(error) if error.stops_run() => {
-            shard.state().poisoned = true;
-            return Err(error);
-        }
-        Err(error) => error,
-        done => return done,
-    };
-    tracing::warn!(resource = %resource.id, cause = error.cause(), "a mailbox was not backed up");
-    let last_polled = Some(shard.work.home.now());
-    let row = ResourceRow { stale: true, last_polled, ..resource };
-    shard.work.home.catalog.resource_put(&row).await?;
-    Ok(ResourceReport::failed(row, error.cause()))
-}
-
-async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<ResourceReport> {
     let read_at = shard.work.home.now();
     let known = shard.work.home.catalog.container_list(&resource.id).await?;
     tracing::debug!(target: "holdfast::stage", stage = "fetch");
     let plan = match folders::plan(shard.work.graph, &resource, known.clone()).await {
         Ok(plan) => plan,
-        Err(error) if is_without_mailbox(&error) => return no_mailbox(shard, resource).await,
+        Err(error) if is_without_mailbox(&error) => {
+            return unavailable(shard, resource, SkipCause::NoMailbox).await;
+        }
         Err(error) => return Err(error),
     };
     let paths = {
@@ -93,38 +77,6 @@ async fn round(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<Resour
 fn is_without_mailbox(error: &Error) -> bool {
     let code = error.graph().and_then(|error| error.code()).unwrap_or_default();
     NO_MAILBOX.iter().any(|known| known.eq_ignore_ascii_case(code))
-}
-
-/// The last state stays; the row says why there is no newer one.
-async fn no_mailbox(shard: &ShardRun<'_, '_>, resource: ResourceRow) -> Result<ResourceReport> {
-    let row = ResourceRow {
-        status: ResourceStatus::Unavailable,
-        skip_cause: Some(SkipCause::NoMailbox),
-        last_polled: Some(shard.work.home.now()),
-        ..resource.clone()
-    };
-    store_status(shard, &resource, &row).await?;
-    let cause = SkipCause::NoMailbox.to_string();
-    Ok(ResourceReport {
-        id: row.id.to_string(),
-        name: row.name,
-        outcome: Outcome::Complete,
-        counts: Counts::default(),
-        cause: Some(cause),
-        problems: Vec::new(),
-    })
-}
-
-/// A change of status is intent: it goes to the vault first.
-async fn store_status(
-    shard: &ShardRun<'_, '_>,
-    old: &ResourceRow,
-    new: &ResourceRow,
-) -> Result<()> {
-    if (old.status, old.skip_cause) != (new.status, new.skip_cause) {
-        intent::save(shard.work.vault, vec![intent::resource(new)]).await?;
-    }
-    Ok(shard.work.home.catalog.resource_put(new).await?)
 }
 
 impl MailboxRun<'_, '_, '_> {
@@ -275,22 +227,9 @@ impl MailboxRun<'_, '_, '_> {
         Ok(())
     }
 
-    /// The items that lie in a folder as far as the catalog and this run know.
+    /// The messages that lie in a folder as far as the catalog and this run know.
     async fn items_in(&self, id: &ContainerId) -> Result<Vec<ItemRow>> {
-        const PAGE: u32 = 1_000;
-        let mut after = None;
-        let mut rows = Vec::new();
-        loop {
-            let catalog = &self.shard.work.home.catalog;
-            let page = catalog.item_list(&self.resource.id, Some(id), after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id.clone());
-            rows.extend(page);
-        }
-        let state = self.shard.state();
-        rows.retain(|row| state.pending.item(&self.resource.id, &row.id).is_none());
-        rows.extend(state.pending.items_in(&self.resource.id, id));
-        Ok(rows)
+        self.shard.items_in(&self.resource.id, id).await
     }
 
     async fn finish(
@@ -315,45 +254,18 @@ impl MailboxRun<'_, '_, '_> {
         self.hold_back(known, &still);
         let whole = failure.is_none();
         let old = self.resource.clone();
-        let row = ResourceRow {
-            status: ResourceStatus::Active,
-            skip_cause: None,
-            stale: !whole,
-            restore_point: if whole { Some(read_at) } else { old.restore_point },
-            last_polled: Some(self.shard.work.home.now()),
-            list_link: if whole || plan.removed.is_empty() {
-                Some(plan.link.clone())
-            } else {
-                old.list_link.clone()
-            },
-            ..old.clone()
+        let list_link = if whole || plan.removed.is_empty() {
+            Some(plan.link.clone())
+        } else {
+            old.list_link.clone()
         };
-        if (old.status, old.skip_cause) != (row.status, row.skip_cause) {
-            intent::save(self.shard.work.vault, vec![intent::resource(&row)]).await?;
-        }
-        let mut state = self.shard.state();
-        state.pending.of(&row.id).state.folders_link.clone_from(&row.list_link);
-        let was_behind = old.restore_point.is_none() || old.stale;
-        state.pending.finish(row, was_behind);
-        drop(state);
+        resource::finish(self.shard, old, read_at, whole, list_link).await?;
         Ok(self.report(failure))
     }
 
     fn report(self, failure: Option<Error>) -> ResourceReport {
-        let outcome = match (&failure, self.counts.items_failed) {
-            (None, 0) => Outcome::Complete,
-            (None, _) => Outcome::Partial,
-            (Some(_), _) if !self.read_one => Outcome::Failed,
-            (Some(_), _) => Outcome::Partial,
-        };
-        ResourceReport {
-            id: self.resource.id.to_string(),
-            name: self.resource.name,
-            outcome,
-            counts: self.counts,
-            cause: failure.map(|error| error.cause()),
-            problems: self.problems,
-        }
+        let done = Done { counts: self.counts, problems: self.problems, read_one: self.read_one };
+        done.report(&self.resource, failure)
     }
 
     /// What left a folder and did not turn up in another one is deleted. A message that moved to a
@@ -411,15 +323,6 @@ impl MailboxRun<'_, '_, '_> {
             self.note_row(id, |row| row.delta_link = old);
         }
     }
-}
-
-fn note_state(states: &mut BTreeMap<String, FolderState>, row: &ContainerRow) {
-    let state = FolderState {
-        link: row.delta_link.clone(),
-        next: row.next_link.clone(),
-        retry: Retry::of(row).into_ids(),
-    };
-    states.insert(row.id.0.clone(), state);
 }
 
 pub(super) fn kind(error: &Error) -> Option<Kind> {

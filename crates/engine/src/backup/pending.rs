@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use holdfast_catalog::{ContainerRow, ItemRow, ResourceCommit, ResourceRow};
 use holdfast_model::{ContainerId, ItemId, ResourceId, Timestamp};
 use holdfast_vault::{Content, Cut, Edit, Node, TreeId, Writer};
-use holdfast_workloads::mail::{ItemMeta, MailboxState, STATE_FILE};
+use holdfast_workloads::{ItemMeta, Layout, ResourceState, STATE_FILE};
 
 use super::place::{self, Placed, resource_path};
 use crate::Result;
@@ -29,7 +29,7 @@ pub(super) struct Pending<'w> {
 pub(super) struct Changes {
     pub resource: ResourceRow,
     /// Where reading stands; goes into the state file.
-    pub state: MailboxState,
+    pub state: ResourceState,
     containers: BTreeMap<ContainerId, ContainerRow>,
     containers_removed: HashSet<ContainerId>,
     items: HashMap<ItemId, ItemRow>,
@@ -64,7 +64,7 @@ impl<'w> Pending<'w> {
 
     /// Begins to collect the changes of a resource that are read from `read_at` on.
     pub fn begin(&mut self, mut resource: ResourceRow, read_at: Timestamp) {
-        let mut state = MailboxState::new(resource.id.as_str());
+        let mut state = ResourceState::new(resource.id.as_str());
         state.read_at = Some(read_at);
         // Until the round is over, a checkpoint leaves the resource behind itself.
         resource.stale = true;
@@ -123,16 +123,8 @@ impl<'w> Pending<'w> {
             .collect()
     }
 
-    /// Puts a message into its folder, with its row.
-    pub fn put_item(
-        &mut self,
-        writer: &Writer,
-        folder: &[String],
-        row: ItemRow,
-        content: Content,
-        meta: &ItemMeta,
-    ) -> Result<()> {
-        let placed = Placed::new(writer, &row.name, content, meta)?;
+    /// Puts an item into its folder, with its row.
+    pub fn put_item(&mut self, folder: &[String], row: ItemRow, placed: Placed) -> Result<()> {
         placed.put(&mut self.edit, &parts(folder))?;
         let resource = row.resource.clone();
         let changes = self.of(&resource);
@@ -141,17 +133,18 @@ impl<'w> Pending<'w> {
         self.touch(&resource)
     }
 
-    /// Takes a message out of its folder, for a change or a move: its row stays to be replaced.
+    /// Takes an item out of its folder, for a change or a move: its row stays to be replaced.
     pub fn take_item(
         &mut self,
         folder: &[String],
         row: &ItemRow,
     ) -> Result<Option<(Content, ItemMeta)>> {
         self.touch(&row.resource)?;
-        place::take(&mut self.edit, &parts(folder), &row.name)
+        let layout = Layout::of(self.of(&row.resource).resource.workload);
+        place::take(&mut self.edit, layout, &parts(folder), &row.name)
     }
 
-    /// Removes a message and its row.
+    /// Removes an item and its row.
     pub fn remove_item(&mut self, folder: &[String], row: &ItemRow) -> Result<()> {
         self.take_item(folder, row)?;
         let changes = self.of(&row.resource);

@@ -1,10 +1,12 @@
-//! How a message becomes nodes of the vault.
+//! How an item becomes nodes of the vault.
 
 use std::sync::Arc;
 
 use holdfast_model::Workload;
 use holdfast_vault::{Content, Cut, Edit, MAX_META_BYTES, Node, NodeKind, Writer};
-use holdfast_workloads::mail::{self, ItemMeta};
+use holdfast_workloads::drive::FileMeta;
+use holdfast_workloads::mail::{self, MessageMeta};
+use holdfast_workloads::{ItemMeta, Layout};
 
 use crate::Result;
 use crate::home::blocking;
@@ -14,16 +16,27 @@ pub(crate) fn resource_path(workload: Workload, dir: &str) -> [String; 2] {
     [workload.to_string(), dir.to_owned()]
 }
 
-/// A message ready to be put in its folder: its node and, where its metadata is too long for the
-/// node, the file beside it.
+/// An item ready to be put in its folder: its node and, where the metadata of a message is too long
+/// for the node, the file beside it.
 pub(super) struct Placed {
     pub node: Node,
     pub overflow: Option<Node>,
 }
 
 impl Placed {
-    /// A node for stored content with its metadata.
-    pub fn new(writer: &Writer, name: &str, content: Content, meta: &ItemMeta) -> Result<Self> {
+    /// A file.
+    pub fn file(name: &str, content: Content, meta: &FileMeta) -> Self {
+        let node = Node::file(name, content, meta.mtime()).with_meta(meta.to_json());
+        Self { node, overflow: None }
+    }
+
+    /// A message.
+    pub fn message(
+        writer: &Writer,
+        name: &str,
+        content: Content,
+        meta: &MessageMeta,
+    ) -> Result<Self> {
         let mtime = meta.filed_at();
         let node = Node::file(name, content, mtime);
         let json = meta.to_json();
@@ -46,16 +59,17 @@ impl Placed {
     }
 }
 
-/// Takes a message out of its folder, with what lies beside it; answers with its stored content
-/// and the metadata of its node.
+/// Takes an item out of its folder, with what lies beside it; answers with its stored content and
+/// the metadata of its node.
 pub(super) fn take(
     edit: &mut Edit<'_>,
+    layout: Layout,
     folder: &[&str],
     name: &str,
 ) -> Result<Option<(Content, ItemMeta)>> {
     let Some(node) = edit.remove_item(folder, name)? else { return Ok(None) };
-    let meta = ItemMeta::from_json(name, node.meta.as_deref().unwrap_or_default())?;
-    if meta.more {
+    let meta = layout.item(name, node.meta.as_deref().unwrap_or_default())?;
+    if meta.has_overflow() {
         edit.remove_item(folder, &mail::overflow_name(name))?;
     }
     Ok(match node.kind {

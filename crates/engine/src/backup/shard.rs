@@ -1,22 +1,26 @@
-//! One run on one shard: lease, adoption of what a crash left, mailboxes, snapshot, commit.
+//! One run on one shard: lease, adoption of what a crash left, resources, snapshot, commit.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use holdfast_catalog::{
-    Commit, Kind, Lease, ResourceRow, RestorePointRow, SnapshotKind as RowKind, SnapshotRow,
+    Commit, ItemRow, Kind, Lease, ResourceRow, RestorePointRow, SnapshotKind as RowKind,
+    SnapshotRow,
 };
 use holdfast_graph::Graph;
-use holdfast_model::{RunId, Seq, ShardId, Timestamp};
+use holdfast_model::{
+    ContainerId, FileVersions, ItemId, ResourceId, RunId, Seq, ShardId, Timestamp,
+};
 use holdfast_vault::{Compression, Shard, Snapshot, SnapshotKind, Tags, TreeId, Vault, Writer};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::pending::Pending;
-use super::{MAILBOXES_AT_ONCE, ResourceReport, adopt, mailbox};
+use super::{RESOURCES_AT_ONCE, ResourceReport, adopt, resource};
 use crate::home::blocking;
-use crate::{Error, Home, MAIL_FANOUT, Progress, Result, maintain, process};
+use crate::{Error, FANOUTS, Home, Progress, Result, maintain, process};
 
 /// How long a lease lasts without a sign of life, and how often one is given.
 pub(super) const LEASE_TTL: Duration = Duration::from_secs(60);
@@ -34,7 +38,9 @@ pub(super) struct Work<'a> {
     pub progress: &'a Progress,
     /// How content is compressed.
     pub compression: Compression,
-    /// One for each mailbox that is read at the same time.
+    /// How many versions of a file are taken.
+    pub versions: FileVersions,
+    /// One for each resource that is read at the same time.
     pub slots: &'a Semaphore,
 }
 
@@ -145,7 +151,7 @@ async fn under_lease(
     let row = work.home.catalog.shard_get(work.vault.id(), shard.id()).await?;
     let head = row.head_tree.as_deref().map(tree_id).transpose()?;
     let state = State {
-        pending: Pending::new(writer.edit(head, MAIL_FANOUT)),
+        pending: Pending::new(writer.edit(head, FANOUTS)),
         head_seq: row.head_seq,
         snapshot: None,
         checkpoint_at: work.home.now(),
@@ -154,14 +160,14 @@ async fn under_lease(
     let committing = tokio::sync::Mutex::new(());
     let run = ShardRun { work, lease, writer: &writer, committing, state: Mutex::new(state) };
     let mut resources: Vec<ResourceReport> = futures::stream::iter(resources)
-        .map(|resource| {
+        .map(|row| {
             let run = &run;
             async move {
                 let _slot = work.slots.acquire().await.expect("the slots are never closed");
-                mailbox::back_up(run, resource).await
+                resource::back_up(run, row).await
             }
         })
-        .buffer_unordered(MAILBOXES_AT_ONCE)
+        .buffer_unordered(RESOURCES_AT_ONCE)
         .try_collect()
         .await?;
     run.commit(SnapshotKind::Final).await?;
@@ -189,15 +195,12 @@ pub(super) async fn reread(
     Ok((rows, elsewhere))
 }
 
-fn in_order(
-    mut reports: Vec<ResourceReport>,
-    ids: &[holdfast_model::ResourceId],
-) -> Vec<ResourceReport> {
+fn in_order(mut reports: Vec<ResourceReport>, ids: &[ResourceId]) -> Vec<ResourceReport> {
     reports.sort_by_key(|report| ids.iter().position(|id| id.as_str() == report.id));
     reports
 }
 
-/// A run on a shard while its mailboxes are read.
+/// A run on a shard while its resources are read.
 pub(super) struct ShardRun<'a, 'w> {
     pub work: &'a Work<'a>,
     lease: &'a Lease,
@@ -220,6 +223,49 @@ impl<'w> ShardRun<'_, 'w> {
     /// The open changes. Never held over an await.
     pub fn state(&self) -> MutexGuard<'_, State<'w>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows of items as this run left them, else as the catalog has them.
+    pub async fn lookup(
+        &self,
+        resource: &ResourceId,
+        ids: impl Iterator<Item = &ItemId>,
+    ) -> Result<HashMap<ItemId, ItemRow>> {
+        let (mut known, mut others) = (HashMap::new(), Vec::new());
+        {
+            let state = self.state();
+            for id in ids {
+                match state.pending.item(resource, id) {
+                    Some(row) => known.extend(row.map(|row| (id.clone(), row))),
+                    None => others.push(id.clone()),
+                }
+            }
+        }
+        let rows = self.work.home.catalog.item_get(resource, &others).await?;
+        known.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        Ok(known)
+    }
+
+    /// The items that lie in a container as far as the catalog and this run know.
+    pub async fn items_in(
+        &self,
+        resource: &ResourceId,
+        container: &ContainerId,
+    ) -> Result<Vec<ItemRow>> {
+        const PAGE: u32 = 1_000;
+        let mut after = None;
+        let mut rows = Vec::new();
+        loop {
+            let catalog = &self.work.home.catalog;
+            let page = catalog.item_list(resource, Some(container), after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            rows.extend(page);
+        }
+        let state = self.state();
+        rows.retain(|row| state.pending.item(resource, &row.id).is_none());
+        rows.extend(state.pending.items_in(resource, container));
+        Ok(rows)
     }
 
     /// True when it is time for a checkpoint.

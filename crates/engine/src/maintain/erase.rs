@@ -251,10 +251,10 @@ async fn at_path(
     let located = locate(home, Some(&resource.tenant), resource.id.as_str(), &request.at).await?;
     let (found, located) = {
         let path = path.to_owned();
-        blocking(move || Ok((located.messages(&path), located))).await?
+        blocking(move || Ok((located.items(&path), located))).await?
     };
     located.end().await?;
-    Ok(found?.iter().map(|found| short_id(&found.meta.id)).collect())
+    Ok(found?.iter().map(|found| short_id(found.meta.id())).collect())
 }
 
 /// The shards in which a resource lies or has lain.

@@ -39,8 +39,9 @@ pub(super) struct Stored {
 /// Reads a stored message from the vault.
 pub(super) async fn read(reader: &Reader, found: &Found) -> Result<Stored> {
     let bytes = super::bytes(reader, &found.node).await?;
-    let fields = Fields::of_stored(&found.node.name, &found.meta, &bytes)?;
-    let losses = mail::losses(&found.meta, &fields, &bytes);
+    let meta = found.message()?;
+    let fields = Fields::of_stored(&found.node.name, meta, &bytes)?;
+    let losses = mail::losses(meta, &fields, &bytes);
     Ok(Stored { bytes, fields, losses })
 }
 
@@ -96,7 +97,7 @@ impl Task<'_> {
             self.remove_halves(folder, &mark).await?;
         }
         self.note(&source, RestoreState::Planned, None, None).await?;
-        let composed = mail::compose(&stored.fields, &planned.found.meta, &mark);
+        let composed = mail::compose(&stored.fields, planned.found.message()?, &mark);
         let created = match self.writer.create(folder, &composed).await {
             Err(error) if error.graph_kind() == Some(Kind::Uncertain) => {
                 // Whether it was created is unknown: look, and begin again with a clean folder.

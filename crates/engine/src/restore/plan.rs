@@ -44,7 +44,7 @@ pub(super) async fn plan(
     resumed: Option<&Before>,
 ) -> Result<Plan> {
     let path = request.path.as_deref().unwrap_or_default();
-    let found = tokio::task::block_in_place(|| source.messages(path))?;
+    let found = tokio::task::block_in_place(|| source.items(path))?;
     let mut folders = Folders::default();
     let mut by_folder: HashMap<usize, Vec<Found>> = HashMap::new();
     for found in found {
@@ -102,7 +102,7 @@ fn conflicts(
     existing: Vec<Existing>,
     is_done: impl Fn(&Found) -> bool,
 ) -> Vec<Option<String>> {
-    let stored: HashSet<&str> = found.iter().map(|found| found.meta.id.as_str()).collect();
+    let stored: HashSet<&str> = found.iter().map(|found| found.meta.id()).collect();
     let mut live = HashSet::new();
     let mut alike: HashMap<String, Vec<String>> = HashMap::new();
     for message in existing {
@@ -116,8 +116,8 @@ fn conflicts(
         if is_done(found) {
             return None;
         }
-        let same = live.take(&found.meta.id);
-        same.or_else(|| alike.get_mut(&Existing::fingerprint_of(&found.meta))?.pop())
+        let same = live.take(found.meta.id());
+        same.or_else(|| alike.get_mut(&Existing::fingerprint_of(found.meta.message()?))?.pop())
     };
     found.iter().map(conflict).collect()
 }

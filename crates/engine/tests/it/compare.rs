@@ -65,9 +65,9 @@ async fn each_field_changed_in_the_target_is_told() {
     t.tenant().user_add("Empty Person", TARGET).unwrap();
     t.backup().await;
     let located = locate(&t.home, None, &source, &At::Latest).await.unwrap();
-    let found = located.messages("").unwrap().remove(0);
+    let found = located.items("").unwrap().remove(0);
     let bytes = located.reader.bytes(&found.node).unwrap();
-    let expected = Fields::of_stored(&found.node.name, &found.meta, &bytes).unwrap();
+    let expected = Fields::of_stored(&found.node.name, found.message().unwrap(), &bytes).unwrap();
     for (field, change) in CHANGES {
         let mut request = t.restore_of(&source);
         request.to = Some(TARGET.to_owned());

@@ -206,8 +206,12 @@ async fn f08_a_page_larger_than_asked_doubles_nothing() {
 /// Read state and categories of all stored messages.
 pub async fn states(t: &TestContext, upn: &str) -> BTreeMap<String, (bool, Vec<String>)> {
     let located = locate(&t.home, None, upn, &At::Latest).await.unwrap();
-    let found = tokio::task::block_in_place(|| located.messages("")).unwrap();
-    found.into_iter().map(|f| (f.meta.id, (f.meta.read, f.meta.cat))).collect()
+    let found = tokio::task::block_in_place(|| located.items("")).unwrap();
+    let state = |f: Found| {
+        let meta = f.message().unwrap().clone();
+        (meta.id, (meta.read, meta.cat))
+    };
+    found.into_iter().map(state).collect()
 }
 
 pub fn live_states(t: &TestContext, upn: &str) -> BTreeMap<String, (bool, Vec<String>)> {

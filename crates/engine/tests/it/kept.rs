@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_engine::browse::{At, Located, cat, locate, ls};
 use holdfast_engine::history::history;
 use holdfast_engine::rebuild::rebuild;
-use holdfast_engine::{Home, MAIL_FANOUT};
+use holdfast_engine::{FANOUTS, Home};
 use holdfast_model::{RunId, Seq, ShardId};
 use holdfast_testkit::{Options, TestContext, live, stored};
 use holdfast_vault::{Node, SnapshotKind, Tags};
@@ -24,7 +24,7 @@ async fn keep(t: &TestContext, before: &Located, gone: &Node) -> [String; 2] {
     let folder = [row.workload.as_str(), row.dir.as_deref().unwrap(), "~kept", &month];
     tokio::task::block_in_place(|| {
         let writer = vault.shard(SHARD).unwrap().writer().unwrap();
-        let mut edit = writer.edit(Some(head.tree.parse().unwrap()), MAIL_FANOUT);
+        let mut edit = writer.edit(Some(head.tree.parse().unwrap()), FANOUTS);
         for name in [&gone.name, &second] {
             edit.put(&folder, Node { name: name.clone(), ..gone.clone() }).unwrap();
         }
@@ -54,10 +54,10 @@ async fn kept_messages_are_shown_and_not_current() {
     let upn = t.people().remove(0);
     t.backup().await;
     let before = locate(&t.home, None, &upn, &At::Latest).await.unwrap();
-    let gone = before.messages("").unwrap().into_iter().find(|f| f.node.name.ends_with(".eml"));
+    let gone = before.items("").unwrap().into_iter().find(|f| f.node.name.ends_with(".eml"));
     let gone = gone.unwrap();
     let bytes = before.reader.bytes(&gone.node).unwrap();
-    t.tenant().message_delete(&upn, &gone.meta.id, true).unwrap();
+    t.tenant().message_delete(&upn, gone.meta.id(), true).unwrap();
     t.backup().await;
     let names = keep(&t, &before, &gone.node).await;
     t.advance(Duration::from_secs(60));
@@ -65,7 +65,7 @@ async fn kept_messages_are_shown_and_not_current() {
     let report = rebuild(&home).await.unwrap();
 
     let model = live(t.tenant(), &upn);
-    assert!(!model.contains_key(&gone.meta.id));
+    assert!(!model.contains_key(gone.meta.id()));
     assert_eq!(report.items, model.len(), "what is kept is no current item");
     let stored = stored(&home, &upn, &At::Latest).await.unwrap();
     assert_eq!(stored, model, "nor part of the whole");
@@ -77,7 +77,7 @@ async fn kept_messages_are_shown_and_not_current() {
     let mut expected = names.map(|name| format!("~kept/{name}"));
     expected.sort_unstable();
     assert_eq!(paths, expected);
-    assert!(kept.iter().all(|entry| entry.id == gone.meta.id && entry.kind == "message"));
+    assert!(kept.iter().all(|entry| entry.id == gone.meta.id() && entry.kind == "message"));
     let all = ls(&home, None, &upn, &At::Latest, "", true).await.unwrap();
     let messages = all.iter().filter(|entry| entry.kind == "message").count();
     assert_eq!(messages, model.len() + 2);
@@ -85,9 +85,9 @@ async fn kept_messages_are_shown_and_not_current() {
         assert_eq!(read(&home, &upn, path).await, bytes, "{path}");
     }
     let located = locate(&home, None, &upn, &At::Latest).await.unwrap();
-    assert_eq!(located.messages("~kept").unwrap().len(), 2);
+    assert_eq!(located.items("~kept").unwrap().len(), 2);
 
-    let life = history(&home, None, &upn, &gone.meta.id).await.unwrap();
+    let life = history(&home, None, &upn, gone.meta.id()).await.unwrap();
     let kinds: Vec<(bool, bool)> =
         life.versions.iter().map(|v| (v.kept, v.deleted.is_some())).collect();
     assert_eq!(kinds, [(false, true), (true, false)], "{life:#?}");

@@ -316,7 +316,7 @@ async fn readers_and_an_erasure_keep_out_of_each_others_way() {
     let reading = locate(&t.home, None, &ada, &At::Latest).await.unwrap();
     let refused = erase(&t.home, &request).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Later, "{refused}");
-    for found in reading.messages("").unwrap() {
+    for found in reading.items("").unwrap() {
         assert!(!reading.reader.bytes(&found.node).unwrap().is_empty());
     }
     let vault = t.home.vault(None).await.unwrap();

@@ -7,7 +7,7 @@ use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow, RestorePointRow, Snap
 use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::At;
 use holdfast_engine::rebuild::rebuild;
-use holdfast_engine::{Home, MAIL_FANOUT, Progress, tenant};
+use holdfast_engine::{FANOUTS, Home, Progress, tenant};
 use holdfast_model::{Fence, Outcome, RunId, Seq, ShardId};
 use holdfast_testkit::sim::{Fault, FaultKind, RetryAfter};
 use holdfast_testkit::{Options, TENANT, TestContext, assert_same, live, stored};
@@ -129,7 +129,7 @@ pub async fn orphan(t: &TestContext, seq: u64, fence: u64) -> Snapshot {
     let now = t.home.clock.now();
     tokio::task::block_in_place(|| {
         let writer = vault.shard(SHARD).unwrap().writer().unwrap();
-        let mut edit = writer.edit(Some(rows[0].tree.parse().unwrap()), MAIL_FANOUT);
+        let mut edit = writer.edit(Some(rows[0].tree.parse().unwrap()), FANOUTS);
         let tree = edit.save().unwrap();
         let (run, kind) = (RunId("late".to_owned()), SnapshotKind::Final);
         let (seq, fence, prev) = (Seq(seq), Fence(fence), Some(Seq(seq - 1)));

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use holdfast_model::short_id;
 use holdfast_model::{ResourceId, Timestamp};
 use holdfast_policy::{DeletePlan, Erasure};
 use serde::Serialize;
@@ -312,7 +313,8 @@ impl<'a> Rewriter<'a> {
     /// Whether a file belongs to an item that is erased; its content is unwanted then.
     fn is_erased(&mut self, at: usize, node: &Node) -> bool {
         let wanted = &mut self.erasures[at];
-        if !short_id_of(&node.name).is_some_and(|id| wanted.items.contains(id.as_str())) {
+        let named = short_id_of(&node.name).is_some_and(|id| wanted.items.contains(id.as_str()));
+        if !named && !described_id(node).is_some_and(|id| wanted.items.contains(id.as_str())) {
             return false;
         }
         wanted.names.insert(node.name.clone());
@@ -340,6 +342,17 @@ fn short_id_of(name: &str) -> Option<String> {
     let (stem, _) = split_name(&plain);
     let (_, id) = stem.rsplit_once('~')?;
     Some(id.to_owned())
+}
+
+/// The short id of an item that has its own name, such as a file of a drive: its metadata say what
+/// its id is.
+fn described_id(node: &Node) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Described {
+        id: String,
+    }
+    let described: Described = serde_json::from_str(node.meta.as_deref()?).ok()?;
+    Some(short_id(&described.id))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::fields::{Attachment, Fields, Person, TextBody};
-use super::meta::ItemMeta;
+use super::meta::MessageMeta;
 
 /// Named property that marks what a restore created: `<restore id> <short id of the source>`. The
 /// namespace is Holdfast's own GUID.
@@ -39,7 +39,7 @@ pub struct Composed {
 }
 
 /// Builds the request for a message. `mark` becomes the value of [`RESTORE_PROPERTY`].
-pub fn compose(fields: &Fields, meta: &ItemMeta, mark: &str) -> Composed {
+pub fn compose(fields: &Fields, meta: &MessageMeta, mark: &str) -> Composed {
     let mut message = Map::new();
     let mut set = |property: &str, value: Value| message.insert(property.to_owned(), value);
     set("subject", json!(fields.subject));
@@ -119,7 +119,7 @@ fn recipients(people: &[Person]) -> Value {
     Value::Array(people.iter().map(recipient).collect())
 }
 
-fn properties(fields: &Fields, meta: &ItemMeta, mark: &str) -> Value {
+fn properties(fields: &Fields, meta: &MessageMeta, mark: &str) -> Value {
     let mut list = vec![json!({"id": RESTORE_PROPERTY, "value": mark})];
     let mut push = |id: &str, value: Option<String>| {
         list.extend(value.map(|value| json!({"id": id, "value": value})));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
-use super::meta::{ItemMeta, StoredForm};
+use super::meta::{MessageMeta, StoredForm};
 
 /// Something that a restored message lacks. The vault keeps it: `export` and `cat` give it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub enum Loss {
 }
 
 /// What restoring this message will not carry; empty for most mail.
-pub fn losses(meta: &ItemMeta, fields: &Fields, stored: &[u8]) -> Vec<Loss> {
+pub fn losses(meta: &MessageMeta, fields: &Fields, stored: &[u8]) -> Vec<Loss> {
     let class = meta.class().to_ascii_uppercase();
     let kind = |wanted: &str| {
         fields.attachments.iter().any(|a| a.content_type.eq_ignore_ascii_case(wanted))
@@ -49,7 +49,7 @@ pub fn losses(meta: &ItemMeta, fields: &Fields, stored: &[u8]) -> Vec<Loss> {
     checks.into_iter().filter(|(_, lost)| *lost).map(|(loss, _)| loss).collect()
 }
 
-fn has_text_alternative(meta: &ItemMeta, stored: &[u8]) -> bool {
+fn has_text_alternative(meta: &MessageMeta, stored: &[u8]) -> bool {
     const ALTERNATIVE: &[u8] = b"multipart/alternative";
     meta.form == StoredForm::Mime
         && stored.windows(ALTERNATIVE.len()).any(|w| w.eq_ignore_ascii_case(ALTERNATIVE))

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use holdfast_model::Timestamp;
 use serde_json::Value;
 
-use super::meta::{ItemMeta, StoredForm};
+use super::meta::{MessageMeta, StoredForm};
 use super::property::extended;
 use super::round::time;
 use crate::{Error, Result};
@@ -112,7 +112,7 @@ pub struct Fields {
 
 impl Fields {
     /// Reads a stored message: its bytes in the form that `meta` names, and what `meta` adds.
-    pub fn of_stored(name: &str, meta: &ItemMeta, bytes: &[u8]) -> Result<Self> {
+    pub fn of_stored(name: &str, meta: &MessageMeta, bytes: &[u8]) -> Result<Self> {
         let mut fields = match meta.form {
             StoredForm::Mime => super::mime::fields_of_mime(bytes),
             StoredForm::Json => {

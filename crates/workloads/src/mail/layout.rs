@@ -7,6 +7,7 @@ use holdfast_model::{ContainerId, MAX_COMPONENT_BYTES, Timestamp, component, fol
 
 use super::folders::Folder;
 use super::meta::StoredForm;
+use crate::layout::{KEPT_DIR, Place};
 
 /// Length of a short id.
 const SHORT_ID: usize = 16;
@@ -16,16 +17,6 @@ const NAME_FRAME: usize = "20260101-000000  ~0123456789abcdef.meta.json".len();
 
 /// Longest hexadecimal spread below a day: four digits reach 16 million messages a day.
 const HEX_LEVELS: usize = 4;
-
-/// Directory of a mailbox that holds what a rule keeps beyond the restore points in which it was
-/// current, by month.
-pub const KEPT_DIR: &str = "~kept";
-
-/// Directory of a mailbox: `<name> ~<short id>`.
-pub fn resource_dir(name: &str, graph_id: &str) -> String {
-    let readable = component(name, MAX_COMPONENT_BYTES - SHORT_ID - 2);
-    format!("{readable} ~{}", short_id(graph_id))
-}
 
 /// File name of a message: `<date>-<time> <subject> ~<short id>.eml` (`.json` where there is no
 /// MIME). It is given once; a changed subject does not rename.
@@ -86,23 +77,6 @@ fn is_fanout_name(name: &str) -> bool {
     let shape: String = name.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
     let hex = name.len() == 1 && name.bytes().all(|b| b.is_ascii_hexdigit());
     hex || shape == "9999-99" || shape == "9999-99-99"
-}
-
-/// What a path component in a mailbox stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A message.
-    Item,
-    /// Metadata beside a message.
-    Overflow,
-    /// Month, day or hexadecimal spread.
-    Fanout,
-    /// The directory of what is kept beyond its time.
-    Kept,
-    /// Another entry of Holdfast's own.
-    Own,
-    /// A folder of the user.
-    Folder,
 }
 
 /// Tells what a component stands for by its name alone.

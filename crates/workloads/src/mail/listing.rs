@@ -10,7 +10,7 @@ use holdfast_graph::{self as graph, BatchPart, Graph, Kind};
 use holdfast_model::{ContainerId, ItemId};
 use serde_json::Value;
 
-use super::meta::ItemMeta;
+use super::meta::MessageMeta;
 use super::round::{
     EXPAND, Entry, Listed, PAGE_SIZE, SELECT, folder_path, is_elsewhere, is_gone, is_unreadable,
     message_path, smaller,
@@ -91,7 +91,7 @@ impl<'g> Listing<'g> {
         self.offset += items.len();
         self.size = (self.size * 2).min(PAGE_SIZE);
         let entry = |item| {
-            let meta = ItemMeta::from_graph(&item)?;
+            let meta = MessageMeta::from_graph(&item)?;
             Ok(Entry::Put(Box::new(Listed { meta })))
         };
         items.into_values().map(entry).collect()

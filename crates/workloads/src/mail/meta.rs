@@ -1,4 +1,4 @@
-//! What a node of the vault says about a message, a folder, a mailbox.
+//! What a node of the vault says about a message.
 //!
 //! The JSON is compact and versioned; `docs/format.md` describes it. It is all that a rebuild of
 //! the catalog needs, and all that a restore needs beside the bytes.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use holdfast_model::{ContainerId, ItemId, Timestamp};
+use holdfast_model::{ItemId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,10 +14,7 @@ use super::property::extended;
 use super::round::time;
 use crate::{Error, Result};
 
-/// Name of the small file in a mailbox's directory that holds its delta links.
-pub const STATE_FILE: &str = "~state.json";
-
-/// Version of the JSON forms of this file.
+/// Version of the JSON form.
 const VERSION: u8 = 1;
 
 /// Longest subject and sender kept beside the message, in bytes: enough for a listing; the whole
@@ -37,7 +34,7 @@ pub enum StoredForm {
 
 /// Metadata of a message: what MIME does not say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ItemMeta {
+pub struct MessageMeta {
     /// Version of this form.
     pub v: u8,
     /// Immutable Graph id.
@@ -98,7 +95,7 @@ fn is_mime(form: &StoredForm) -> bool {
     *form == StoredForm::Mime
 }
 
-impl ItemMeta {
+impl MessageMeta {
     /// Reads the properties of a Graph message.
     pub fn from_graph(item: &Value) -> Result<Self> {
         let required = |property: &'static str| {
@@ -164,7 +161,7 @@ impl ItemMeta {
 
 /// First 16 hexadecimal digits of SHA-256 over everything listed that follows from the content.
 /// A draft changes under its change key, so that is part of its tag.
-fn content_tag(item: &Value, meta: &ItemMeta) -> String {
+fn content_tag(item: &Value, meta: &MessageMeta) -> String {
     let content = json!([
         item["subject"],
         item["from"],
@@ -196,111 +193,6 @@ fn shown(text: &str) -> String {
     text[..end].to_owned()
 }
 
-/// Metadata of a folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FolderMeta {
-    /// Version of this form.
-    pub v: u8,
-    /// Graph id.
-    pub id: String,
-    /// Graph id of the folder above; absent at the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<String>,
-    /// Real name.
-    pub name: String,
-    /// Well-known name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub well_known: Option<String>,
-    /// Hidden from the user.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub hidden: bool,
-}
-
-/// Longest display name kept on a directory node, in bytes. Exchange allows 255 characters.
-const FOLDER_NAME_BYTES: usize = 1100;
-
-impl FolderMeta {
-    /// Metadata of a folder at (or below) the top.
-    pub fn new(folder: &super::Folder, parent: Option<&ContainerId>, known: Option<&str>) -> Self {
-        let mut name = folder.display_name.clone();
-        let mut end = FOLDER_NAME_BYTES.min(name.len());
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        name.truncate(end);
-        Self {
-            v: VERSION,
-            id: folder.id.0.clone(),
-            parent: parent.map(|p| p.0.clone()),
-            name,
-            well_known: known.map(str::to_owned),
-            hidden: folder.hidden,
-        }
-    }
-
-    /// Reads the metadata of a directory node.
-    pub fn from_json(name: &str, text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::metadata(name, &error))
-    }
-
-    /// The compact form for a node.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("metadata has text keys only")
-    }
-}
-
-/// Where reading a mailbox stands, as of its last change of content.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailboxState {
-    /// Version of this form.
-    pub v: u8,
-    /// Resource id, tenant-wide unique.
-    pub resource: String,
-    /// When the changes were read: the time of the restore point.
-    pub read_at: Option<Timestamp>,
-    /// True when the round of `read_at` went through; false in a checkpoint.
-    pub complete: bool,
-    /// Some folder could not be read in that round.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub stale: bool,
-    /// Delta link of the folder list (path and query, no host).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folders_link: Option<String>,
-    /// Per folder.
-    pub folders: BTreeMap<String, FolderState>,
-}
-
-/// Where reading a folder stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FolderState {
-    /// Delta link of the last finished round.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<String>,
-    /// Where an unfinished round goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// Messages that could not be read and are asked for again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub retry: Vec<String>,
-}
-
-impl MailboxState {
-    /// An empty state of the current version.
-    pub fn new(resource: &str) -> Self {
-        Self { v: VERSION, resource: resource.to_owned(), ..Self::default() }
-    }
-
-    /// Reads the state file.
-    pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::metadata(STATE_FILE, &error))
-    }
-
-    /// The form of the state file.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("state has text keys only")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,8 +208,8 @@ mod tests {
 
     #[test]
     fn metadata_survives_its_json() {
-        let meta = ItemMeta::from_graph(&message()).unwrap();
-        assert_eq!(ItemMeta::from_json("x", &meta.to_json()).unwrap(), meta);
+        let meta = MessageMeta::from_graph(&message()).unwrap();
+        assert_eq!(MessageMeta::from_json("x", &meta.to_json()).unwrap(), meta);
         assert_eq!(meta.class(), "IPM.Note.SMIME");
         assert_eq!(meta.imp.as_deref(), Some("high"));
     }
@@ -327,7 +219,7 @@ mod tests {
         let tag = |change: fn(&mut Value)| {
             let mut item = message();
             change(&mut item);
-            ItemMeta::from_graph(&item).unwrap().tag
+            MessageMeta::from_graph(&item).unwrap().tag
         };
         let same = tag(|_| {});
         assert_eq!(tag(|m| m["isRead"] = json!(false)), same);
@@ -341,7 +233,7 @@ mod tests {
         let without = |property: &str| {
             let mut item = message();
             item.as_object_mut().unwrap().remove(property);
-            ItemMeta::from_graph(&item)
+            MessageMeta::from_graph(&item)
         };
         assert!(without("id").is_err());
         assert_eq!(without("changeKey").unwrap().ck, "");

@@ -11,7 +11,7 @@ use holdfast_model::{ContainerId, ItemId, Timestamp};
 use serde_json::Value;
 
 use super::listing::{Absence, Listing};
-use super::meta::ItemMeta;
+use super::meta::MessageMeta;
 use crate::{Error, Result};
 
 /// Messages of a page asked for. Graph may give more or less (sdk-dotnet#3070).
@@ -56,7 +56,7 @@ pub enum Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
     /// Its metadata as the vault keeps it.
-    pub meta: ItemMeta,
+    pub meta: MessageMeta,
 }
 
 /// The rounds of one folder: pages of entries, then the link for the next time.
@@ -210,7 +210,7 @@ impl<'g> Round<'g> {
                 Err(_) => {} // the MAPI properties are lost, the message is not
             }
         }
-        Ok(Entry::Put(Box::new(Listed { meta: ItemMeta::from_graph(&item)? })))
+        Ok(Entry::Put(Box::new(Listed { meta: MessageMeta::from_graph(&item)? })))
     }
 
     async fn single(&self, id: &ItemId) -> graph::Result<Value> {
@@ -271,7 +271,7 @@ pub async fn listed(
         graph.get(message_path(user, id)).query("$select", SELECT).query("$expand", EXPAND);
     match request.mailbox(user).send_json().await {
         Ok(item) if is_elsewhere(&item, folder) => Ok(None),
-        Ok(item) => Ok(Some(Listed { meta: ItemMeta::from_graph(&item)? })),
+        Ok(item) => Ok(Some(Listed { meta: MessageMeta::from_graph(&item)? })),
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::compose::{Composed, RESTORE_PROPERTY, file_attachment};
 use super::fields::{Attachment, Fields};
-use super::meta::ItemMeta;
+use super::meta::MessageMeta;
 use super::round::is_gone;
 use crate::{Error, Result};
 
@@ -34,7 +34,7 @@ pub struct Existing {
 
 impl Existing {
     /// The fingerprint of a stored message.
-    pub fn fingerprint_of(meta: &ItemMeta) -> String {
+    pub fn fingerprint_of(meta: &MessageMeta) -> String {
         let time = meta.received.map(Timestamp::as_second);
         format!("{time:?} {} {}", meta.from, meta.subject)
     }
@@ -78,7 +78,7 @@ impl<'g> MailWriter<'g> {
         let mut found = BTreeMap::new();
         while let Some(page) = pages.next().await? {
             for item in page.items {
-                let meta = ItemMeta::from_graph(&item)?;
+                let meta = MessageMeta::from_graph(&item)?;
                 let fingerprint = Existing::fingerprint_of(&meta);
                 // No other property was asked for.
                 let mark = meta.mapi.into_values().next();

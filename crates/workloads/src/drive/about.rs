@@ -1,0 +1,218 @@
+//! What few files have and all want back: sharing, columns of a library, retention label. It is
+//! kept as Graph's own JSON in a file of its own.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use holdfast_graph::{Graph, Kind, segment};
+use holdfast_model::ItemId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::content::is_gone;
+use crate::{Error, Result};
+
+/// Version of the JSON form.
+const VERSION: u8 = 1;
+
+/// Column in which a library keeps the name of the retention label.
+const LABEL: &str = "_ComplianceTag";
+
+/// Facts about an item beside its metadata.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// Version of this form.
+    pub v: u8,
+    /// Its own permissions as Graph lists them, in the order of their ids; those that it inherits
+    /// are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<Value>,
+    /// Custom columns of the library, by internal name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
+    /// Name of the retention label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+impl About {
+    /// Nothing is known that is worth keeping.
+    pub fn is_empty(&self) -> bool {
+        self.permissions.is_empty() && self.fields.is_empty() && self.label.is_none()
+    }
+
+    /// The form of the file in the vault.
+    pub fn to_json(&self) -> String {
+        let whole = Self { v: VERSION, ..self.clone() };
+        serde_json::to_string(&whole).expect("facts have text keys only")
+    }
+
+    /// Reads the file in the vault; `name` is for the error.
+    pub fn from_json(name: &str, text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| Error::metadata(name, &error))
+    }
+
+    /// What the item's metadata says of it: the beginning of its hash; `None` of nothing.
+    pub fn tag(&self) -> Option<String> {
+        let hash = digest(&SHA256, self.to_json().as_bytes());
+        let digits = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        (!self.is_empty()).then_some(digits)
+    }
+
+    /// Takes in the columns of a list item.
+    pub fn set_fields(&mut self, mut fields: BTreeMap<String, Value>) {
+        self.label = fields.remove(LABEL).and_then(|label| label.as_str().map(str::to_owned));
+        self.label = self.label.take().filter(|label| !label.is_empty());
+        self.fields = fields;
+    }
+}
+
+/// The own permissions of an item (5 resource units).
+///
+/// Source: Graph v1.0 `driveItem: list permissions`; `inheritedFrom` marks those of a folder above.
+pub async fn about_of(graph: &Graph, drive: &str, id: &ItemId) -> Result<Vec<Value>> {
+    let path = format!("/drives/{}/items/{}/permissions", segment(drive), segment(id.as_str()));
+    let mut pages = graph.pages(graph.get(path).drive(5));
+    let mut own = Vec::new();
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) if is_gone(&error) => break,
+            Err(error) => return Err(error.into()),
+        };
+        let is_own = |permission: &Value| {
+            !permission["inheritedFrom"]["id"].is_string()
+                && !permission["roles"].as_array().is_some_and(|r| r.iter().any(|r| r == "owner"))
+        };
+        own.extend(page.items.into_iter().filter(is_own));
+    }
+    own.sort_by_key(|permission| permission["id"].to_string());
+    Ok(own)
+}
+
+/// The columns of a library that are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// Id of the list behind the library.
+    list: String,
+    /// Internal names of the columns that are not the service's own.
+    names: Vec<String>,
+}
+
+impl Columns {
+    /// True where no file of the library can have anything in one.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    fn expand(&self) -> String {
+        format!("fields($select={})", self.names.join(","))
+    }
+
+    fn kept(&self, item: &mut Value) -> BTreeMap<String, Value> {
+        let Value::Object(fields) = item["fields"].take() else { return BTreeMap::new() };
+        let wanted = |name: &String, value: &Value| self.names.contains(name) && !value.is_null();
+        fields.into_iter().filter(|(name, value)| wanted(name, value)).collect()
+    }
+}
+
+/// Which columns the library behind a drive has beyond the service's own.
+pub async fn columns(graph: &Graph, drive: &str) -> Result<Columns> {
+    let request = graph
+        .get(format!("/drives/{}/list", segment(drive)))
+        .query("$select", "id")
+        .query("$expand", "columns($select=name,readOnly,columnGroup)")
+        .drive(2);
+    let list = match request.send_json().await {
+        // A drive without a list has no columns.
+        Err(error) if error.kind() == Kind::NotFound => return Ok(Columns::default()),
+        list => list?,
+    };
+    let columns = list["columns"].as_array().into_iter().flatten();
+    let mut names: Vec<String> = columns.filter_map(custom).collect();
+    names.sort();
+    Ok(Columns { list: list["id"].as_str().unwrap_or_default().to_owned(), names })
+}
+
+/// The name of a column that people made, or that holds the label.
+fn custom(column: &Value) -> Option<String> {
+    let name = column["name"].as_str()?;
+    let own = column["readOnly"].as_bool() != Some(true)
+        && column["columnGroup"].as_str().is_none_or(|group| group == "Custom Columns")
+        && !["ContentType", "Title", "FileLeafRef"].contains(&name);
+    (own || name == LABEL).then(|| name.to_owned())
+}
+
+impl Columns {
+    /// The columns of one file.
+    pub async fn of(
+        &self,
+        graph: &Graph,
+        drive: &str,
+        id: &ItemId,
+    ) -> Result<BTreeMap<String, Value>> {
+        let path = format!("/drives/{}/items/{}/listItem", segment(drive), segment(id.as_str()));
+        let request = graph.get(path).query("$expand", &self.expand()).drive(1);
+        match request.send_json().await {
+            Ok(mut item) => Ok(self.kept(&mut item)),
+            Err(error) if error.kind() == Kind::NotFound => Ok(BTreeMap::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The columns of all files of a library, by the number of the list item, in pages of 200: for a
+/// first reading, where asking for each file would cost as much as its content.
+pub async fn fields_of_all(
+    graph: &Graph,
+    site: &str,
+    columns: &Columns,
+) -> Result<BTreeMap<String, BTreeMap<String, Value>>> {
+    let path = format!("/sites/{}/lists/{}/items", segment(site), segment(&columns.list));
+    let request = graph
+        .get(path)
+        .query("$select", "id")
+        .query("$expand", &columns.expand())
+        .query("$top", "200")
+        .drive(2);
+    let mut pages = graph.pages(request);
+    let mut all = BTreeMap::new();
+    while let Some(page) = pages.next().await? {
+        for mut item in page.items {
+            let fields = columns.kept(&mut item);
+            let Some(id) = item["id"].as_str().filter(|_| !fields.is_empty()) else { continue };
+            all.insert(id.to_owned(), fields);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_custom_columns_and_the_label_are_kept() {
+        let name = |column: Value| custom(&column);
+        assert_eq!(
+            name(json!({"name": "Client", "columnGroup": "Custom Columns"})).as_deref(),
+            Some("Client")
+        );
+        assert_eq!(
+            name(json!({"name": "_ComplianceTag", "readOnly": true})).as_deref(),
+            Some(LABEL)
+        );
+        assert_eq!(name(json!({"name": "Created", "readOnly": true})), None);
+        assert_eq!(name(json!({"name": "Title"})), None);
+        let mut about = About::default();
+        assert_eq!(about.tag(), None);
+        about.set_fields(
+            [("Client".to_owned(), json!("x")), (LABEL.to_owned(), json!("Keep"))].into(),
+        );
+        assert_eq!(about.label.as_deref(), Some("Keep"));
+        assert_eq!(About::from_json("x", &about.to_json()).unwrap(), About { v: 1, ..about });
+    }
+}
