@@ -9,6 +9,10 @@ use crate::error::{Error, Result};
 /// The only version of Graph that is spoken.
 pub(crate) const VERSION: &str = "/v1.0";
 
+/// What messages say in place of a pre-authenticated address. Those are secrets and hold names.
+pub(crate) const UPLOAD: &str = "upload";
+pub(crate) const DOWNLOAD: &str = "download";
+
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'=');
 const QUERY: &AsciiSet = &SEGMENT
@@ -66,21 +70,42 @@ pub(crate) fn relative(graph: &Url, link: &str) -> Result<String> {
     Ok(url[Position::BeforePath..Position::AfterQuery].to_owned())
 }
 
-/// The path with ids replaced, for messages and logs: `/users/{id}/messages/delta`.
+/// Collections whose members have ids that may look like words (a name, an address, a version).
+const COLLECTIONS: [&str; 9] =
+    ["users", "groups", "sites", "drives", "items", "lists", "versions", "permissions", "columns"];
+
+/// What may stand in the place of an id and is none.
+const FUNCTIONS: [&str; 2] = ["delta", "getAllSites"];
+
+/// The path with ids replaced, for messages and logs: `/users/{id}/messages/delta`. What stands
+/// between colons is a path of somebody's folders and files
+/// (`/drives/{id}/items/{id}:/{path}:/content`).
 pub(crate) fn template(url: &Url) -> String {
     let path = url.path();
     let mut shown = String::new();
-    let mut after_users = false;
+    let (mut after_collection, mut in_path) = (false, false);
     for segment in path.strip_prefix(VERSION).unwrap_or(path).split('/').skip(1) {
-        let (name, key) = segment.split_once('(').map_or((segment, ""), |(n, k)| (n, k));
-        let plain = name.len() <= 40
-            && name.trim_start_matches('$').bytes().all(|b| b.is_ascii_alphabetic());
-        shown.push('/');
-        shown.push_str(if plain && !after_users { name } else { "{id}" });
-        shown.push_str(if key.len() > 1 { "({id})" } else { "" });
-        after_users = name.eq_ignore_ascii_case("users") && key.is_empty();
+        let (segment, colon) = segment.strip_suffix(':').map_or((segment, ""), |s| (s, ":"));
+        if !in_path {
+            shown.push('/');
+            shown.push_str(&shown_segment(segment, after_collection));
+        } else if !shown.ends_with("{path}") {
+            shown.push_str("/{path}");
+        }
+        shown.push_str(colon);
+        in_path ^= !colon.is_empty();
+        after_collection = COLLECTIONS.iter().any(|name| segment.eq_ignore_ascii_case(name));
     }
     shown
+}
+
+fn shown_segment(segment: &str, after_collection: bool) -> String {
+    let (name, key) = segment.split_once('(').map_or((segment, ""), |(n, k)| (n, k));
+    let plain =
+        name.len() <= 40 && name.trim_start_matches('$').bytes().all(|b| b.is_ascii_alphabetic());
+    let is_word = plain && (!after_collection || FUNCTIONS.contains(&name));
+    let name = if is_word { name } else { "{id}" };
+    format!("{name}{}", if key.len() > 1 { "({id})" } else { "" })
 }
 
 fn foreign(to: &str) -> Error {
@@ -138,6 +163,21 @@ mod tests {
                 "/users('x')/mailFolders('y')/messages/delta()",
                 "/users({id})/mailFolders({id})/messages/delta",
             ),
+            ("/drives/b!x/items/budget/content", "/drives/{id}/items/{id}/content"),
+            ("/drives/d/items/i/versions/current", "/drives/{id}/items/{id}/versions/{id}"),
+            ("/drives/d/root/delta(token='T')", "/drives/{id}/root/delta({id})"),
+            ("/drives/d/items/i:/Ada.docx:/content", "/drives/{id}/items/{id}:/{path}:/content"),
+            (
+                "/drives/d/items/i:/a/Ada:/createUploadSession",
+                "/drives/{id}/items/{id}:/{path}:/createUploadSession",
+            ),
+            ("/drives/d/root:/Wages/Ada%2Exlsx", "/drives/{id}/root:/{path}"),
+            ("/drives/d/root:/delta:/children", "/drives/{id}/root:/{path}:/children"),
+            ("/sites/contoso.example,1-2,3-4/lists/Wages/items", "/sites/{id}/lists/{id}/items"),
+            ("/sites/contoso.example:/sites/hr:/drives", "/sites/{id}:/{path}:/drives"),
+            ("/sites/getAllSites()", "/sites/getAllSites"),
+            ("/sites/delta", "/sites/delta"),
+            ("/users/ada/drive/root", "/users/{id}/drive/root"),
         ] {
             assert_eq!(template(&resolve(&graph(), path).unwrap()), shown);
         }

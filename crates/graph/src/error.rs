@@ -202,9 +202,16 @@ impl fmt::Display for Answer {
             write!(f, " {code}")?;
         }
         f.write_str(match (self.kind, self.status) {
+            _ if self.code.as_deref() == Some(MALWARE) => {
+                "; the service found malware in the file and does not give it out"
+            }
+            // Not a path of Graph, so a pre-authenticated address: the token was not there.
+            (Kind::Denied, _) if !self.endpoint.starts_with('/') => {
+                "; the address that was given for it is refused"
+            }
             (Kind::Denied, 401) => "; the token was refused, check the registration",
             (Kind::Denied, _) => {
-                "; the application lacks a permission for it, or may not see this mailbox"
+                "; the application lacks a permission for it, or may not see this resource"
             }
             (Kind::Gone, _) => "; the round must start again without its token",
             _ => "",
@@ -316,6 +323,9 @@ const RESYNC: [&str; 5] = [
     "resyncChangesApplyDifferences",
     "resyncChangesUploadDifferences",
 ];
+
+/// Code of a file that is held back ([D] c/errors; rclone#9656).
+pub(crate) const MALWARE: &str = "malwareDetected";
 
 /// Codes of a used-up quota ([D] c/errors; api/driveitem-createuploadsession).
 const FULL: [&str; 2] = ["quotaLimitReached", "insufficientStorage"];

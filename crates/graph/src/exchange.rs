@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::budget::{Budget, Permit, RateLimit, Scope, Service};
 use crate::config::Config;
-use crate::endpoint;
-use crate::error::{Answer, Error, Kind, Result, kind_of};
+use crate::endpoint::{self, UPLOAD};
+use crate::error::{Answer, Error, Kind, MALWARE, Result, kind_of};
 use crate::request::{Parts, Request};
 use crate::retry::{self, Next};
 use crate::stats::{Counters, Stats, add};
@@ -31,7 +31,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(100);
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Error bodies above this size are not read.
-const ERROR_LIMIT: usize = 256 * 1024;
+pub(crate) const ERROR_LIMIT: usize = 256 * 1024;
 
 /// A client for one application in one tenant. Clones share tokens, budget and figures.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl Graph {
             graph: self,
             parts,
             headers: parts.header_map()?,
-            endpoint: if parts.authorised { endpoint::template(&url) } else { "upload".into() },
+            endpoint: if parts.authorised { endpoint::template(&url) } else { UPLOAD.into() },
             url,
             started: self.now(),
             waited: Duration::ZERO,
@@ -232,62 +232,22 @@ impl Call<'_> {
         if let Some((_, bytes)) = &self.parts.body {
             request = request.body(bytes.clone());
         }
-        let response = request.send().await.map_err(|error| self.lost(error))?;
+        let place = (self.parts.method.clone(), self.endpoint.clone());
+        let response = request.send().await.map_err(|error| lost(&place, error))?;
         let status = response.status();
         tracing::debug!(method = %self.parts.method, endpoint = self.endpoint,
             status = status.as_u16(), attempt = self.failures + 1, client_request_id = id, "graph");
-        let headers = response.headers().clone();
-        self.graph.learn(scope, &headers);
-        if self.parts.redirect && status.is_redirection() {
-            let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        self.graph.learn(scope, response.headers());
+        if self.parts.redirect && status.is_redirection() && !is_infected(response.headers()) {
+            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let location = location.map(str::to_owned);
             return Ok(Reply { status: status.as_u16(), body: Bytes::new(), location });
         }
         if status.is_success() {
-            let body = self.body(response, limit).await?;
+            let body = read_body(&place, response, limit, self.graph.counters()).await?;
             return Ok(Reply { status: status.as_u16(), body, location: None });
         }
-        // An error counts as what its status says even where its body is lost on the way.
-        let body = self.body(response, ERROR_LIMIT).await.unwrap_or_default();
-        Err(self.refused(status.as_u16(), &headers, &body))
-    }
-
-    async fn body(&self, mut response: reqwest::Response, limit: usize) -> Result<Bytes> {
-        let too_large = || Error::TooLarge { endpoint: self.endpoint.clone(), limit };
-        if response.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(too_large());
-        }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(error))? {
-            add(&self.graph.counters().bytes_received, chunk.len() as u64);
-            if body.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
-    }
-
-    fn lost(&self, error: reqwest::Error) -> Error {
-        Error::Transport {
-            method: self.parts.method.clone(),
-            endpoint: self.endpoint.clone(),
-            connect: error.is_connect(),
-            source: Box::new(error.without_url()),
-        }
-    }
-
-    fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let is_json = text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("json"));
-        let retry_after = text(RETRY_AFTER.as_str());
-        refusal(
-            (self.parts.method.clone(), self.endpoint.clone()),
-            status,
-            retry_after.and_then(|value| retry::parse_retry_after(value, self.graph.now())),
-            text("request-id").map(str::to_owned),
-            if is_json { body } else { &[] },
-        )
+        Err(read_refusal(place, response, self.graph.now(), self.graph.counters()).await)
     }
 
     /// Waits until the next attempt, or returns the error as final.
@@ -327,6 +287,63 @@ impl Call<'_> {
     }
 }
 
+/// What is asked, for messages: method and path with ids replaced.
+pub(crate) type Place = (Method, String);
+
+/// Reads a body of at most `limit` bytes and counts it.
+pub(crate) async fn read_body(
+    place: &Place,
+    mut response: reqwest::Response,
+    limit: usize,
+    counters: &Counters,
+) -> Result<Bytes> {
+    let too_large = || Error::TooLarge { endpoint: place.1.clone(), limit };
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(place, error))? {
+        add(&counters.bytes_received, chunk.len() as u64);
+        if body.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// A request or an answer that was lost on the line.
+pub(crate) fn lost((method, endpoint): &Place, error: reqwest::Error) -> Error {
+    Error::Transport {
+        method: method.clone(),
+        endpoint: endpoint.clone(),
+        connect: error.is_connect(),
+        source: Box::new(error.without_url()),
+    }
+}
+
+/// The error that an answer stands for, read with its body.
+pub(crate) async fn read_refusal(
+    place: Place,
+    response: reqwest::Response,
+    now: Timestamp,
+    counters: &Counters,
+) -> Error {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    // An error counts as what its status says even where its body is lost on the way.
+    let body = read_body(&place, response, ERROR_LIMIT, counters).await.unwrap_or_default();
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_json = text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("json"));
+    let asked = text(RETRY_AFTER.as_str());
+    let asked = asked.and_then(|value| retry::parse_retry_after(value, now));
+    let request_id = text("request-id").map(str::to_owned);
+    let body = if is_json { &body[..] } else { &[] };
+    if is_infected(&headers) {
+        return infected(place, status, request_id);
+    }
+    refusal(place, status, asked, request_id, body)
+}
+
 /// True where a request may have been carried out although it failed.
 pub(crate) fn is_unclear(error: &Error) -> bool {
     match error {
@@ -354,7 +371,7 @@ const CODE_LENGTH: usize = 100;
 
 /// An error answer from its parts; `body` empty where it is not JSON.
 pub(crate) fn refusal(
-    (method, endpoint): (Method, String),
+    (method, endpoint): Place,
     status: u16,
     retry_after: Option<Duration>,
     request_id: Option<String>,
@@ -367,6 +384,32 @@ pub(crate) fn refusal(
     let kind = kind_of(status, code.as_deref(), retry_after.is_some());
     let answer = Answer { kind, status, code, detail, method, endpoint, request_id, retry_after };
     Error::Answer(Box::new(answer))
+}
+
+/// True where the answer is about a file in which the service found malware. The header comes with
+/// 403, and has come with a 200 whose short body was no file (rclone#7934, onedrive-api-docs#1626).
+pub(crate) fn is_infected(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-virus-infected")
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"false"))
+}
+
+/// Graph's error for a file with malware, whatever else the answer said.
+pub(crate) fn infected(
+    (method, endpoint): Place,
+    status: u16,
+    request_id: Option<String>,
+) -> Error {
+    Error::Answer(Box::new(Answer {
+        kind: Kind::Denied,
+        status,
+        code: Some(MALWARE.to_owned()),
+        detail: None,
+        method,
+        endpoint,
+        request_id,
+        retry_after: None,
+    }))
 }
 
 fn is_word(byte: u8) -> bool {

@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::budget::Service;
+use crate::endpoint::UPLOAD;
 use crate::error::{BoxError, Error, Kind, Result};
 use crate::exchange::{Graph, Reply};
 use crate::request::{JSON_LIMIT, Parts};
@@ -213,21 +214,18 @@ fn session_lost(last_sent: bool, error: Error) -> Error {
     if last_sent {
         return uncertain(error);
     }
-    Error::SessionLost { endpoint: ENDPOINT.into(), source: Box::new(error) }
+    Error::SessionLost { endpoint: UPLOAD.into(), source: Box::new(error) }
 }
 
 fn uncertain(error: Error) -> Error {
     match error {
         error @ Error::Uncertain { .. } => error,
-        error => Error::Uncertain { endpoint: ENDPOINT.into(), source: Box::new(error) },
+        error => Error::Uncertain { endpoint: UPLOAD.into(), source: Box::new(error) },
     }
 }
 
-/// Pre-authenticated addresses are secret and hold names: messages say only this.
-const ENDPOINT: &str = "upload";
-
 fn odd(what: &'static str) -> Error {
-    Error::Malformed { endpoint: ENDPOINT.into(), what }
+    Error::Malformed { endpoint: UPLOAD.into(), what }
 }
 
 fn whole(bytes: Bytes, length: usize) -> std::result::Result<Bytes, BoxError> {
@@ -238,7 +236,7 @@ fn whole(bytes: Bytes, length: usize) -> std::result::Result<Bytes, BoxError> {
 }
 
 fn failed_source(offset: u64, source: BoxError) -> Error {
-    Error::Source { endpoint: ENDPOINT.into(), offset, source }
+    Error::Source { endpoint: UPLOAD.into(), offset, source }
 }
 
 /// 201, or a body without expected ranges: done. Otherwise `{"nextExpectedRanges":["n-m"]}`.

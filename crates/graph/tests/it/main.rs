@@ -10,6 +10,7 @@
 
 mod batch;
 mod call;
+mod download;
 mod faults;
 mod pages;
 mod permissions;

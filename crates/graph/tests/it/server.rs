@@ -14,13 +14,13 @@ use axum::response::Response;
 use axum_server::tls_rustls::RustlsConfig;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures::stream;
+use futures::{StreamExt, stream};
 use holdfast_graph::{Config, Credential, Graph, Sleep};
 use holdfast_model::{Clock, Secret};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, watch};
 use url::Url;
 
 pub const START: &str = "2026-11-22T10:00:00Z";
@@ -32,11 +32,13 @@ pub struct Answer {
     headers: Vec<(&'static str, String)>,
     chunks: Vec<Result<Bytes, ()>>,
     streamed: bool,
+    broken_at: Option<usize>,
     meet: Option<Arc<Barrier>>,
 }
 
 pub fn status(status: u16) -> Answer {
-    Answer { status, headers: Vec::new(), chunks: Vec::new(), streamed: false, meet: None }
+    let (headers, chunks) = (Vec::new(), Vec::new());
+    Answer { status, headers, chunks, streamed: false, broken_at: None, meet: None }
 }
 
 pub fn ok(body: Value) -> Answer {
@@ -66,6 +68,13 @@ impl Answer {
     /// The connection breaks after what was said so far.
     pub fn broken(mut self) -> Self {
         self.chunks.push(Err(()));
+        self
+    }
+
+    /// The connection breaks as soon as the client has read `total` bytes in all, counted over its
+    /// calls by [`Server::has_read`]. Broken at once, what was said would be lost on the way.
+    pub fn broken_at(mut self, total: usize) -> Self {
+        self.broken_at = Some(total);
         self
     }
 
@@ -108,6 +117,7 @@ struct Desk {
     sign_in: Mutex<VecDeque<Answer>>,
     calls: Mutex<Vec<Call>>,
     sign_ins: Mutex<Vec<Call>>,
+    read: watch::Sender<usize>,
     running: AtomicUsize,
     peak: AtomicUsize,
 }
@@ -207,6 +217,11 @@ impl Server {
         self.desk.peak.load(Ordering::SeqCst)
     }
 
+    /// The client has read so many bytes in all.
+    pub fn has_read(&self, total: usize) {
+        self.desk.read.send_replace(total);
+    }
+
     /// A full link of this server.
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.url.origin().ascii_serialization())
@@ -226,7 +241,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
             calls.len()
         };
         let line = desk.sign_in.lock().unwrap().pop_front();
-        return say(line.unwrap_or_else(|| token(count, 3600)));
+        return say(line.unwrap_or_else(|| token(count, 3600)), &desk);
     }
     desk.calls.lock().unwrap().push(call);
     let line = desk.script.lock().unwrap().pop_front();
@@ -236,7 +251,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
         barrier.wait().await;
     }
     desk.running.fetch_sub(1, Ordering::SeqCst);
-    say(line.unwrap_or_else(|| fault(418, "TheScriptIsOver")))
+    say(line.unwrap_or_else(|| fault(418, "TheScriptIsOver")), &desk)
 }
 
 /// A token whose text is `header.claims.number`.
@@ -246,13 +261,21 @@ pub fn token(number: usize, expires_in: u64) -> Answer {
     ok(json!({"token_type": "Bearer", "access_token": text, "expires_in": expires_in}))
 }
 
-fn say(line: Answer) -> Response {
+fn say(line: Answer, desk: &Desk) -> Response {
     let mut response = Response::builder().status(line.status);
     for (name, value) in line.headers {
         response = response.header(name, value);
     }
     let whole = line.chunks.iter().all(Result::is_ok);
-    let body = if whole && !line.streamed {
+    let body = if let Some(total) = line.broken_at {
+        let mut read = desk.read.subscribe();
+        let cut = stream::once(async move {
+            read.wait_for(|read| *read >= total).await.map_err(io::Error::other)?;
+            Err(io::Error::other("cut"))
+        });
+        let chunks = line.chunks.into_iter().map(|c| c.map_err(|()| io::Error::other("cut")));
+        Body::from_stream(stream::iter(chunks).chain(cut))
+    } else if whole && !line.streamed {
         Body::from(line.chunks.into_iter().flatten().flatten().collect::<Vec<u8>>())
     } else {
         let chunks = line.chunks.into_iter().map(|c| c.map_err(|()| io::Error::other("cut")));

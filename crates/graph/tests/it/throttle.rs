@@ -120,3 +120,39 @@ async fn one_throttled_answer_stops_the_whole_mailbox() {
     graph.get("/users/1").mailbox("1").send_json().await.unwrap();
     assert_eq!(server.waits(), [Duration::from_secs(900)], "the same one does, up to the limit");
 }
+
+/// What `SharePoint` says about its window holds for drives, and for nobody else.
+#[tokio::test]
+async fn sharepoint_tells_what_is_left() {
+    let told = ok(json!({}))
+        .header("RateLimit-Limit", "1250")
+        .header("RateLimit-Remaining", "0")
+        .header("RateLimit-Reset", "40");
+    let server = Server::start([told.clone(), told, ok(json!({})), ok(json!({}))]).await;
+    let graph = server.graph();
+    graph.get("/users/1/messages").mailbox("1").send_json().await.unwrap();
+    graph.get("/drives/1/root").drive(1).send_json().await.unwrap();
+    graph.get("/users/1/messages").mailbox("1").send_json().await.unwrap();
+    assert!(server.waits().is_empty());
+    graph.get("/drives/1/root").drive(2).send_json().await.unwrap();
+    assert_eq!(server.waits(), [Duration::from_secs(40)]);
+    let stats = graph.stats();
+    assert_eq!((stats.resource_units, stats.requests, stats.throttled), (3, 4, 0));
+}
+
+/// Drives share one scope of 16 slots, whichever drive it is; a restore finds the last.
+#[tokio::test]
+async fn all_drives_share_sixteen_slots() {
+    let sixteen = Arc::new(Barrier::new(16));
+    let server = Server::start((0..16).map(|_| ok(json!({})).together(&sixteen))).await;
+    server.push((0..4).map(|_| ok(json!({}))));
+    let graph = server.graph();
+    let backups = (0..19).map(|n| graph.get(format!("/drives/{n}/root")).drive(5));
+    let restore = graph.patch("/drives/1/items/1").drive(2).restore();
+    let calls = backups.chain([restore]).map(Request::send_json);
+    for answer in join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!((server.peak(), server.calls().len()), (16, 20));
+    assert_eq!(graph.stats().resource_units, 19 * 5 + 2);
+}
