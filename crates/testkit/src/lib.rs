@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, reason = "a test context fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test says what it leaves out")]
 
+mod drives;
 mod mailbox;
 mod restic;
 mod view;
@@ -34,6 +35,9 @@ use holdfast_vault::Location;
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
+pub use drives::{
+    Files, KeptFile, assert_same_files, live_files, live_folders, sha256, stored_files,
+};
 pub use holdfast_sim as sim;
 pub use mailbox::{Kept, Mailbox, assert_same, kept, live, stored};
 pub use restic::Restic;
@@ -56,6 +60,10 @@ pub struct Options {
     pub seed: u64,
     /// Folder of `.eml` files used instead of generated mail.
     pub corpus: Option<PathBuf>,
+    /// Files made in the OneDrive of each person; none makes no OneDrives.
+    pub files: usize,
+    /// Team sites.
+    pub sites: usize,
     /// Whether message deltas take `$expand`.
     pub delta_expands: bool,
     /// Where the vault lies; a temporary folder where absent.
@@ -64,7 +72,16 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { users: 2, mails: 20, seed: 7, corpus: None, delta_expands: true, vault: None }
+        Self {
+            users: 2,
+            mails: 20,
+            seed: 7,
+            corpus: None,
+            files: 0,
+            sites: 0,
+            delta_expands: true,
+            vault: None,
+        }
     }
 }
 
@@ -89,6 +106,8 @@ impl TestContext {
             mails_per_user: options.mails,
             empty: options.mails == 0 && options.corpus.is_none(),
             corpus: options.corpus,
+            files_per_user: options.files,
+            sites: options.sites,
             delta_expands: options.delta_expands,
             now: Some(start),
             ..SimConfig::default()

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_engine::backup::{BackupReport, ResourceReport};
-use holdfast_engine::browse::{At, locate};
+use holdfast_engine::browse::{At, Found, locate};
 use holdfast_model::{Outcome, SkipCause};
 use holdfast_testkit::sim::{Fault, FaultKind, MessageView, PlainBody, RetryAfter};
 use holdfast_testkit::{Options, TestContext};

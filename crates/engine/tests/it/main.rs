@@ -9,6 +9,8 @@ mod checkpoint;
 mod compare;
 mod corpus;
 mod diff;
+mod drive_sequence;
+mod drives;
 mod faults;
 mod history;
 mod item_faults;

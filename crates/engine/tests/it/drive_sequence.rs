@@ -1,0 +1,249 @@
+//! Seeded sequences of drives: random edits and incrementals, each compared with the tenant and
+//! with what was recorded of earlier times.
+//!
+//! `HOLDFAST_SOAK_SEEDS` says how many seeds are run, `HOLDFAST_SOAK_FROM` which is the first.
+
+#![allow(clippy::print_stdout, reason = "a campaign tells its figures")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_engine::browse::At;
+use holdfast_engine::rebuild::rebuild;
+use holdfast_model::{Outcome, Timestamp};
+use holdfast_testkit::sim::{DriveItemView, DriveView, FileBytes, Tenant};
+use holdfast_testkit::{Files, Options, TestContext, assert_same_files, live_files, stored_files};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Incrementals of a sequence.
+const STEPS: usize = 12;
+
+/// Names that meet each other, and those that need care.
+const NAMES: [&str; 14] = [
+    "a.txt",
+    "A.TXT",
+    "b.txt",
+    "plan.docx",
+    "Plan.docx",
+    "Notes",
+    "notes.",
+    "~x",
+    "NUL.txt",
+    "Übersicht.pdf",
+    "Cafe\u{301}.txt",
+    "Caf\u{e9}.txt",
+    "x",
+    "long name with spaces.xlsx",
+];
+
+/// Changes drives at random: the same seed on the same tenant makes the same changes.
+struct Edits {
+    rng: ChaCha8Rng,
+    made: u64,
+}
+
+impl Edits {
+    fn change(&mut self, tenant: &Tenant, drive: &DriveView) {
+        for _ in 0..self.rng.random_range(1..15) {
+            self.made += 1;
+            self.one(tenant, drive);
+        }
+    }
+
+    fn any(&mut self, items: &[DriveItemView], folder: bool) -> Option<DriveItemView> {
+        let fits = |item: &&DriveItemView| item.is_folder == folder && item.package.is_none();
+        let fitting: Vec<_> = items.iter().filter(fits).collect();
+        fitting.choose(&mut self.rng).map(|item| (*item).clone())
+    }
+
+    fn content(&mut self) -> FileBytes {
+        let size = match self.rng.random_range(0..20) {
+            0 => 0,
+            1 => self.rng.random_range(1_500_000..3_000_000),
+            _ => self.rng.random_range(1..5_000),
+        };
+        let mut bytes = vec![0; size];
+        self.rng.fill(bytes.as_mut_slice());
+        FileBytes::Bytes(Arc::from(bytes))
+    }
+
+    /// The service refuses some of these (cycles, equal names): then nothing happens.
+    fn one(&mut self, tenant: &Tenant, drive: &DriveView) {
+        let items = tenant.drive_items(&drive.id).unwrap();
+        let folder = self.any(&items, true).map_or(drive.root.clone(), |item| item.id);
+        let name = format!("{}", NAMES.choose(&mut self.rng).unwrap());
+        let bytes = self.content();
+        let file = self.any(&items, false).map(|item| item.id);
+        let moved = match self.rng.random_range(0..3) {
+            0 => self.any(&items, true).map(|item| item.id).filter(|id| *id != drive.root),
+            _ => file.clone(),
+        };
+        let id = &drive.id;
+        match (self.rng.random_range(0..20), file, moved) {
+            (0..6, ..) => drop(tenant.file_add(id, &folder, &name, bytes)),
+            (6..9, ..) => drop(tenant.drive_folder_add(id, &folder, &name)),
+            (9..12, Some(file), _) => drop(tenant.file_replace(id, &file, bytes)),
+            (12..14, _, Some(item)) => drop(tenant.drive_item_rename(id, &item, &name)),
+            (14..17, _, Some(item)) => drop(tenant.drive_item_move(id, &item, &folder)),
+            (17, _, Some(item)) => drop(tenant.drive_item_remove(id, &item)),
+            (18, Some(file), _) => {
+                let time = Timestamp::from_second(self.rng.random_range(0..2_000_000_000)).unwrap();
+                drop(tenant.file_touch(id, &file, time));
+            }
+            (19, _, Some(item)) => drop(tenant.drive_link_add(id, &item, "view", "organization")),
+            _ => {}
+        }
+    }
+}
+
+/// A tenant under change, its backups, and what is known of its past.
+struct Sequence {
+    t: TestContext,
+    edits: Edits,
+    past: Vec<(Timestamp, BTreeMap<String, Files>)>,
+}
+
+impl Sequence {
+    async fn start(seed: u64) -> Self {
+        let options = Options { users: 1, mails: 0, sites: 1, seed, ..Options::default() };
+        let t = TestContext::new(options).await;
+        let upn = t.people().remove(0);
+        t.tenant().onedrive_add(&upn).unwrap();
+        let site = t.tenant().sites().into_iter().find(|site| !site.is_personal).unwrap();
+        t.tenant().library_add(&site.id, "Contracts").unwrap();
+        let edits = Edits { rng: ChaCha8Rng::seed_from_u64(seed), made: 0 };
+        let mut sequence = Self { t, edits, past: Vec::new() };
+        for drive in sequence.t.tenant().drives() {
+            sequence.edits.change(sequence.t.tenant(), &drive);
+        }
+        sequence.back_up().await;
+        sequence
+    }
+
+    /// Edits some drives, backs up, compares.
+    async fn step(&mut self) {
+        for drive in self.t.tenant().drives() {
+            if self.edits.rng.random_bool(0.7) {
+                self.edits.change(self.t.tenant(), &drive);
+            }
+        }
+        if self.edits.rng.random_bool(0.15) {
+            self.t.advance(Duration::from_secs(60 * 24 * 3600)); // links live about 30 days
+        }
+        self.back_up().await;
+    }
+
+    async fn back_up(&mut self) {
+        let report = self.t.backup().await;
+        assert_eq!(report.outcome, Outcome::Complete, "{report:#?}");
+        let now = self.now();
+        for (resource, live) in &now {
+            let stored = stored_files(&self.t.home, resource, &At::Latest).await.unwrap();
+            assert_same_files(&stored, live, resource);
+        }
+        self.past.push((self.t.home.clock.now(), now));
+    }
+
+    /// All drives as the tenant has them, by the name of their resource.
+    fn now(&self) -> BTreeMap<String, Files> {
+        let tenant = self.t.tenant();
+        let mut all = BTreeMap::new();
+        for site in tenant.sites() {
+            let owner = tenant.drives().into_iter().find(|drive| drive.site == site.id).unwrap();
+            let name = match owner.owner {
+                Some(upn) => format!("onedrive/{upn}"),
+                None => format!("sites/{}", site.name),
+            };
+            all.insert(name, live_files(tenant, &site.id));
+        }
+        all
+    }
+
+    async fn look_back(&self) {
+        for (time, resources) in &self.past {
+            for (resource, model) in resources {
+                let at = At::Time(*time);
+                let stored = stored_files(&self.t.home, resource, &at).await.unwrap_or_default();
+                assert_same_files(&stored, model, &format!("{resource} at {time}"));
+            }
+        }
+    }
+
+    /// A catalog made anew from the vault says the same, and goes on from there.
+    async fn rebuild(&mut self) {
+        let rows = |t: &TestContext| {
+            let catalog = t.home.catalog.clone();
+            async move {
+                let mut all = Vec::new();
+                for row in catalog.resource_list(None).await.unwrap() {
+                    let mut items = catalog.item_list(&row.id, None, None, 100_000).await.unwrap();
+                    items.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
+                    all.extend(items);
+                }
+                all
+            }
+        };
+        let before = rows(&self.t).await;
+        rebuild(&self.t.home).await.unwrap();
+        assert_eq!(rows(&self.t).await, before, "rebuilt rows differ");
+    }
+
+    /// Stock restic finds no error, and gives out what the tenant has, at its paths.
+    async fn ask_restic(&self) {
+        let Some(restic) = self.t.restic().await else { return };
+        restic.check();
+        let target = self.t.scratch("restic");
+        restic.restore_latest(&target);
+        let mut expected: Vec<String> = Vec::new();
+        for files in self.past.last().unwrap().1.values() {
+            expected.extend(files.values().map(|file| file.sha256.clone()));
+        }
+        let mut found = Vec::new();
+        for workload in ["onedrive", "sharepoint"] {
+            hashes(&target.join(workload), &mut found);
+        }
+        (expected.sort(), found.sort());
+        assert_eq!(found, expected, "what restic restores differs from the tenant");
+    }
+}
+
+/// Hashes of the files of a folder, our own left out.
+fn hashes(folder: &std::path::Path, found: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let own = ["~state.json", "~about", "~versions"].contains(&name.as_str());
+        match path.is_dir() {
+            _ if own => {}
+            true => hashes(&path, found),
+            false => found.push(holdfast_testkit::sha256(&std::fs::read(&path).unwrap())),
+        }
+    }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_edits_of_drives_are_stored_as_they_are() {
+    let from = number("HOLDFAST_SOAK_FROM", 1);
+    for seed in from..from + number("HOLDFAST_SOAK_SEEDS", 20) {
+        println!("seed {seed}");
+        let mut sequence = Sequence::start(seed).await;
+        for step in 1..=STEPS {
+            sequence.step().await;
+            if step == STEPS / 2 {
+                sequence.rebuild().await;
+            }
+        }
+        sequence.look_back().await;
+        sequence.ask_restic().await;
+        let files: usize = sequence.past.last().unwrap().1.values().map(BTreeMap::len).sum();
+        println!("seed {seed}: {} edits, {files} files at the end", sequence.edits.made);
+    }
+}
