@@ -127,8 +127,8 @@ pub struct Located {
     pub reader: Reader,
     /// The resource's directory.
     pub tree: TreeId,
-    /// While it lasts, nothing is deleted under the reader.
-    reading: Reading,
+    /// While it lasts, nothing is deleted under the reader; absent where somebody else holds it.
+    reading: Option<Reading>,
 }
 
 /// Finds the restore point of a resource.
@@ -151,6 +151,7 @@ pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) 
         let now = point(home, &resource.id, at).await?.ok_or_else(none)?;
         if now == found {
             let tree = tree_id(&found.tree)?;
+            let reading = Some(reading);
             return Ok(Located { resource, point: found, reader, tree, reading });
         }
         found = now;
@@ -247,7 +248,15 @@ fn path_to(folders: &[FolderStep], name: &str) -> String {
 impl Located {
     /// Ends the reading now; dropping it ends it soon.
     pub(crate) async fn end(self) -> Result<()> {
-        self.reading.end().await
+        match self.reading {
+            Some(reading) => reading.end().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the reading away, for those who keep the reader.
+    pub(crate) fn take_reading(&mut self) -> Option<Reading> {
+        self.reading.take()
     }
 
     /// Finds what a path means. Folder names match exactly; the spread may be left out.

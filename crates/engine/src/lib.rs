@@ -5,7 +5,7 @@
 //! counted in [`Progress`], results are values that serialise to the `--json` forms.
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
-//! [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
+//! [`export::export`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
 //! [`maintain::erase`], [`hold`].
 
 pub mod backup;
@@ -16,6 +16,7 @@ pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod error;
+pub mod export;
 pub mod history;
 pub mod hold;
 mod home;
@@ -28,6 +29,7 @@ pub mod rebuild;
 mod released;
 pub mod restore;
 mod seal;
+mod select;
 mod shards;
 pub mod stats;
 mod storage;

@@ -9,6 +9,7 @@ mod checkpoint;
 mod compare;
 mod corpus;
 mod diff;
+mod export;
 mod faults;
 mod history;
 mod item_faults;
