@@ -254,6 +254,16 @@ impl Located {
         }
     }
 
+    /// A restore point whose shard somebody else has open.
+    pub(crate) fn open(
+        resource: ResourceRow,
+        point: RestorePointRow,
+        reader: Reader,
+    ) -> Result<Self> {
+        let tree = tree_id(&point.tree)?;
+        Ok(Self { resource, point, reader, tree, reading: None })
+    }
+
     /// Gives the reading away, for those who keep the reader.
     pub(crate) fn take_reading(&mut self) -> Option<Reading> {
         self.reading.take()
@@ -316,29 +326,35 @@ impl Located {
     /// current: they come only where the path leads to them.
     pub fn messages(&self, path: &str) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        match self.spot(path)? {
-            Spot::Message(node, folders) => found.push(self.found(*node, &folders)?),
-            Spot::Folder(Some(tree), folders) => self.collect(tree, &folders, true, &mut found)?,
-            Spot::Folder(None, _) => {}
-        }
+        self.each(path, &mut |message| found.push(message))?;
         Ok(found)
     }
 
-    fn collect(
+    /// The same, one after the other.
+    pub(crate) fn each(&self, path: &str, visit: &mut dyn FnMut(Found)) -> Result<()> {
+        match self.spot(path)? {
+            Spot::Message(node, folders) => visit(self.found(*node, &folders)?),
+            Spot::Folder(Some(tree), folders) => self.visit(tree, &folders, true, visit)?,
+            Spot::Folder(None, _) => {}
+        }
+        Ok(())
+    }
+
+    fn visit(
         &self,
         tree: TreeId,
         folders: &[FolderStep],
         below: bool,
-        found: &mut Vec<Found>,
+        visit: &mut dyn FnMut(Found),
     ) -> Result<()> {
         for node in self.reader.list(tree)? {
             match (mail::place_of_name(&node.name), node.tree()) {
-                (Place::Item, _) => found.push(self.found(node, folders)?),
-                (Place::Fanout, Some(tree)) => self.collect(tree, folders, below, found)?,
+                (Place::Item, _) => visit(self.found(node, folders)?),
+                (Place::Fanout, Some(tree)) => self.visit(tree, folders, below, visit)?,
                 (Place::Folder, Some(tree)) if below => {
                     let mut inner = folders.to_vec();
                     inner.push(step_of(&node)?);
-                    self.collect(tree, &inner, below, found)?;
+                    self.visit(tree, &inner, below, visit)?;
                 }
                 _ => {}
             }
@@ -397,10 +413,7 @@ impl Located {
                 self.list_folder(tree, &inner, recursive, entries)?;
             }
         }
-        let mut found = Vec::new();
-        self.collect(tree, folders, false, &mut found)?;
-        entries.extend(found.iter().map(message_entry));
-        Ok(())
+        self.visit(tree, folders, false, &mut |found| entries.push(message_entry(&found)))
     }
 }
 
@@ -426,7 +439,7 @@ fn folder_entry(step: &FolderStep, above: &[FolderStep]) -> Entry {
     }
 }
 
-fn message_entry(found: &Found) -> Entry {
+pub(crate) fn message_entry(found: &Found) -> Entry {
     let size = match &found.node.kind {
         NodeKind::File { size, .. } => *size,
         NodeKind::Dir { .. } => 0,

@@ -68,6 +68,8 @@ pub struct ExportRequest {
     pub resource: String,
     /// Which restore point.
     pub at: At,
+    /// Not what was there at a time, but what has vanished since then; `at` has no part in it.
+    pub deleted_since: Option<Timestamp>,
     /// A folder or an item; everything where absent.
     pub path: Option<String>,
     /// In which form.
@@ -89,7 +91,7 @@ pub struct ExportReport {
     pub outcome: Outcome,
     /// Name of the resource.
     pub resource: String,
-    /// Time of the restore point.
+    /// Time of the restore point; the newest, where it is about what has vanished.
     pub restore_point: Timestamp,
     /// In which form.
     pub format: Format,
@@ -176,6 +178,7 @@ pub async fn export(
         tenant: request.tenant.as_deref(),
         resource: &request.resource,
         at: &request.at,
+        deleted_since: request.deleted_since,
         path: request.path.as_deref(),
     };
     let mut selection = select::select(home, &choice).await?;

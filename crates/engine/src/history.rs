@@ -72,7 +72,7 @@ pub async fn history(
 ) -> Result<History> {
     let resource = discover::find(home, tenant, resource).await?;
     let mut readers = Readers::of(home, &resource).await?;
-    let points = points(home, &resource, &mut readers).await?;
+    let points = points(home, &resource, None, &mut readers).await?;
     let name = match name_of_path(item) {
         Some(name) => Some(name),
         None => current_name(home, &resource, item).await?,
@@ -109,10 +109,12 @@ pub async fn history(
     history
 }
 
-/// The restore points of a resource, their shards open: the complete ones, where there are any.
-async fn points(
+/// The restore points of a resource, their shards open: the complete ones, where there are any;
+/// from the one that shows the state of a time on, where one is given.
+pub(crate) async fn points(
     home: &Home,
     resource: &ResourceRow,
+    from: Option<Timestamp>,
     readers: &mut Readers<'_>,
 ) -> Result<Vec<RestorePointRow>> {
     loop {
@@ -120,6 +122,8 @@ async fn points(
         if points.iter().any(|point| point.complete) {
             points.retain(|point| point.complete);
         }
+        let before = |from| points.iter().rposition(|point| point.read_at <= from);
+        points.drain(..from.and_then(before).unwrap_or_default());
         if readers.open(points.iter().map(|point| point.shard)).await? {
             return Ok(points);
         }

@@ -5,18 +5,20 @@
 //! counted in [`Progress`], results are values that serialise to the `--json` forms.
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
-//! [`export::export`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
+//! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
 //! [`maintain::erase`], [`hold`].
 
 pub mod backup;
 pub mod browse;
 mod compare;
 pub mod copy;
+pub mod deleted;
 pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod error;
 pub mod export;
+pub mod find;
 pub mod history;
 pub mod hold;
 mod home;

@@ -1,19 +1,23 @@
 //! What is taken out of the vault by restore and export: items, each with the reader of its shard.
 
 use holdfast_catalog::ResourceRow;
-use holdfast_model::Timestamp;
+use holdfast_model::{Timestamp, fold};
 use holdfast_vault::Reader;
 
 use crate::browse::{At, Found, locate};
+use crate::deleted::deleted;
 use crate::reading::Reading;
-use crate::{Home, Result};
+use crate::{Home, Result, discover};
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice<'c> {
     pub tenant: Option<&'c str>,
     pub resource: &'c str,
+    /// The restore point, unless it is about what has vanished.
     pub at: &'c At,
+    /// What has vanished since this time.
+    pub deleted_since: Option<Timestamp>,
     /// A folder or an item; everything where absent.
     pub path: Option<&'c str>,
 }
@@ -28,7 +32,7 @@ pub(crate) struct Picked {
 /// The items that were found. While it lasts nothing is deleted under their readers.
 pub(crate) struct Selection {
     pub resource: ResourceRow,
-    /// Time of the restore point.
+    /// Time of the restore point; the newest, where it is about what has vanished.
     pub read_at: Timestamp,
     pub items: Vec<Picked>,
     held: Vec<Reading>,
@@ -46,6 +50,13 @@ impl Selection {
 
 /// Finds what is wanted.
 pub(crate) async fn select(home: &Home, choice: &Choice<'_>) -> Result<Selection> {
+    match choice.deleted_since {
+        Some(since) => vanished(home, choice, since).await,
+        None => of_restore_point(home, choice).await,
+    }
+}
+
+async fn of_restore_point(home: &Home, choice: &Choice<'_>) -> Result<Selection> {
     let mut located = locate(home, choice.tenant, choice.resource, choice.at).await?;
     let path = choice.path.unwrap_or_default();
     let found = tokio::task::block_in_place(|| located.messages(path))?;
@@ -53,4 +64,24 @@ pub(crate) async fn select(home: &Home, choice: &Choice<'_>) -> Result<Selection
     let items = found.into_iter().map(picked).collect();
     let held = located.take_reading().into_iter().collect();
     Ok(Selection { resource: located.resource, read_at: located.point.read_at, items, held })
+}
+
+async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<Selection> {
+    let resource = discover::find(home, choice.tenant, choice.resource).await?;
+    let deleted = deleted(home, &resource, Some(since)).await?;
+    let path = choice.path.unwrap_or_default();
+    let items = deleted.items.into_iter().map(|gone| gone.item);
+    let items = items.filter(|item| is_below(&item.found, path)).collect();
+    Ok(Selection { resource, read_at: deleted.newest, items, held: deleted.held })
+}
+
+/// True for an item that is, or lies below, what a path names: folders by their directory or real
+/// name, the item by the name that `ls` shows.
+fn is_below(found: &Found, path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let means = |at: usize, part: &str| match found.folders.get(at) {
+        Some(step) => step.dir == part || fold(&step.meta.name) == fold(part),
+        None => at == found.folders.len() && found.node.name == part,
+    };
+    parts.iter().enumerate().all(|(at, part)| means(at, part))
 }
