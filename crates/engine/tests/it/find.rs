@@ -94,11 +94,11 @@ async fn earlier_times_and_deleted_messages_are_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_mailbox_is_told_and_the_others_are_searched() {
     let mut t = TestContext::new(Options { users: 1, mails: 0, ..Options::default() }).await;
+    // The second mailbox lies in another shard, so that they have no directory in common.
+    t.home.shard_limits = ShardLimits { fill: 1, cap: 1_000, expected: 1 };
     let first = t.people().remove(0);
     deliver(&t, &first, "ada@contoso.example", "Plan of the first");
     t.backup().await;
-    // The second mailbox lies in another shard, so that they have no directory in common.
-    t.home.shard_limits = ShardLimits { fill: 1, cap: 2, expected: 1 };
     t.tenant().user_add("Second", "second@contoso.example").unwrap();
     deliver(&t, "second@contoso.example", "ada@contoso.example", "Plan of the second");
     t.backup().await;
