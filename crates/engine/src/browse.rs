@@ -4,6 +4,8 @@
 //! hidden: a path is folders and a name, and a month or day may stand between them to narrow.
 //! What a rule keeps beyond its time is shown in the folder `~kept`, and is not part of the whole.
 
+mod visit;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -19,6 +21,8 @@ use crate::backup::tree_id;
 use crate::home::blocking;
 use crate::reading::Reading;
 use crate::{Error, Home, MAIL_FANOUT, Result, discover};
+
+pub use visit::Unread;
 
 /// Which restore point is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -322,46 +326,6 @@ impl Located {
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
-    /// All messages at or below a path, folder by folder. Those kept beyond their time are not
-    /// current: they come only where the path leads to them.
-    pub fn messages(&self, path: &str) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
-        self.each(path, &mut |message| found.push(message))?;
-        Ok(found)
-    }
-
-    /// The same, one after the other.
-    pub(crate) fn each(&self, path: &str, visit: &mut dyn FnMut(Found)) -> Result<()> {
-        match self.spot(path)? {
-            Spot::Message(node, folders) => visit(self.found(*node, &folders)?),
-            Spot::Folder(Some(tree), folders) => self.visit(tree, &folders, true, visit)?,
-            Spot::Folder(None, _) => {}
-        }
-        Ok(())
-    }
-
-    fn visit(
-        &self,
-        tree: TreeId,
-        folders: &[FolderStep],
-        below: bool,
-        visit: &mut dyn FnMut(Found),
-    ) -> Result<()> {
-        for node in self.reader.list(tree)? {
-            match (mail::place_of_name(&node.name), node.tree()) {
-                (Place::Item, _) => visit(self.found(node, folders)?),
-                (Place::Fanout, Some(tree)) => self.visit(tree, folders, below, visit)?,
-                (Place::Folder, Some(tree)) if below => {
-                    let mut inner = folders.to_vec();
-                    inner.push(step_of(&node)?);
-                    self.visit(tree, &inner, below, visit)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     fn found(&self, node: Node, folders: &[FolderStep]) -> Result<Found> {
         let meta = ItemMeta::from_json(&node.name, node.meta.as_deref().unwrap_or_default())?;
         let meta = if meta.more { self.overflow(&node, folders, meta)? } else { meta };
@@ -413,7 +377,10 @@ impl Located {
                 self.list_folder(tree, &inner, recursive, entries)?;
             }
         }
-        self.visit(tree, folders, false, &mut |found| entries.push(message_entry(&found)))
+        self.visit(tree, folders, false, &mut |seen| {
+            entries.push(message_entry(&seen.map_err(|unread| unread.error)?));
+            Ok(())
+        })
     }
 }
 

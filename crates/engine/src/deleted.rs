@@ -76,10 +76,10 @@ pub(crate) async fn deleted(
             let reader = readers.get(point.shard)?;
             let located = Located::open(resource.clone(), point.clone(), reader.clone())?;
             for path in paths {
-                located.each(&path, &mut |found| {
+                for found in located.messages(&path)? {
                     let item = Picked { found, reader: reader.clone() };
                     items.push(Gone { item, last_seen: point.read_at, gone: next.read_at });
-                })?;
+                }
             }
         }
         Ok::<_, Error>(items)

@@ -97,7 +97,7 @@ pub struct ExportReport {
     pub format: Format,
     /// Messages and files written.
     pub items_exported: u64,
-    /// Those that could not be read.
+    /// Those that could not be read; a folder that cannot be listed counts as one.
     pub items_failed: u64,
     /// Stored bytes of those written.
     pub bytes: u64,
@@ -132,6 +132,14 @@ pub enum ProblemKind {
     Shortened,
     /// Its path is longer than old Windows programs take.
     LongPath,
+}
+
+impl ExportReport {
+    fn failed(&mut self, path: String, error: &Error) {
+        self.items_failed += 1;
+        let (kind, detail) = (ProblemKind::Failed, error.to_string());
+        self.problems.push(Problem { path, kind, detail });
+    }
 }
 
 /// What takes the files of an export.
@@ -198,6 +206,9 @@ pub async fn export(
     };
     let plan = names::plan(items, request.format);
     report.problems = plan.problems;
+    for unread in std::mem::take(&mut selection.unread) {
+        report.failed(unread.path, &unread.error);
+    }
     let sink = open(request.format, target)?;
     write(plan.files, sink, progress, &mut report).await?;
     report.outcome = match (report.items_failed, report.items_exported) {
@@ -251,12 +262,7 @@ async fn write(
             }
             Err(error) if error.exit() == Exit::Damaged => {
                 progress.item_done(0);
-                report.items_failed += 1;
-                report.problems.push(Problem {
-                    path: file.item.found.path(),
-                    kind: ProblemKind::Failed,
-                    detail: error.to_string(),
-                });
+                report.failed(file.item.found.path(), &error);
             }
             Err(error) => return Err(error),
         }

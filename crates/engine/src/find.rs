@@ -6,7 +6,7 @@ use holdfast_catalog::ResourceRow;
 use holdfast_model::{Timestamp, fold};
 use serde::Serialize;
 
-use crate::browse::{At, Entry, Found, locate, message_entry, point};
+use crate::browse::{At, Entry, Found, Unread, locate, message_entry, point};
 use crate::deleted::deleted;
 use crate::{Error, Exit, Home, Result, discover};
 
@@ -46,22 +46,23 @@ pub struct Hit {
 pub struct Finds {
     /// What was found, resource by resource.
     pub hits: Vec<Hit>,
-    /// Resources that could be read in part or not at all, and why.
-    pub damaged: Vec<(String, Error)>,
+    /// What could not be searched because the vault is damaged: resource and place.
+    pub damaged: Vec<(String, Unread)>,
 }
 
-/// Looks for items. A damaged resource does not end the search.
+/// Looks for items. What is damaged does not end the search.
 pub async fn find(home: &Home, request: &FindRequest) -> Result<Finds> {
     let wanted = Wanted::new(&request.texts);
     let mut finds = Finds::default();
     for resource in resources(home, request).await? {
         let looked = match request.deleted {
             true => look_deleted(home, &resource, &wanted, &mut finds.hits).await,
-            false => look(home, &resource, &request.at, &wanted, &mut finds.hits).await,
+            false => look(home, &resource, &request.at, &wanted, &mut finds).await,
         };
         match looked {
             Err(error) if error.exit() == Exit::Damaged => {
-                finds.damaged.push((resource.name, error));
+                let path = String::new();
+                finds.damaged.push((resource.name, Unread { path, error }));
             }
             looked => looked?,
         }
@@ -94,15 +95,21 @@ async fn look(
     resource: &ResourceRow,
     at: &At,
     wanted: &Wanted,
-    hits: &mut Vec<Hit>,
+    finds: &mut Finds,
 ) -> Result<()> {
     let located = locate(home, Some(&resource.tenant), resource.id.as_str(), at).await?;
     let restore_point = located.point.read_at;
-    let mut visit = |found: Found| {
-        if wanted.fits(&found) {
-            let (resource, entry) = (resource.name.clone(), message_entry(&found));
-            hits.push(Hit { resource, entry, restore_point, deleted: None });
+    let mut visit = |seen| {
+        let name = resource.name.clone();
+        match seen {
+            Ok(found) if wanted.fits(&found) => {
+                let (resource, entry) = (name, message_entry(&found));
+                finds.hits.push(Hit { resource, entry, restore_point, deleted: None });
+            }
+            Ok(_) => {}
+            Err(unread) => finds.damaged.push((name, unread)),
         }
+        Ok(())
     };
     tokio::task::block_in_place(|| located.each("", &mut visit))?;
     located.end().await

@@ -126,6 +126,9 @@ pub async fn restore(
         path: request.path.as_deref(),
     };
     let mut source = select::select(home, &choice).await?;
+    if let Some(unread) = source.unread.pop() {
+        return Err(unread.error);
+    }
     let items = std::mem::take(&mut source.items);
     let target = match &request.to {
         Some(name) => discover::find(home, None, name).await?,

@@ -4,7 +4,7 @@ use holdfast_catalog::ResourceRow;
 use holdfast_model::{Timestamp, fold};
 use holdfast_vault::Reader;
 
-use crate::browse::{At, Found, locate};
+use crate::browse::{At, Found, Unread, locate};
 use crate::deleted::deleted;
 use crate::reading::Reading;
 use crate::{Home, Result, discover};
@@ -35,6 +35,8 @@ pub(crate) struct Selection {
     /// Time of the restore point; the newest, where it is about what has vanished.
     pub read_at: Timestamp,
     pub items: Vec<Picked>,
+    /// What is damaged instead of being found.
+    pub unread: Vec<Unread>,
     held: Vec<Reading>,
 }
 
@@ -59,11 +61,18 @@ pub(crate) async fn select(home: &Home, choice: &Choice<'_>) -> Result<Selection
 async fn of_restore_point(home: &Home, choice: &Choice<'_>) -> Result<Selection> {
     let mut located = locate(home, choice.tenant, choice.resource, choice.at).await?;
     let path = choice.path.unwrap_or_default();
-    let found = tokio::task::block_in_place(|| located.messages(path))?;
-    let picked = |found| Picked { found, reader: located.reader.clone() };
-    let items = found.into_iter().map(picked).collect();
+    let (mut items, mut unread) = (Vec::new(), Vec::new());
+    let mut visit = |seen| {
+        match seen {
+            Ok(found) => items.push(Picked { found, reader: located.reader.clone() }),
+            Err(damage) => unread.push(damage),
+        }
+        Ok(())
+    };
+    tokio::task::block_in_place(|| located.each(path, &mut visit))?;
     let held = located.take_reading().into_iter().collect();
-    Ok(Selection { resource: located.resource, read_at: located.point.read_at, items, held })
+    let (resource, read_at) = (located.resource, located.point.read_at);
+    Ok(Selection { resource, read_at, items, unread, held })
 }
 
 async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<Selection> {
@@ -72,7 +81,8 @@ async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<
     let path = choice.path.unwrap_or_default();
     let items = deleted.items.into_iter().map(|gone| gone.item);
     let items = items.filter(|item| is_below(&item.found, path)).collect();
-    Ok(Selection { resource, read_at: deleted.newest, items, held: deleted.held })
+    let (read_at, held) = (deleted.newest, deleted.held);
+    Ok(Selection { resource, read_at, items, unread: Vec::new(), held })
 }
 
 /// True for an item that is, or lies below, what a path names: folders by their directory or real

@@ -21,15 +21,15 @@ pub async fn run(home: &Home, args: &Find, out: Output) -> Result<u8> {
     let Finds { hits, damaged } = find::find(home, &request).await?;
     out.show(&hits, || hit_table(&hits, args.deleted))?;
     let is_whole = damaged.is_empty();
-    for (resource, error) in damaged {
-        tell(out, &resource, &Error::Engine(error));
+    for (resource, unread) in damaged {
+        tell(out, &format!("{resource}: /{}", unread.path), &Error::Engine(unread.error));
     }
     Ok(if is_whole { 0 } else { Exit::Partial as u8 })
 }
 
-/// Says of a resource that not all of it could be read.
-fn tell(out: Output, resource: &str, error: &Error) {
-    let message = format!("{resource} could not be searched to its end: {error}");
+/// Says what could not be searched.
+fn tell(out: Output, place: &str, error: &Error) {
+    let message = format!("cannot search {place}: {error}");
     match out.is_json() {
         true => output::error_document(&document(&message, &error.causes(), error.exit_code())),
         false => output::error_text(&format!("error: {}\n", clean(&message))),

@@ -186,7 +186,8 @@ async fn it_agrees_with_what_was_there_in_every_state() {
                 let folder: String = message.folder.iter().map(|name| format!("{name}/")).collect();
                 wanted.push((folder, message.sha256.clone()));
             }
-            (found.sort(), wanted.sort());
+            found.sort();
+            wanted.sort();
             assert_eq!(found, wanted, "seed {seed}, since step {step}");
             some += wanted.len();
         }
