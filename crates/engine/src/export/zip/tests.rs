@@ -76,6 +76,13 @@ fn more_files_than_16_bits_count() {
     // The same file in the directory again and again.
     (zip.directory, zip.files) = (zip.directory.repeat(65_600), 65_600);
     assert_eq!(zip.finish().unwrap().1, 65_600);
+    // Python does not look at the numbers, others do.
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.windows(4).rposition(|window| window == b"PK\x06\x06").unwrap();
+    assert_eq!(bytes[end + 24..end + 40], [65_600_u64.to_le_bytes(); 2].concat());
+    let locator = &bytes[end + 56..];
+    assert_eq!((&locator[..4], &locator[8..16]), (&b"PK\x06\x07"[..], &end.to_le_bytes()[..]));
+    assert_eq!((&locator[20..24], &locator[28..32]), (&b"PK\x05\x06"[..], &[0xff; 4][..]));
     let Some(said) = judged(&path) else { return };
     assert!(said.starts_with("None 65600\none.txt 3 "), "{said}");
 }
