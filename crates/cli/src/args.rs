@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it does stands in `commands`.
 
+mod export;
 mod vault;
 
 use std::net::SocketAddr;
@@ -8,12 +9,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdfast_engine::browse::At;
+use holdfast_engine::deleted::Since;
 use holdfast_engine::restore::OnConflict;
 use holdfast_graph::permissions::Feature;
 use holdfast_model::FileVersions;
 use holdfast_sim::FaultProfile;
 use holdfast_vault::Location;
 
+pub use export::{Export, Find};
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -89,12 +92,16 @@ pub enum Command {
     Ls(Ls),
     /// Write a stored message to standard output, byte for byte
     Cat(Cat),
+    /// Find messages by subject or sender, in all mailboxes or in one
+    Find(Find),
     /// Show all versions of a message over all restore points
     History(History),
     /// Show what changed between two restore points
     Diff(Diff),
     /// Bring back a message, a folder or a whole mailbox, and prove that it is the same
     Restore(Restore),
+    /// Write messages as files, mbox or ZIP, to be read without Microsoft 365 and without Holdfast
+    Export(Export),
     /// Look after the vault
     #[command(subcommand)]
     Vault(Vault),
@@ -341,6 +348,9 @@ pub struct Diff {
 pub struct Restore {
     #[command(flatten)]
     pub source: Source,
+    /// What was there at this time or later and is gone, each message as it was last
+    #[arg(long, value_name = "TIME", conflicts_with = "at")]
+    pub deleted_since: Option<Since>,
     /// Folder or message; the whole resource where absent
     #[arg(long, value_name = "P")]
     pub path: Option<String>,

@@ -19,8 +19,9 @@ use holdfast_workloads::mail::{Loss, MailWriter};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::browse::{At, Located, locate};
+use crate::browse::At;
 use crate::home::blocking;
+use crate::select::{self, Choice, Selection};
 use crate::tenant::{self, Purpose};
 use crate::{Error, Home, Progress, Result, discover};
 
@@ -51,6 +52,8 @@ pub struct RestoreRequest {
     pub resource: String,
     /// Which restore point.
     pub at: At,
+    /// Not what was there at a time, but what has vanished since then; `at` has no part in it.
+    pub deleted_since: Option<Timestamp>,
     /// A folder or a message; everything where absent.
     pub path: Option<String>,
     /// Another resource as the target; the same where absent.
@@ -115,7 +118,18 @@ pub async fn restore(
     request: &RestoreRequest,
     progress: &Progress,
 ) -> Result<RestoreReport> {
-    let source = locate(home, request.tenant.as_deref(), &request.resource, &request.at).await?;
+    let choice = Choice {
+        tenant: request.tenant.as_deref(),
+        resource: &request.resource,
+        at: &request.at,
+        deleted_since: request.deleted_since,
+        path: request.path.as_deref(),
+    };
+    let mut source = select::select(home, &choice).await?;
+    if let Some(unread) = source.unread.pop() {
+        return Err(unread.error);
+    }
+    let items = std::mem::take(&mut source.items);
     let target = match &request.to {
         Some(name) => discover::find(home, None, name).await?,
         None => source.resource.clone(),
@@ -125,17 +139,17 @@ pub async fn restore(
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
     let writer = MailWriter::new(&graph, &target.graph_id);
     let before = unfinished(home, request, &source, &target).await?;
-    let plan = plan::plan(&source, request, &writer, before.as_ref()).await?;
+    let plan = plan::plan(items, request.on_conflict, &writer, before.as_ref()).await?;
     progress.expect_items(plan.items.len());
     let mut report = new_report(request, &source, &target);
     if request.dry_run {
-        dry_run(&source, &plan, before.unwrap_or_default(), &mut report).await?;
+        dry_run(&plan, before.unwrap_or_default(), &mut report).await?;
     } else {
         let before = match before {
             Some(before) => before,
             None => begin(home, request, &source, &target).await?,
         };
-        run(home, &source, &writer, plan, before, progress, &mut report).await?;
+        run(home, &writer, plan, before, progress, &mut report).await?;
     }
     let stats = graph.stats();
     (report.requests, report.waited_ms) = (stats.requests, stats.waited_ms);
@@ -162,12 +176,12 @@ fn alone(home: &Home, target: &ResourceRow) -> Result<File> {
     }
 }
 
-fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) -> RestoreReport {
+fn new_report(request: &RestoreRequest, source: &Selection, target: &ResourceRow) -> RestoreReport {
     RestoreReport {
         restore: String::new(),
         outcome: Outcome::Complete,
         dry_run: request.dry_run,
-        restore_point: source.point.read_at,
+        restore_point: source.read_at,
         source: source.resource.name.clone(),
         target: target.name.clone(),
         items_restored: 0,
@@ -181,19 +195,15 @@ fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) 
     }
 }
 
-async fn dry_run(
-    source: &Located,
-    plan: &Plan,
-    before: Before,
-    report: &mut RestoreReport,
-) -> Result<()> {
+async fn dry_run(plan: &Plan, before: Before, report: &mut RestoreReport) -> Result<()> {
     for planned in &plan.items {
-        if planned.action == Action::Skip || before.is_done(&planned.found.meta.item_id()) {
-            report.skipped(&planned.found.path());
+        let found = &planned.item.found;
+        if planned.action == Action::Skip || before.is_done(&found.meta.item_id()) {
+            report.skipped(&found.path());
             continue;
         }
-        let path = planned.found.path();
-        match item::read(&source.reader, &planned.found).await {
+        let path = found.path();
+        match item::read(&planned.item).await {
             Ok(stored) => report.restored(&path, stored.bytes.len() as u64, stored.losses),
             Err(error) if item::is_unreadable(&error) => {
                 report.failed(&path, error.to_string(), Vec::new());
@@ -219,7 +229,6 @@ impl Before {
 
 async fn run(
     home: &Home,
-    source: &Located,
     writer: &MailWriter<'_>,
     plan: Plan,
     before: Before,
@@ -229,14 +238,13 @@ async fn run(
     let id = before.restore;
     report.restore.clone_from(&id);
     let folders = folders::make(writer, plan.folders).await?;
-    let task =
-        item::Task { home, restore: &id, reader: &source.reader, writer, before: &before.items };
+    let task = item::Task { home, restore: &id, writer, before: &before.items };
     let mut done = futures::stream::iter(plan.items)
         .map(|planned| {
             let folder = &folders[planned.folder];
             let task = &task;
             async move {
-                let path = planned.found.path();
+                let path = planned.item.found.path();
                 (path, task.write(folder, planned).await)
             }
         })
@@ -265,10 +273,10 @@ async fn run(
 async fn unfinished(
     home: &Home,
     request: &RestoreRequest,
-    source: &Located,
+    source: &Selection,
     target: &ResourceRow,
 ) -> Result<Option<Before>> {
-    let wanted = (&source.resource.id, Some(source.point.read_at), &request.path);
+    let wanted = (&source.resource.id, Some(source.read_at), &scope(request));
     let rows = home.catalog.restore_unfinished(&target.id).await?;
     let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
     let Some(row) = rows.into_iter().find(same) else { return Ok(None) };
@@ -278,19 +286,28 @@ async fn unfinished(
     Ok(Some(Before { restore: row.id, items }))
 }
 
+/// What of a restore point is restored, as the catalog keeps it: a path, or what has vanished
+/// (below it) since a time. No path of a resource begins with this word.
+fn scope(request: &RestoreRequest) -> Option<String> {
+    match (request.deleted_since, request.path.as_deref().unwrap_or_default()) {
+        (None, _) => request.path.clone(),
+        (Some(since), path) => Some(format!("~deleted since {since}/{path}")),
+    }
+}
+
 /// Starts a restore.
 async fn begin(
     home: &Home,
     request: &RestoreRequest,
-    source: &Located,
+    source: &Selection,
     target: &ResourceRow,
 ) -> Result<Before> {
     let row = RestoreRow {
         id: Uuid::now_v7().to_string(),
         resource: source.resource.id.clone(),
         target: target.id.clone(),
-        at: Some(source.point.read_at),
-        path: request.path.clone(),
+        at: Some(source.read_at),
+        path: scope(request),
         started_at: home.now(),
         finished_at: None,
         outcome: None,
