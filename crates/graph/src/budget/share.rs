@@ -94,7 +94,8 @@ async fn work(service: &Service) -> (Stats, f64) {
             while since() < MINUTES * 60_000 {
                 turn += 1;
                 // One request in twenty is about permissions, one in four a list or a change.
-                let cost = if turn % 20 == 0 { 5 } else { 1 + u32::from(turn % 4 == 0) };
+                let cost =
+                    if turn.is_multiple_of(20) { 5 } else { 1 + u32::from(turn.is_multiple_of(4)) };
                 let need = Need { restore: false, requests: 1, cost };
                 let mut waited = Duration::ZERO;
                 let permit = budget.acquire(&scope, need, &mut waited, retry::DEADLINE);
@@ -146,7 +147,7 @@ async fn waiting_work_uses_the_budget_and_is_hardly_ever_throttled() {
             println!("{figures}");
             assert!(used >= 0.95 && throttled < 0.01, "{figures}");
             // A tenth of 80 % is for restores.
-            assert!(of_limit >= 0.66 && of_limit < 1.0, "{figures}");
+            assert!((0.66..1.0).contains(&of_limit), "{figures}");
             assert!(!headers || stats.throttled == 0, "{figures}");
         }
     }
