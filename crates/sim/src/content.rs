@@ -3,6 +3,7 @@
 //! Everything follows from a seed: the same arguments give the same people and the same bytes.
 
 mod corpus;
+mod document;
 mod file;
 mod flow;
 mod language;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use crate::mail::Importance;
 
 pub use self::corpus::{CorpusError, corpus};
+pub use self::document::{Document, Kind, Picture, Row};
 pub use self::flow::mail;
 pub use self::people::{Person, company};
 

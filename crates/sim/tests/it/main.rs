@@ -5,6 +5,7 @@
 mod access;
 mod contract;
 mod corpus;
+mod documents;
 mod faults;
 mod operations;
 mod semantics;
