@@ -1,9 +1,11 @@
-//! Content for simulated mailboxes: an invented company, its mail, and mail from files.
+//! Content for the simulated tenant: an invented company, its mail and its drives, and both from
+//! files.
 //!
 //! Everything follows from a seed: the same arguments give the same people and the same bytes.
 
 mod corpus;
 mod document;
+pub mod drives;
 mod file;
 mod flow;
 mod language;
@@ -11,6 +13,7 @@ mod letter;
 mod odd;
 mod people;
 mod special;
+mod workday;
 
 use jiff::Timestamp;
 

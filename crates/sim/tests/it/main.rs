@@ -6,6 +6,7 @@ mod access;
 mod contract;
 mod corpus;
 mod documents;
+mod drives;
 mod faults;
 mod operations;
 mod semantics;

@@ -1,9 +1,9 @@
-//! Pictures: grain on one colour, which packs about as badly as a photograph.
+//! Pictures: grain and nothing else, which packs about as badly as a photograph.
 
 use std::sync::Arc;
 
 use crc_fast::{CrcAlgorithm, checksum};
-use rand::{Rng, RngCore};
+use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 /// Bytes of a pixel: red, green, blue.
@@ -35,14 +35,8 @@ impl Picture {
         let unit = (size / (CHANNELS * 16 * 9)).isqrt().max(1);
         let width = 16 * unit;
         let height = (size / (width * CHANNELS + 1)).max(1);
-        let colour: [u8; CHANNELS] = rng.random();
         let mut pixels = vec![0; width * height * CHANNELS];
         rng.fill_bytes(&mut pixels);
-        for pixel in pixels.chunks_exact_mut(CHANNELS) {
-            for (value, base) in pixel.iter_mut().zip(colour) {
-                *value = base ^ (*value & 0x7f);
-            }
-        }
         Self { width, height, pixels: pixels.into() }
     }
 
