@@ -12,6 +12,7 @@ mod language;
 mod letter;
 mod odd;
 mod people;
+pub mod ransom;
 mod special;
 mod workday;
 

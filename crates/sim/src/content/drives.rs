@@ -208,17 +208,15 @@ pub fn drives(
 }
 
 /// Every file below `dir` that is no mail (`.eml`), bytes unchanged, with the folders it lies in,
-/// spread over all [`places`].
+/// spread over the given places (usually all [`places`]).
 ///
 /// Names that SharePoint does not take are mended. A file that cannot be read is left out with a
 /// warning in the log. The folder is listed at once; files are read drive by drive.
 pub fn corpus_drives(
     dir: &Path,
-    people: &[Person],
+    places: Vec<Place>,
     seed: u64,
-    sites: usize,
 ) -> Result<impl Iterator<Item = SeedDrive> + use<>, CorpusError> {
-    let places = places(people.len(), sites);
     folder::spread(dir, places, random(seed, 0))
 }
 

@@ -130,20 +130,22 @@ fn every_step_is_allowed_and_every_drive_has_its_files() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_and_more_people_change_no_drive() {
-    let (people, first) = whole_company();
-    assert!(first == whole_company().1);
-    let smaller: Vec<_> = drives(&people, 7, 12, 1).collect();
+fn the_same_seed_gives_the_same_and_a_larger_company_changes_no_drive() {
+    let people = company(5, 7);
+    let make = |people: &[Person], seed, sites| drives(people, seed, 4, sites).collect::<Vec<_>>();
+    let first = make(&people, 7, 2);
+    assert!(first == make(&people, 7, 2));
+    let other = make(&people, 8, 2);
+    assert!(first.iter().zip(&other).all(|(one, other)| one.steps != other.steps));
+    let fewer_sites = make(&people, 7, 1);
     let one = |seeds: &[SeedDrive], place: &Place| {
         seeds.iter().find(|seed| seed.place == *place).unwrap().steps.clone()
     };
-    // An odd person has no shortcut to a site.
+    // A person with an odd number has no shortcut to a site.
     for place in [Place::OneDrive { user: 3 }, Place::Library { site: 0, name: "Documents".into() }]
     {
-        assert!(one(&first, &place) == one(&smaller, &place));
+        assert!(one(&first, &place) == one(&fewer_sites, &place));
     }
-    let other: Vec<_> = drives(&people, 8, 12, 4).collect();
-    assert!(first.iter().zip(&other).all(|(one, other)| one.steps != other.steps));
 }
 
 #[test]
@@ -184,7 +186,7 @@ fn a_company_has_drives_of_every_kind() {
 
 #[test]
 fn some_files_lie_in_many_drives_and_versions_differ() {
-    let (_, seeds) = whole_company();
+    let seeds: Vec<_> = drives(&company(6, 7), 7, 12, 1).collect();
     let mut places = HashMap::<Arc<[u8]>, HashSet<usize>>::new();
     for (number, seed) in seeds.iter().enumerate() {
         let drive = Drive::of(seed);
@@ -196,12 +198,12 @@ fn some_files_lie_in_many_drives_and_versions_differ() {
         }
     }
     let spread = places.iter().filter(|(bytes, at)| !bytes.is_empty() && at.len() > 1).count();
-    assert!(spread > 2, "{spread}");
+    assert!(spread >= 2, "{spread}");
 }
 
 #[test]
 fn contracts_have_values_in_their_columns() {
-    let (_, seeds) = whole_company();
+    let seeds: Vec<_> = drives(&company(2, 7), 7, 12, 4).collect();
     let contracts: Vec<_> = seeds.iter().filter(|seed| !seed.columns.is_empty()).collect();
     assert_eq!(contracts.len(), 2);
     for seed in contracts {
@@ -230,8 +232,7 @@ fn documents_of_a_folder_are_spread_with_their_folders() {
     write("top.txt", b"three");
     write("mail/x.eml", b"no document");
     write(&format!("{}/{}/{}.txt", "d".repeat(200), "e".repeat(200), "f".repeat(100)), b"four");
-    let people = company(1, 1);
-    let seeds: Vec<_> = corpus_drives(dir.path(), &people, 1, 0).unwrap().collect();
+    let seeds: Vec<_> = corpus_drives(dir.path(), places(1, 0), 1).unwrap().collect();
     assert_eq!(seeds.len(), 1);
     let drive = Drive::of(&seeds[0]);
     let mut found = BTreeMap::new();
@@ -248,8 +249,8 @@ fn documents_of_a_folder_are_spread_with_their_folders() {
     ];
     let expected = expected.into_iter().map(|(path, text)| (path, text.to_owned())).collect();
     assert_eq!(found, expected);
-    let many: Vec<_> = corpus_drives(dir.path(), &company(3, 1), 1, 2).unwrap().collect();
+    let many: Vec<_> = corpus_drives(dir.path(), places(3, 2), 1).unwrap().collect();
     let count = |seed: &SeedDrive| Drive::of(seed).files().count();
     assert_eq!(many.iter().map(count).sum::<usize>(), 4);
-    assert!(corpus_drives(std::path::Path::new("/no/such"), &people, 1, 0).is_err());
+    assert!(corpus_drives(std::path::Path::new("/no/such"), places(1, 0), 1).is_err());
 }

@@ -23,7 +23,7 @@ const SMALLEST: usize = 4_000;
 const DOUBLINGS: u32 = 10;
 
 /// Documents that lie in many drives.
-const COMMON: usize = 6;
+const COMMON: usize = 4;
 
 /// How often a document is saved again, at most.
 const EDITS: usize = 5;
@@ -121,8 +121,8 @@ impl Author {
     /// Small files are many, large ones few.
     fn size(&mut self) -> usize {
         let doublings = self.common.doublings;
-        let mut draw = || self.rng.random_range(0..=doublings);
-        let least = draw().min(draw()).min(draw());
+        let draws = [(); 4].map(|()| self.rng.random_range(0..=doublings));
+        let least = draws.into_iter().min().unwrap_or_default();
         let start = SMALLEST << least;
         if doublings == 0 { start } else { self.rng.random_range(start..2 * start) }
     }
