@@ -3,6 +3,7 @@
 pub mod attachments;
 pub mod create;
 pub mod delta;
+pub mod drive;
 pub mod folders;
 pub mod messages;
 pub mod page;

@@ -4,12 +4,15 @@
 //! (`inbox`, `deleteditems` …), messages by either form of id. Ids that are given back are
 //! immutable ones. Every call changes the state that the server shows, change tracking included.
 
+mod drives;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::drives::{DriveItemView, DriveView, SiteView, VersionView};
 use crate::content::SeedMail;
 use crate::error::Refused;
 use crate::mail::{self, Importance, Message};

@@ -50,10 +50,8 @@ impl Desk {
     pub fn carry_out(&self, mut call: Call) -> Reply {
         let now = self.tenant.clock().now();
         let answer = route::find(&mut call).and_then(|route| {
-            call.roles = ["Mail.Read", "Mail.ReadWrite", "User.Read.All"]
-                .map(str::to_owned)
-                .into_iter()
-                .collect();
+            let all = ["Mail.Read", "Mail.ReadWrite", "User.Read.All", "Sites.ReadWrite.All"];
+            call.roles = all.map(str::to_owned).into_iter().collect();
             let (id, upn) = self.tenant.user_names(call.param(0));
             call.faults = self.tenant.faults().strike(&call, [&id, &upn]);
             match fault::refuse(&call, now) {

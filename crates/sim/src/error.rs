@@ -90,4 +90,64 @@ pub enum Refused {
     /// The bytes are not a certificate with an RSA key.
     #[error("not an X.509 certificate with an RSA key in PEM")]
     NotACertificate,
+    /// No such site.
+    #[error("no site with this id")]
+    SiteNotFound,
+    /// A site with this address exists.
+    #[error("a site with this name exists already")]
+    SiteExists,
+    /// The person has no OneDrive.
+    #[error("the user has no OneDrive")]
+    NoOneDrive,
+    /// No such drive.
+    #[error("no drive with this id")]
+    DriveNotFound,
+    /// No such item in the drive.
+    #[error("no item with this id or path")]
+    ItemNotFound,
+    /// No such version of the file.
+    #[error("no version with this id")]
+    VersionNotFound,
+    /// No such permission of the item itself.
+    #[error("no permission with this id on the item itself")]
+    PermissionNotFound,
+    /// An item of the folder has this name.
+    #[error("an item with this name exists already")]
+    NameTaken,
+    /// SharePoint does not take the name.
+    #[error("the name has characters, a form or a length that SharePoint refuses")]
+    NameNotAllowed,
+    /// The path would be longer than 400 characters.
+    #[error("the path is longer than 400 characters")]
+    PathTooLong,
+    /// The item has no content.
+    #[error("the item is not a file")]
+    NotAFile,
+    /// Nothing can lie in the item.
+    #[error("the item is not a folder")]
+    NotAFolder,
+    /// The root cannot be renamed, moved or deleted.
+    #[error("the root of a drive cannot be renamed, moved or deleted")]
+    RootItem,
+    /// The target lies below the item that is moved.
+    #[error("an item cannot be moved below itself")]
+    ItemCycle,
+    /// The file is locked or checked out.
+    #[error("the file is locked or checked out")]
+    ItemLocked,
+    /// The virus scan found something in the file.
+    #[error("the file is infected")]
+    Malware,
+    /// The drive is full.
+    #[error("the drive is full")]
+    QuotaReached,
+    /// Columns exist in libraries only.
+    #[error("only items of libraries have columns")]
+    NotALibrary,
+    /// The library has no such column.
+    #[error("the library has no such column")]
+    UnknownColumn,
+    /// Sharing is switched off.
+    #[error("sharing is switched off")]
+    SharingDisabled,
 }

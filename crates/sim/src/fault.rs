@@ -4,12 +4,15 @@
 //! observed faults. A [`Fault`] strikes the requests that it matches, after some have passed and
 //! as often as told; a [`FaultProfile`] strikes at random, from the tenant's seed.
 
+mod drive;
+
 use std::sync::{Mutex, PoisonError};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use self::drive::{Resync, resync};
 use crate::http::{Call, GraphError, Reply};
 
 /// What goes wrong.
@@ -42,7 +45,7 @@ pub enum FaultKind {
     ResyncLocationFails,
     /// 13: a delta link answers 404 `itemNotFound`.
     DeltaNotFound,
-    /// 15: an item that was listed answers 404 `ErrorItemNotFound`.
+    /// 15: an item that was listed answers 404 `ErrorItemNotFound`, in drives `itemNotFound`.
     ItemGone,
     /// 16: 500 `ErrorCorruptData`.
     CorruptData,
@@ -74,6 +77,45 @@ pub enum FaultKind {
     TokenExpired,
     /// 42: creating a folder answers 409 `ErrorFolderExists`.
     FolderExists,
+    /// 27: 403 `malwareDetected` with the header `X-Virus-Infected`.
+    MalwareDetected,
+    /// 27: a download answers 200 with a short page instead of the file.
+    MalwareBody,
+    /// 28: reading a notebook's file answers this status, 503 or 404.
+    NotebookFails(u16),
+    /// 29: a download address answers 401 as if its hour was over.
+    DownloadExpired,
+    /// 30: a download address answers 401 and yet gives the bytes.
+    DownloadUnauthorisedWithBytes,
+    /// 31: an item shows this many bytes more than its download has.
+    SizeDiffers(u32),
+    /// 31: an item shows a hash that its download does not have.
+    HashDiffers,
+    /// 32: files have no hashes.
+    HashMissing,
+    /// 32: folders have a negative size.
+    NegativeFolderSize,
+    /// 33: a delta leaves out what was deleted.
+    LostTombstones,
+    /// 34: the upload session is gone: 404 `itemNotFound`.
+    UploadSessionLost,
+    /// 34: 409 `nameAlreadyExists`; at an upload address with the last piece only.
+    NameTaken,
+    /// 34: 416 `invalidRange` with the inner code `fragmentOverlap`, though the piece was the
+    /// right one.
+    UploadOverlap,
+    /// 35: the connection breaks after so many bytes of a download.
+    BrokenAfter(u64),
+    /// 11: 410 `resyncRequired` with a `Location` to begin again at.
+    Resync(Resync),
+    /// 41: 423 `resourceLocked`.
+    ResourceLocked,
+    /// 41: 403 `notAllowed`.
+    NotAllowed,
+    /// 41: 403 with the inner code `sharingDisabled`.
+    SharingDisabled,
+    /// 507 `insufficientStorage`.
+    QuotaReached,
 }
 
 /// The `Retry-After` of a throttled answer.
@@ -157,13 +199,24 @@ impl Fault {
         Self { user: Some(user.to_owned()), ..self }
     }
 
-    fn matches(&self, call: &Call, path: &str, user: [&str; 2]) -> bool {
+    fn matches(&self, request: &Request<'_>) -> bool {
+        let Request { call, path, user, is_download } = *request;
         let method = self.method.as_ref();
         let wanted = self.user.as_ref();
         method.is_none_or(|method| method.eq_ignore_ascii_case(&call.method))
             && path.contains(&self.path)
+            && self.kind.is_of_download() == is_download
             && wanted.is_none_or(|wanted| user.iter().any(|name| name.eq_ignore_ascii_case(wanted)))
     }
+}
+
+/// A request as faults see it.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    call: &'a Call,
+    path: &'a str,
+    user: [&'a str; 2],
+    is_download: bool,
 }
 
 /// How often the service misbehaves of its own accord.
@@ -243,10 +296,19 @@ impl Faults {
     /// The faults that strike this request of this user (object id and name); counts it.
     pub fn strike(&self, call: &Call, user: [&str; 2]) -> Vec<FaultKind> {
         let path = percent_encoding::percent_decode_str(&call.target).decode_utf8_lossy();
+        self.strike_request(&Request { call, path: &path, user, is_download: false })
+    }
+
+    /// The faults that strike a download, `path` being that of the request which gave its address.
+    pub fn strike_download(&self, call: &Call, path: &str, user: [&str; 2]) -> Vec<FaultKind> {
+        self.strike_request(&Request { call, path, user, is_download: true })
+    }
+
+    fn strike_request(&self, request: &Request<'_>) -> Vec<FaultKind> {
         let mut inner = self.lock();
         let mut struck = Vec::new();
         for fault in &mut inner.faults {
-            if !fault.matches(call, &path, user) {
+            if !fault.matches(request) {
                 continue;
             }
             if fault.after > 0 {
@@ -256,7 +318,7 @@ impl Faults {
                 struck.push(fault.kind.clone());
             }
         }
-        if let Some(kind) = inner.by_profile(call, &path) {
+        if let Some(kind) = inner.by_profile(request) {
             struck.push(kind);
         }
         inner.struck += struck.len() as u64;
@@ -267,7 +329,8 @@ impl Faults {
 impl Inner {
     /// What the profile does to a request. Writes are struck only in ways that leave no doubt
     /// whether they were carried out, but for the storm.
-    fn by_profile(&mut self, call: &Call, path: &str) -> Option<FaultKind> {
+    fn by_profile(&mut self, request: &Request<'_>) -> Option<FaultKind> {
+        let (call, path) = (request.call, request.path);
         let percent = match self.profile {
             FaultProfile::Calm => return None,
             FaultProfile::Flaky => 3,
@@ -280,7 +343,16 @@ impl Inner {
         if !self.random.random_ratio(percent, 100) {
             return None;
         }
-        let page = call.method == "GET" && path.contains("/messages") && !path.contains("$value");
+        if request.is_download {
+            return Some(match self.random.random_range(0..if storm { 3 } else { 2 }) {
+                0 => FaultKind::DownloadExpired,
+                1 => FaultKind::BrokenAfter(self.random.random_range(0..100_000)),
+                _ => FaultKind::DownloadUnauthorisedWithBytes,
+            });
+        }
+        let is_list = path.contains("/messages") || path.contains("/children");
+        let is_delta = path.contains("/root/delta");
+        let page = call.method == "GET" && (is_list || is_delta) && !path.contains("$value");
         match self.random.random_range(0..if storm { 9 } else { 5 }) {
             0 => Some(FaultKind::Throttle(RetryAfter::Seconds(1))),
             1 => Some(FaultKind::Throttle(RetryAfter::Missing)),
@@ -314,6 +386,9 @@ fn is_delta(call: &Call) -> bool {
 
 fn error(kind: &FaultKind, call: &Call, now: jiff::Timestamp) -> Option<GraphError> {
     let store = |status, code, message: &str| Some(GraphError::new(status, code, message));
+    if let Some(error) = drive::error(kind, call) {
+        return Some(error);
+    }
     match kind {
         FaultKind::Throttle(retry_after) => Some(throttled(*retry_after, now)),
         FaultKind::MailboxConcurrency => Some(concurrency()),
@@ -411,8 +486,9 @@ fn resync_location(call: &Call, now: jiff::Timestamp) -> Reply {
         let error = GraphError::new(500, "InternalServerError", "The server failed to restart.");
         return error.reply(call, now);
     }
-    let location = format!("{}/v1.0/{}?{BAD_LOCATION}", call.base, call.own_path());
-    sync_state_gone("ResyncRequired").with("location", location).reply(call, now)
+    let location = format!("{}/v1.0/{}?{BAD_LOCATION}", call.base, drive::delta_path(call));
+    let code = if drive::is_drive(call) { "resyncRequired" } else { "ResyncRequired" };
+    sync_state_gone(code).with("location", location).reply(call, now)
 }
 
 #[cfg(test)]

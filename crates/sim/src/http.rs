@@ -8,9 +8,11 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::address;
 use crate::error::Refused;
 use crate::fault::FaultKind;
 use crate::seal;
+use crate::state::drive::Reader;
 
 /// The content type of Graph's JSON.
 const JSON_TYPE: &str = "application/json;odata.metadata=minimal;odata.streaming=true;\
@@ -23,9 +25,9 @@ pub struct Call {
     pub method: String,
     /// Path and query as they were sent.
     pub target: String,
-    /// The parts of the path, decoded; `users('x')` is two of them.
+    /// The parts of the path, decoded (see [`crate::address`]).
     pub segments: Vec<String>,
-    /// The query, decoded.
+    /// The query, decoded, and before it what function calls in the path bring.
     pub query: Vec<(String, String)>,
     /// The headers.
     pub headers: HeaderMap,
@@ -49,11 +51,13 @@ impl Call {
     /// A request with this target; everything that is found out later is empty.
     pub fn new(method: &str, target: &str, headers: HeaderMap, body: Bytes, base: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (segments, mut options) = address::segments(path);
+        options.extend(url::form_urlencoded::parse(query.as_bytes()).into_owned());
         Self {
             method: method.to_owned(),
             target: target.to_owned(),
-            segments: segments(path),
-            query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            segments,
+            query: options,
             headers,
             body,
             base: base.to_owned(),
@@ -159,20 +163,6 @@ impl Prefer {
     }
 }
 
-/// Splits a path; a key in parentheses becomes a part of its own, empty parentheses go away.
-fn segments(path: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for part in path.split('/').filter(|part| !part.is_empty()) {
-        let part = percent_encoding::percent_decode_str(part).decode_utf8_lossy();
-        let part = part.strip_suffix("()").unwrap_or(&part);
-        match part.strip_suffix("')").and_then(|part| part.split_once("('")) {
-            Some((name, key)) => found.extend([name.to_owned(), key.replace("''", "'")]),
-            None => found.push(part.to_owned()),
-        }
-    }
-    found
-}
-
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -184,8 +174,23 @@ pub struct Reply {
     pub body: Bytes,
     /// The JSON behind the bytes, for `$batch`.
     pub json: Option<Value>,
+    /// A body that is made while it is sent, instead of the bytes.
+    pub stream: Option<Stream>,
     /// The connection breaks after half of the body.
     pub broken: bool,
+}
+
+/// A range of a file as a body.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// The file.
+    pub file: Reader,
+    /// The first byte.
+    pub start: u64,
+    /// How many bytes.
+    pub len: u64,
+    /// Where the connection breaks, in bytes from the start.
+    pub breaks_after: Option<u64>,
 }
 
 impl Reply {
@@ -193,18 +198,26 @@ impl Reply {
     pub fn json(status: u16, value: Value) -> Self {
         let body = Bytes::from(value.to_string());
         let headers = vec![("content-type", JSON_TYPE.to_owned())];
-        Self { status, headers, body, json: Some(value), broken: false }
+        Self { status, headers, body, json: Some(value), stream: None, broken: false }
     }
 
     /// Bytes of another kind.
     pub fn bytes(content_type: &str, body: impl Into<Bytes>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status: 200, headers, body: body.into(), json: None, broken: false }
+        let body = body.into();
+        Self { status: 200, headers, body, json: None, stream: None, broken: false }
     }
 
     /// No body.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new(), json: None, broken: false }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            json: None,
+            stream: None,
+            broken: false,
+        }
     }
 
     /// Adds a header.
@@ -226,6 +239,8 @@ pub struct GraphError {
     pub code: String,
     /// Graph's message.
     pub message: String,
+    /// The code inside of `innerError`, which SharePoint gives with some errors.
+    pub inner: Option<String>,
     /// For example `Retry-After`.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -233,7 +248,14 @@ pub struct GraphError {
 impl GraphError {
     /// An error without further headers.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), headers: Vec::new() }
+        let (code, message) = (code.to_owned(), message.into());
+        Self { status, code, message, inner: None, headers: Vec::new() }
+    }
+
+    /// Adds the code inside of `innerError`.
+    pub fn inner(mut self, code: &str) -> Self {
+        self.inner = Some(code.to_owned());
+        self
     }
 
     /// Adds a header.
@@ -250,7 +272,7 @@ impl GraphError {
     /// The answer with the error document.
     pub fn reply(self, call: &Call, now: Timestamp) -> Reply {
         let client_id = call.header("client-request-id").unwrap_or(&call.request_id);
-        let document = json!({"error": {
+        let mut document = json!({"error": {
             "code": self.code,
             "message": self.message,
             "innerError": {
@@ -259,6 +281,9 @@ impl GraphError {
                 "client-request-id": client_id,
             },
         }});
+        if let Some(code) = self.inner {
+            document["error"]["innerError"]["code"] = json!(code);
+        }
         let mut reply = Reply::json(self.status, document);
         reply.headers.extend(self.headers);
         reply
@@ -304,6 +329,7 @@ impl From<Refused> for GraphError {
             Refused::RegistrationNotFound | Refused::NotACertificate => {
                 Self::new(400, "BadRequest", refused.to_string())
             }
+            refused => crate::api::drive::refusal(refused),
         }
     }
 }
@@ -311,15 +337,6 @@ impl From<Refused> for GraphError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_in_parentheses_are_parts_of_the_path() {
-        let plain = segments("/v1.0/users/a%40b.example/mailFolders/x/messages/delta");
-        let keyed = segments("/v1.0/users('a@b.example')/mailFolders('x')/messages/delta()");
-        assert_eq!(plain, keyed);
-        assert_eq!(plain[2], "a@b.example");
-        assert_eq!(segments("/users('o''brien')"), ["users", "o'brien"]);
-    }
 
     #[test]
     fn preferences_are_read_from_joined_and_repeated_headers() {

@@ -1,9 +1,9 @@
 //! The simulated tenant: an HTTPS server that speaks the token endpoint of Entra ID and the mail
-//! part of Microsoft Graph v1.0, with the real semantics, limits and faults.
+//! and drive parts of Microsoft Graph v1.0, with the real semantics, limits and faults.
 //!
 //! It shares no code with the product it is used to test, so that a misreading of Graph is not
 //! made on both sides: not even the library that reads MIME is the same. [`start`] runs it inside
-//! a test or a command; [`Tenant`] is the handle by which tests change mailboxes behind the
+//! a test or a command; [`Tenant`] is the handle by which tests change mail and files behind the
 //! product's back, inject faults, turn the clock and read what was counted.
 //!
 //! What is simulated follows Microsoft's documentation and what users of the service reported;
@@ -12,6 +12,7 @@
 pub mod content;
 pub mod mail;
 
+mod address;
 mod admin;
 mod api;
 mod assertion;
@@ -37,6 +38,7 @@ mod tenant;
 mod throttle;
 mod tls;
 mod token;
+mod units;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -49,10 +51,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use crate::clock::SimClock;
-pub use crate::control::{Edit, FolderView, FullMessage, MessageView, UserView};
+pub use crate::control::{
+    DriveItemView, DriveView, Edit, FolderView, FullMessage, MessageView, SiteView, UserView,
+    VersionView,
+};
 pub use crate::error::{Refused, SimError};
-pub use crate::fault::{Fault, FaultKind, FaultProfile, Faults, PlainBody, RetryAfter};
+pub use crate::fault::{Fault, FaultKind, FaultProfile, Faults, PlainBody, Resync, RetryAfter};
 pub use crate::state::Flag;
+pub use crate::state::drive::{FileBytes, Marks, Options as DriveOptions};
 pub use crate::stats::Stats;
 pub use crate::tenant::Tenant;
 pub use crate::throttle::Limits;
@@ -82,7 +88,11 @@ pub struct SimConfig {
     pub now: Option<Timestamp>,
     /// People without mail.
     pub empty: bool,
-    /// What one application may do with one mailbox.
+    /// How many files the generator makes per person; with none nobody has a OneDrive.
+    pub files_per_user: usize,
+    /// How many team sites there are.
+    pub sites: usize,
+    /// What one application may do with one mailbox, and with SharePoint.
     pub limits: Limits,
     /// Whether message deltas take `$expand` (it is said of some tenants that they refuse it).
     pub delta_expands: bool,
@@ -102,6 +112,8 @@ impl Default for SimConfig {
             hosts: Vec::new(),
             now: None,
             empty: false,
+            files_per_user: 0,
+            sites: 0,
             limits: Limits::default(),
             delta_expands: true,
         }

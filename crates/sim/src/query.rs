@@ -76,6 +76,13 @@ impl Expand {
     }
 }
 
+/// The names in `$expand`, without what stands in parentheses behind them.
+pub fn expands(call: &Call) -> Vec<String> {
+    let parts = split_outside(call.option("$expand").unwrap_or(""), ',').into_iter();
+    let names = parts.map(|part| part.split(['(', '/']).next().unwrap_or("").trim().to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
 /// `$top` within its bounds.
 pub fn top(call: &Call, default: usize, most: usize) -> Result<usize, GraphError> {
     let Some(text) = call.option("$top") else { return Ok(default) };

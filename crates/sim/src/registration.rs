@@ -13,14 +13,29 @@ use crate::error::Refused;
 use crate::seal::Seal;
 
 /// Application permissions of the registration that may do everything the tenant offers.
-const ALL_ROLES: [&str; 4] =
-    ["User.Read.All", "Organization.Read.All", "Mail.Read", "Mail.ReadWrite"];
+const ALL_ROLES: [&str; 8] = [
+    "User.Read.All",
+    "Organization.Read.All",
+    "Mail.Read",
+    "Mail.ReadWrite",
+    "Files.Read.All",
+    "Files.ReadWrite.All",
+    "Sites.Read.All",
+    "Sites.ReadWrite.All",
+];
 
 /// Permissions of the registration for backups: reading only.
-const BACKUP_ROLES: [&str; 2] = ["User.ReadBasic.All", "Mail.Read"];
+const BACKUP_ROLES: [&str; 4] =
+    ["User.ReadBasic.All", "Mail.Read", "Files.Read.All", "Sites.Read.All"];
 
 /// Permissions of the registration for restores.
-const RESTORE_ROLES: [&str; 3] = ["User.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"];
+const RESTORE_ROLES: [&str; 5] = [
+    "User.ReadBasic.All",
+    "Mail.Read",
+    "Mail.ReadWrite",
+    "Files.ReadWrite.All",
+    "Sites.ReadWrite.All",
+];
 
 /// An application with its service principal in the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Messages, folders and attachments as Graph shows them.
 
+pub mod drive;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 

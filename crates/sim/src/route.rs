@@ -3,8 +3,9 @@
 //! The permissions are those of Microsoft's permission data of 2026-08-07 (`x-permissions`,
 //! application, `all`), cut to the roles that matter here. As there, reading one message or its
 //! attachments takes `Mail.Read`; `Mail.ReadWrite` alone does not do. What that file does not
-//! describe (MIME, counts, single attachments) follows its neighbours.
+//! describe (MIME, counts, single attachments, items addressed by path) follows its neighbours.
 
+use crate::api::drive::{self, download, drives, items, sites};
 use crate::api::{attachments, create, delta, folders, messages, update, upload, users};
 use crate::http::{Answer, Call, GraphError};
 use crate::tenant::Tenant;
@@ -20,6 +21,8 @@ pub struct Route {
     pub path: &'static str,
     /// The application permissions of which one is needed.
     pub roles: &'static [&'static str],
+    /// What it costs in resource units of SharePoint; nothing elsewhere.
+    pub units: u32,
     /// What carries it out.
     pub handler: Handler,
 }
@@ -32,6 +35,15 @@ const BASIC: &[&str] = &["Mail.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"];
 const BASIC_MESSAGE: &[&str] = &["Mail.ReadBasic.All", "Mail.Read"];
 const READ: &[&str] = &["Mail.Read"];
 const WRITE: &[&str] = &["Mail.ReadWrite"];
+const FILES: &[&str] =
+    &["Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"];
+const SITES: &[&str] = &["Sites.Read.All", "Sites.ReadWrite.All"];
+
+/// One thing, a page of changes or the address of a download.
+const ONE: u32 = 1;
+
+/// A list, the first page of a delta, or a change.
+const MANY: u32 = 2;
 
 const fn route(
     method: &'static str,
@@ -39,7 +51,18 @@ const fn route(
     roles: &'static [&'static str],
     handler: Handler,
 ) -> Route {
-    Route { method, path, roles, handler }
+    Route { method, path, roles, units: 0, handler }
+}
+
+/// A route of SharePoint, with its price.
+const fn file(
+    method: &'static str,
+    path: &'static str,
+    roles: &'static [&'static str],
+    units: u32,
+    handler: Handler,
+) -> Route {
+    Route { method, path, roles, units, handler }
 }
 
 /// Every route. A path with a fixed word comes before one with `{id}` in its place.
@@ -92,6 +115,24 @@ pub const ROUTES: &[Route] = &[
     route("GET", "users/{id}/messages/{id}/attachments/{id}", READ, attachments::get),
     route("DELETE", "users/{id}/messages/{id}/attachments/{id}", WRITE, attachments::delete),
     route("GET", "users/{id}/messages/{id}/attachments/{id}/$value", READ, attachments::content),
+    file("GET", "users/{id}/drive", FILES, ONE, drives::of_user),
+    file("GET", "users/{id}/drives", FILES, MANY, drives::all_of_user),
+    file("GET", "sites/getAllSites", SITES, MANY, sites::all),
+    file("GET", "sites/{id}", SITES, ONE, sites::get),
+    file("GET", "sites/{id}/drive", FILES, ONE, drives::of_site),
+    file("GET", "sites/{id}/drives", FILES, MANY, drives::all_of_site),
+    file("GET", "drives/{id}", FILES, ONE, drives::get),
+    file("GET", "drives/{id}/root", FILES, ONE, items::get),
+    file("GET", "drives/{id}/root/delta", FILES, MANY, drive::delta::root),
+    file("GET", "drives/{id}/root/children", FILES, MANY, items::children),
+    file("GET", "drives/{id}/root:/{path}", FILES, ONE, items::get),
+    file("GET", "drives/{id}/root:/{path}:/children", FILES, MANY, items::children),
+    file("GET", "drives/{id}/root:/{path}:/content", FILES, ONE, download::content),
+    file("GET", "drives/{id}/items/{id}", FILES, ONE, items::get),
+    file("GET", "drives/{id}/items/{id}/children", FILES, MANY, items::children),
+    file("GET", "drives/{id}/items/{id}/content", FILES, ONE, download::content),
+    file("GET", "drives/{id}/items/{id}:/{path}", FILES, ONE, items::get),
+    file("GET", "drives/{id}/items/{id}:/{path}:/content", FILES, ONE, download::content),
 ];
 
 impl Route {
@@ -102,13 +143,13 @@ impl Route {
 
     /// What the placeholders stand for if the path is this one.
     fn params(&self, segments: &[String]) -> Option<Vec<String>> {
-        let parts: Vec<&str> = self.path.split('/').collect();
+        let parts = template(self.path);
         if parts.len() != segments.len() {
             return None;
         }
         let mut params = Vec::new();
         for (part, segment) in parts.iter().zip(segments) {
-            if *part == "{id}" {
+            if *part == "{id}" || *part == "{path}" {
                 params.push(segment.clone());
             } else if !part.eq_ignore_ascii_case(segment) {
                 return None;
@@ -116,6 +157,20 @@ impl Route {
         }
         Some(params)
     }
+}
+
+/// The parts of a route: in `root:/{path}:/content` the first colon is a part of its own, as
+/// [`crate::address`] makes it.
+fn template(path: &'static str) -> Vec<&'static str> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part.strip_suffix(':') {
+            Some("{path}") => parts.push("{path}"),
+            Some(head) => parts.extend([head, ":"]),
+            None => parts.push(part),
+        }
+    }
+    parts
 }
 
 /// The route of a request, its parts taken below the version; placeholders go into the call.
@@ -146,6 +201,9 @@ pub fn denied(route: &Route) -> GraphError {
         let message = "Access is denied. Check credentials and try again.";
         return GraphError::new(403, "ErrorAccessDenied", message);
     }
+    if route.units > 0 {
+        return GraphError::new(403, "accessDenied", "Access denied");
+    }
     let message = "Insufficient privileges to complete the operation.";
     GraphError::new(403, "Authorization_RequestDenied", message)
 }
@@ -171,6 +229,11 @@ mod tests {
         assert_eq!(params, ["u", "f"]);
         let (name, _) = find_path("GET", "/v1.0/users/u/messages/m/$value").unwrap();
         assert_eq!(name, "GET /users/{id}/messages/{id}/$value");
+        let (name, params) = find_path("GET", "/v1.0/drives/d/items/i:/a/b.txt:/content").unwrap();
+        assert_eq!(name, "GET /drives/{id}/items/{id}:/{path}:/content");
+        assert_eq!(params, ["d", "i", "a/b.txt"]);
+        let (name, _) = find_path("GET", "/v1.0/drives/d/root:/a").unwrap();
+        assert_eq!(name, "GET /drives/{id}/root:/{path}");
         assert_eq!(find_path("GET", "/v1.0/users/u/nothing"), Err(400));
         assert_eq!(find_path("PUT", "/v1.0/users/u"), Err(405));
     }

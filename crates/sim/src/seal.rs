@@ -129,6 +129,94 @@ pub fn read_attachment_id(message_id: &str, id: &str) -> Option<u32> {
     u32::try_from(read_code(rest.strip_suffix('=')?)?).ok()
 }
 
+/// What the ids of a drive's items have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriveTag {
+    head: [u8; 4],
+    half: [u8; 8],
+    mask: u64,
+}
+
+/// Spreads the numbers of items over the ids: odd, so that it can be undone.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number that undoes [`SPREAD`]: their product is 1 modulo 2^64.
+const GATHER: u64 = 0xf1de_83e1_9937_733d;
+
+/// The letters of item ids: base32 of RFC 4648.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// Letters of a GUID in base32.
+const GUID_LETTERS: usize = 26;
+
+impl Seal {
+    /// The tag of the drive with this id.
+    pub fn drive_tag(&self, id: &str) -> DriveTag {
+        let mac = hmac::sign(&self.key, format!("drive/{id}").as_bytes());
+        let bytes = mac.as_ref();
+        let (mut head, mut half, mut mask) = ([0; 4], [0; 8], [0; 8]);
+        head.copy_from_slice(&bytes[..4]);
+        half.copy_from_slice(&bytes[4..12]);
+        mask.copy_from_slice(&bytes[12..20]);
+        DriveTag { head, half, mask: u64::from_be_bytes(mask) }
+    }
+
+    /// The id of a drive: `b!` and 48 bytes, as SharePoint makes it of site, web and list.
+    pub fn drive_id(&self, name: &str) -> String {
+        let halves =
+            [self.word(&format!("drive/{name}/1"), 24), self.word(&format!("drive/{name}/2"), 24)];
+        format!("b!{}", halves.concat())
+    }
+}
+
+/// The GUID of an item of a drive.
+pub fn item_guid(tag: &DriveTag, number: u64) -> String {
+    Uuid::from_bytes(guid_bytes(tag, number)).to_string().to_uppercase()
+}
+
+fn guid_bytes(tag: &DriveTag, number: u64) -> [u8; 16] {
+    let spread = number.wrapping_mul(SPREAD) ^ tag.mask;
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&spread.to_be_bytes());
+    bytes[8..].copy_from_slice(&tag.half);
+    bytes
+}
+
+/// The id of an item: `01`, six letters of the drive, the item's GUID in base32.
+pub fn item_id(tag: &DriveTag, number: u64) -> String {
+    let head = &base32(&tag.head)[..6];
+    format!("01{head}{}", base32(&guid_bytes(tag, number)))
+}
+
+/// Reads the id of an item; letters are upper case.
+pub fn read_item_id(tag: &DriveTag, id: &str) -> Option<u64> {
+    let letters = id.get(id.len().checked_sub(GUID_LETTERS)?..)?;
+    let mut bits: u128 = 0;
+    for letter in letters.bytes().take(GUID_LETTERS - 1) {
+        let value = BASE32.iter().position(|known| *known == letter)?;
+        bits = (bits << 5) | value as u128;
+    }
+    // 25 letters are 125 bits; the number stands in the first 64.
+    let number = ((bits >> 61) as u64 ^ tag.mask).wrapping_mul(GATHER);
+    (item_id(tag, number) == id).then_some(number)
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let (mut bits, mut count, mut text) = (0_u32, 0, String::new());
+    for byte in bytes {
+        bits = (bits << 8) | u32::from(*byte);
+        count += 8;
+        while count >= 5 {
+            count -= 5;
+            text.push(char::from(BASE32[(bits >> count) as usize & 31]));
+        }
+    }
+    if count > 0 {
+        text.push(char::from(BASE32[(bits << (5 - count)) as usize & 31]));
+    }
+    text
+}
+
 /// Nine letters for a number. Two neighbours (2n, 2n+1) differ in the case of the last letter
 /// only: Exchange's ids are case-sensitive, and whoever folds them loses every second message.
 fn code(number: u64) -> String {
@@ -180,6 +268,24 @@ mod tests {
         let attachment = attachment_id("AAMkAGx=", 3);
         assert_eq!(read_attachment_id("AAMkAGx=", &attachment), Some(3));
         assert_eq!(read_attachment_id("AAMkAGy=", &attachment), None);
+    }
+
+    #[test]
+    fn ids_of_drive_items_are_read_back_and_only_as_written() {
+        let seal = Seal::new(3);
+        assert_eq!(seal.drive_id("x").len(), 66);
+        let (tag, other) = (seal.drive_tag("b!x"), seal.drive_tag("b!y"));
+        assert_eq!(SPREAD.wrapping_mul(GATHER), 1);
+        for number in [0, 1, 2, 31, 32, 100_001, u64::MAX] {
+            let id = item_id(&tag, number);
+            assert_eq!(id.len(), 34);
+            assert!(id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
+            assert_eq!(read_item_id(&tag, &id), Some(number));
+            assert_eq!(read_item_id(&other, &id), None);
+            assert_eq!(read_item_id(&tag, &id.to_lowercase()), None);
+        }
+        assert_eq!(read_item_id(&tag, "root"), None);
+        assert_eq!(read_item_id(&tag, "ü01ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), None);
     }
 
     #[test]

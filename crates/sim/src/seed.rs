@@ -21,6 +21,10 @@ pub struct Birth {
     mails_per_user: usize,
     corpus: Option<String>,
     empty: bool,
+    #[serde(default)]
+    files_per_user: usize,
+    #[serde(default)]
+    sites: usize,
 }
 
 impl Birth {
@@ -32,6 +36,8 @@ impl Birth {
             mails_per_user: config.mails_per_user,
             corpus: config.corpus.as_ref().map(|path| path.display().to_string()),
             empty: config.empty,
+            files_per_user: config.files_per_user,
+            sites: config.sites,
         }
     }
 
@@ -62,6 +68,7 @@ pub fn sow(state: &mut State, config: &SimConfig) -> Result<(), SimError> {
         // Adding a person cannot be refused.
         let _ = state.apply(born, Op::UserAdd { profile: person.into() });
     }
+    sow_drives(state, config, born);
     if config.empty {
         return Ok(());
     }
@@ -73,6 +80,19 @@ pub fn sow(state: &mut State, config: &SimConfig) -> Result<(), SimError> {
         sow_generated(state, &people, config, &mut shared);
     }
     Ok(())
+}
+
+/// Empty OneDrives for all, where there are to be files, and empty team sites.
+fn sow_drives(state: &mut State, config: &SimConfig, born: Timestamp) {
+    let people = if config.files_per_user > 0 { state.users.len() } else { 0 };
+    // Nobody has a OneDrive yet and the names differ, so none of this can be refused.
+    for user in 0..people {
+        let _ = state.apply(born, Op::OneDriveAdd { user });
+    }
+    for number in 1..=config.sites {
+        let (name, display_name) = (format!("team-{number}"), format!("Team {number}"));
+        let _ = state.apply(born, Op::SiteAdd { name, display_name });
+    }
 }
 
 fn sow_generated(state: &mut State, people: &[Person], config: &SimConfig, shared: &mut Shared) {

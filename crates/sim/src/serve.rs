@@ -10,12 +10,19 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::fault::FaultKind;
-use crate::http::{Call, GraphError, Reply};
+use crate::http::{Call, GraphError, Reply, Stream};
 use crate::tenant::Tenant;
-use crate::{admin, api, batch, fault, route, token};
+use crate::{admin, api, batch, fault, route, token, units};
 
 /// The largest body that is read at all.
 const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest body of a file: 250 MB in one request (source: Graph, "driveItem: upload or
+/// replace", read 2026-11).
+const FILE_MAX: usize = 250 * 1024 * 1024;
+
+/// Bytes of a streamed body that are made at once.
+const PIECE: u64 = 256 * 1024;
 
 /// Answers a request.
 pub async fn handle(State(tenant): State<Arc<Tenant>>, request: Request<Body>) -> Response<Body> {
@@ -27,7 +34,9 @@ pub async fn handle(State(tenant): State<Arc<Tenant>>, request: Request<Body>) -
     let base = tenant.base_for(host.or(authority));
     let method = parts.method.as_str();
     let mut call = Call::new(method, target, parts.headers.clone(), Bytes::new(), &base);
-    let reply = match axum::body::to_bytes(body, BODY_MAX).await {
+    let is_file = call.method == "PUT" && !call.segments.iter().any(|part| part == "attachments");
+    let most = if is_file { FILE_MAX } else { BODY_MAX };
+    let reply = match axum::body::to_bytes(body, most).await {
         Ok(bytes) => {
             tenant.counters().count(|stats| stats.bytes_in += bytes.len() as u64);
             call.body = bytes;
@@ -35,7 +44,8 @@ pub async fn handle(State(tenant): State<Arc<Tenant>>, request: Request<Body>) -
         }
         Err(_) => api::create::too_large().reply(&call, tenant.clock().now()),
     };
-    tenant.counters().count(|stats| stats.bytes_out += reply.body.len() as u64);
+    let sent = reply.stream.as_ref().map_or(reply.body.len() as u64, |stream| stream.len);
+    tenant.counters().count(|stats| stats.bytes_out += sent);
     respond(&tenant, &call, reply)
 }
 
@@ -54,6 +64,10 @@ async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
         let id = call.segments[2].clone();
         let answer = api::upload::answer(tenant, &call, &id);
         return after(&call, answer.unwrap_or_else(|error| error.reply(&call, now)));
+    }
+    if first == "download" && call.segments.len() == 2 {
+        let answer = api::drive::download::answer(tenant, &call, &call.segments[1]);
+        return answer.unwrap_or_else(|error| error.reply(&call, now));
     }
     if first == "v1.0" {
         if call.method == "POST" && call.segments.get(1).is_some_and(|part| part == "$batch") {
@@ -101,11 +115,45 @@ async fn carry_out(
 ) -> Result<Reply, GraphError> {
     let claims = authenticate(tenant, call)?;
     (call.app, call.roles) = (claims.appid, claims.roles);
+    let now = tenant.clock().now();
+    let limits = spend(tenant, call, route)?;
+    let mut reply =
+        admitted(tenant, call, route).await.unwrap_or_else(|error| error.reply(call, now));
+    reply.headers.extend(limits);
+    Ok(reply)
+}
+
+/// Takes the price of a request from the budget of its application; the headers that say how much
+/// is left.
+fn spend(
+    tenant: &Tenant,
+    call: &Call,
+    route: &route::Route,
+) -> Result<Vec<(&'static str, String)>, GraphError> {
+    let cost = units::cost(route, call);
+    if cost == 0 {
+        return Ok(Vec::new());
+    }
+    let headers = tenant.units().enter(&call.app, cost, tenant.clock().now())?;
+    tenant.counters().count(|stats| {
+        stats.resource_units += cost;
+        *stats.units.entry(route.name()).or_default() += cost;
+    });
+    Ok(headers)
+}
+
+/// Carries out a request for which there is budget.
+async fn admitted(
+    tenant: &Tenant,
+    call: &mut Call,
+    route: &'static route::Route,
+) -> Result<Reply, GraphError> {
     let user = tenant.user_names(call.param(0));
     let names = [user.0.as_str(), user.1.as_str()];
     let now = tenant.clock().now();
     let bytes = call.body.len() as u64;
-    let _running = if route.path.starts_with("users/{id}/") {
+    let is_mail = route.path.starts_with("users/{id}/") && route.units == 0;
+    let _running = if is_mail {
         let running = tenant.throttle().enter(&call.app, &user.0, bytes, now)?;
         tenant.counters().count(|stats| {
             stats.mailbox_concurrency_peak = stats.mailbox_concurrency_peak.max(running.in_flight);
@@ -152,7 +200,11 @@ fn after(call: &Call, mut reply: Reply) -> Reply {
 }
 
 fn respond(tenant: &Tenant, call: &Call, reply: Reply) -> Response<Body> {
-    let body = if reply.broken { broken(&reply.body) } else { Body::from(reply.body) };
+    let body = match reply.stream {
+        Some(stream) => streamed(stream),
+        None if reply.broken => broken(&reply.body),
+        None => Body::from(reply.body),
+    };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();
@@ -186,6 +238,27 @@ fn set(headers: &mut HeaderMap, name: &str, value: &str) {
     }
 }
 
+/// A range of a file, made while it is sent; where a fault says so the connection is cut.
+fn streamed(stream: Stream) -> Body {
+    let sent = stream.breaks_after.unwrap_or(stream.len);
+    let (file, start) = (stream.file, stream.start);
+    let starts = (0..sent).step_by(PIECE as usize);
+    let pieces = starts.map(move |at| Ok(file.read(start + at, PIECE.min(sent - at))));
+    let whole = futures::stream::iter(pieces);
+    if stream.breaks_after.is_none() {
+        return Body::from_stream(whole);
+    }
+    Body::from_stream(whole.chain(cut()).boxed())
+}
+
+/// The end of a connection in the middle of a body.
+fn cut() -> impl futures::Stream<Item = std::io::Result<Bytes>> {
+    futures::stream::once(async {
+        tokio::time::sleep(HALF_SENT).await;
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by a fault"))
+    })
+}
+
 /// How long the first half of a broken body gets to leave: HTTP/2 drops what still waits to be
 /// sent together with its stream, and the client would see no answer at all.
 const HALF_SENT: std::time::Duration = std::time::Duration::from_millis(50);
@@ -193,9 +266,5 @@ const HALF_SENT: std::time::Duration = std::time::Duration::from_millis(50);
 /// A body that ends in the middle with an error, whereupon the connection is cut.
 fn broken(body: &Bytes) -> Body {
     let half = futures::stream::iter([Ok(body.slice(..body.len() / 2))]);
-    let end = futures::stream::once(async {
-        tokio::time::sleep(HALF_SENT).await;
-        Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut by a fault"))
-    });
-    Body::from_stream(half.chain(end).boxed())
+    Body::from_stream(half.chain(cut()).boxed())
 }

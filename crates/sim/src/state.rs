@@ -1,13 +1,17 @@
-//! What the tenant holds: people, their mailboxes, registered applications.
+//! What the tenant holds: people, their mailboxes, sites and drives, registered applications.
 //!
 //! Every change is an [`Op`] that [`State::apply`] carries out at a given time; nothing else
 //! changes the state. The journal is the list of these ops, so a tenant that is started again
 //! comes to the same ids, change keys and delta positions.
 
+pub mod drive;
+pub mod site;
+
 mod journal;
 mod mailbox;
 mod message;
 mod op;
+mod sharepoint;
 
 use std::sync::Arc;
 
@@ -17,6 +21,7 @@ pub use self::journal::Journal;
 pub use self::mailbox::{Change, Folder, FolderChange, Mailbox};
 pub use self::message::{Content, Flag, Parsed, Properties, Stored};
 pub use self::op::{Op, Outcome, Profile};
+pub use self::sharepoint::SharePoint;
 
 use crate::error::Refused;
 use crate::registration::Registration;
@@ -45,12 +50,15 @@ pub struct State {
     pub users: Vec<User>,
     /// The applications registered in the tenant.
     pub registrations: Vec<Registration>,
+    /// Sites and drives.
+    pub sharepoint: SharePoint,
 }
 
 impl State {
     /// An empty tenant with its registered applications.
     pub fn new(seal: Arc<Seal>, registrations: Vec<Registration>) -> Self {
-        Self { seal, users: Vec::new(), registrations }
+        let sharepoint = SharePoint::new(Arc::clone(&seal));
+        Self { seal, users: Vec::new(), registrations, sharepoint }
     }
 
     /// The person with this object id or user principal name.
@@ -118,6 +126,16 @@ impl State {
                 Ok(Outcome::Done)
             }
             Op::Registration { client, change } => self.registration_change(&client, change),
+            Op::SiteAdd { name, display_name } => {
+                self.sharepoint.site_add(at, &name, &display_name)
+            }
+            Op::SiteRemove { site } => self.sharepoint.site_remove(site),
+            Op::OneDriveAdd { user } => {
+                let person = self.users.get(user).ok_or(Refused::UserNotFound)?;
+                self.sharepoint.onedrive_add(at, user, person)
+            }
+            Op::LibraryAdd { site, name } => self.sharepoint.library_add(at, site, &name),
+            Op::Drive { drive, change } => self.sharepoint.change(at, drive, *change),
         }
     }
 

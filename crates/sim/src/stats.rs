@@ -28,6 +28,17 @@ pub struct Stats {
     pub bytes_out: u64,
     /// The most requests that ran at once for one application and mailbox.
     pub mailbox_concurrency_peak: usize,
+    /// Resource units of SharePoint, by the names of [`Stats::requests`]. Refused requests cost
+    /// nothing here.
+    pub units: BTreeMap<String, u64>,
+    /// All of them together.
+    pub resource_units: u64,
+    /// Requests to download addresses.
+    pub downloads: u64,
+    /// Those of them that carried a token, which no client may send there.
+    pub authorised_downloads: u64,
+    /// Invitations that were sent by mail.
+    pub invitations: u64,
 }
 
 impl Stats {

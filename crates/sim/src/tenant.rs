@@ -17,6 +17,7 @@ use crate::state::{Content, Journal, Op, Outcome, Properties, State};
 use crate::stats::{Counters, Stats};
 use crate::throttle::Throttle;
 use crate::token::TokenKey;
+use crate::units::Units;
 
 /// The domain of the simulated company.
 const DOMAIN: &str = "contoso.example";
@@ -33,6 +34,7 @@ pub struct Tenant {
     faults: Faults,
     counters: Counters,
     throttle: Throttle,
+    units: Units,
     sessions: Sessions,
     token_key: &'static TokenKey,
     latency: Duration,
@@ -61,6 +63,7 @@ impl Tenant {
             faults: Faults::new(config.faults, config.seed),
             counters: Counters::default(),
             throttle: Throttle::new(config.limits),
+            units: Units::new(config.limits),
             sessions: Sessions::default(),
             token_key: TokenKey::of_process()?,
             latency: config.latency,
@@ -109,6 +112,10 @@ impl Tenant {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.throttle
+    }
+
+    pub(crate) fn units(&self) -> &Units {
+        &self.units
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

@@ -15,7 +15,7 @@ const WINDOW: i64 = 600;
 /// The length of the upload window in seconds.
 const UPLOAD_WINDOW: i64 = 300;
 
-/// What one application may do with one mailbox.
+/// What one application may do with one mailbox, and with SharePoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests at once; the service allows 4.
@@ -24,18 +24,36 @@ pub struct Limits {
     pub requests: u64,
     /// Bytes of request bodies in 5 minutes of the virtual clock; the service allows 150 MB.
     pub upload_bytes: u64,
+    /// Resource units of SharePoint in a minute of the virtual clock, for all drives and sites;
+    /// the service allows 1,250 to a tenant of up to 1,000 licences (source: SharePoint, "Avoid
+    /// getting throttled or blocked", read 2026-11).
+    pub units_per_minute: u64,
+    /// The same in a day: 1.2 million.
+    pub units_per_day: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 4, requests: 10_000, upload_bytes: 150_000_000 }
+        Self {
+            concurrency: 4,
+            requests: 10_000,
+            upload_bytes: 150_000_000,
+            units_per_minute: 1250,
+            units_per_day: 1_200_000,
+        }
     }
 }
 
 impl Limits {
     /// No limits, for measurements in which throttling would only be waiting.
     pub fn none() -> Self {
-        Self { concurrency: usize::MAX, requests: u64::MAX, upload_bytes: u64::MAX }
+        Self {
+            concurrency: usize::MAX,
+            requests: u64::MAX,
+            upload_bytes: u64::MAX,
+            units_per_minute: u64::MAX,
+            units_per_day: u64::MAX,
+        }
     }
 }
 

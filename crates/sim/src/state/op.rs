@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drive::DriveOp;
 use super::message::Properties;
 use crate::content::Person;
 use crate::registration;
 
-/// One change. Users, folders and messages are named by their numbers, which follow from the
+/// One change. Users, folders, messages and drives are named by their numbers, which follow from the
 /// order of the ops.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
@@ -114,6 +115,37 @@ pub enum Op {
         /// What changes.
         change: registration::Change,
     },
+    /// A team site with the library "Documents".
+    SiteAdd {
+        /// The last part of its address.
+        name: String,
+        /// The name that people read.
+        display_name: String,
+    },
+    /// A site is gone with its drives.
+    SiteRemove {
+        /// The site.
+        site: usize,
+    },
+    /// A person gets a OneDrive.
+    OneDriveAdd {
+        /// The person.
+        user: usize,
+    },
+    /// Another library.
+    LibraryAdd {
+        /// The site.
+        site: usize,
+        /// The name.
+        name: String,
+    },
+    /// Something changes in a drive.
+    Drive {
+        /// The drive.
+        drive: usize,
+        /// What.
+        change: Box<DriveOp>,
+    },
 }
 
 /// What an op made.
@@ -127,6 +159,14 @@ pub enum Outcome {
     Folder(u64),
     /// The number of the new message.
     Message(u64),
+    /// The number of the new site.
+    Site(usize),
+    /// The number of the new drive.
+    Drive(usize),
+    /// The number of the new item of a drive.
+    Item(u64),
+    /// The number of the new permission.
+    Permission(u64),
 }
 
 /// The directory's entry of a person.
