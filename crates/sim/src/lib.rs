@@ -52,8 +52,8 @@ use serde::Serialize;
 
 pub use crate::clock::SimClock;
 pub use crate::control::{
-    DriveItemView, DriveView, Edit, FolderView, FullMessage, MessageView, SiteView, UserView,
-    VersionView,
+    DriveItemView, DriveView, Edit, FolderView, FullMessage, MessageView, RansomView, SiteView,
+    UserView, VersionView,
 };
 pub use crate::error::{Refused, SimError};
 pub use crate::fault::{Fault, FaultKind, FaultProfile, Faults, PlainBody, Resync, RetryAfter};
@@ -74,7 +74,7 @@ pub struct SimConfig {
     pub seed: u64,
     /// How many messages the generator makes per person.
     pub mails_per_user: usize,
-    /// A folder of `.eml` files to be used instead of the generator.
+    /// A folder of files to be used instead of the generator: `.eml` as mail, all others in drives.
     pub corpus: Option<PathBuf>,
     /// Where the state is kept; without it the tenant is gone when it stops.
     pub state: Option<PathBuf>,

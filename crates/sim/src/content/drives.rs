@@ -20,6 +20,7 @@ use serde_json::Value;
 use self::author::{Author, Common};
 use super::{CorpusError, Person};
 
+pub use self::library::DEFAULT as DEFAULT_LIBRARY;
 pub use self::names::locked_name;
 
 /// Separates the random numbers of drives from those of mail and people.
@@ -37,7 +38,7 @@ pub struct SeedSite {
 }
 
 /// Where a drive lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// A library of a team site.
     Library {
@@ -78,6 +79,9 @@ pub type Node = usize;
 
 /// The root of every drive.
 pub const ROOT: Node = 0;
+
+/// A folder that every generated library "Documents" has.
+pub const GENERAL: &str = "General";
 
 /// What happens to an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,7 +159,7 @@ pub enum New {
     Folder,
     /// A OneNote notebook.
     Notebook,
-    /// "Add shortcut to OneDrive": leads to the first folder of a site's library "Documents".
+    /// "Add shortcut to OneDrive": leads to the folder [`GENERAL`] of a site's "Documents".
     Shortcut {
         /// The site.
         site: usize,
@@ -208,7 +212,7 @@ pub fn drives(
 }
 
 /// Every file below `dir` that is no mail (`.eml`), bytes unchanged, with the folders it lies in,
-/// spread over the given places (usually all [`places`]).
+/// spread over the given places (usually all [`places`]); those that get nothing are left out.
 ///
 /// Names that SharePoint does not take are mended. A file that cannot be read is left out with a
 /// warning in the log. The folder is listed at once; files are read drive by drive.

@@ -10,28 +10,28 @@ use holdfast_sim::content::{Person, company};
 use jiff::Timestamp;
 
 /// An item as its steps have left it.
-struct Item {
-    parent: Node,
-    name: String,
-    what: New,
-    contents: Vec<Arc<[u8]>>,
+pub struct Item {
+    pub parent: Node,
+    pub name: String,
+    pub what: New,
+    pub contents: Vec<Arc<[u8]>>,
 }
 
 /// A drive as its steps have left it.
 #[derive(Default)]
-struct Drive {
-    items: HashMap<Node, Item>,
-    shared: Vec<(Node, usize, &'static str)>,
-    links: Vec<&'static str>,
-    labels: usize,
-    moved: usize,
-    renamed: usize,
-    fields: HashMap<Node, BTreeMap<String, serde_json::Value>>,
+pub struct Drive {
+    pub items: HashMap<Node, Item>,
+    pub shared: Vec<(Node, usize, &'static str)>,
+    pub links: Vec<&'static str>,
+    pub labels: usize,
+    pub moved: usize,
+    pub renamed: usize,
+    pub fields: HashMap<Node, BTreeMap<String, serde_json::Value>>,
 }
 
 impl Drive {
     /// Carries out the steps, each of which must be allowed at its time.
-    fn of(seed: &SeedDrive) -> Self {
+    pub fn of(seed: &SeedDrive) -> Self {
         let mut drive = Self::default();
         let mut last = Timestamp::MIN;
         for step in &seed.steps {
@@ -90,7 +90,7 @@ impl Drive {
         assert!(!name.starts_with(' ') && !name.ends_with([' ', '.']), "{name:?}");
     }
 
-    fn path(&self, node: Node) -> String {
+    pub fn path(&self, node: Node) -> String {
         let item = &self.items[&node];
         match item.parent {
             ROOT => item.name.clone(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is test code")]
 
 mod access;
+mod born;
 mod contract;
 mod corpus;
 mod documents;

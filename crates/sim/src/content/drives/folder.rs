@@ -30,7 +30,8 @@ pub(super) fn spread(
         }
     }
     let dir = dir.to_owned();
-    Ok(places.into_iter().zip(shares).map(move |(place, share)| {
+    let shares = places.into_iter().zip(shares).filter(|(_, share)| !share.is_empty());
+    Ok(shares.map(move |(place, share)| {
         let mut tree = Tree::new();
         for (number, file) in share {
             add(&mut tree, &dir, number, &file);

@@ -7,10 +7,10 @@ use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
 use super::author::Author;
-use super::{Action, Node, Place, SeedDrive, SeedSite};
+use super::{Action, GENERAL, Node, Place, SeedDrive, SeedSite};
 
 /// The library that every site has.
-pub(super) const DEFAULT: &str = "Documents";
+pub const DEFAULT: &str = "Documents";
 
 /// Every so manieth site has a second library.
 const SECOND_EVERY: usize = 3;
@@ -26,9 +26,9 @@ const SITES: [(&str, &str); 8] = [
     ("Jakosc", "Jakość"),
 ];
 
-/// The folders of "Documents", the first one being what shortcuts lead to.
+/// The folders of "Documents".
 const FOLDERS: [&str; 6] =
-    ["General", "Planning", "Meetings", "Kunden & Lieferanten", "Zeichnungen", "Archive"];
+    [GENERAL, "Planning", "Meetings", "Kunden & Lieferanten", "Zeichnungen", "Archive"];
 
 /// The custom columns of contracts.
 const COLUMNS: [&str; 5] = ["Customer", "Amount", "DueDate", "Approved", "Status"];

@@ -66,8 +66,9 @@ impl Follower {
         loop {
             let before = self.held.len();
             let held = self.held.clone();
-            let rooted =
-                |known: &Known| known.parent.as_ref().is_none_or(|parent| held.contains_key(parent));
+            let rooted = |known: &Known| {
+                known.parent.as_ref().is_none_or(|parent| held.contains_key(parent))
+            };
             self.held.retain(|_, known| rooted(known));
             if self.held.len() == before {
                 return;
