@@ -450,7 +450,7 @@ pub struct Serve {
     /// Further name in the certificate and in links; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
-    /// People without mail
+    /// People without mail and files
     #[arg(long)]
     pub empty: bool,
     /// Refuse $expand on message deltas, as is said of some tenants

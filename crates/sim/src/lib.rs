@@ -86,7 +86,7 @@ pub struct SimConfig {
     pub hosts: Vec<String>,
     /// Where the virtual clock stands until it is advanced; without it the machine's clock runs.
     pub now: Option<Timestamp>,
-    /// People without mail.
+    /// People without mail, drives without files.
     pub empty: bool,
     /// How many files the generator makes per person; with none nobody has a OneDrive.
     pub files_per_user: usize,
