@@ -5,6 +5,9 @@
 mod access;
 mod contract;
 mod corpus;
+mod drive_faults;
+mod drive_writes;
+mod drives;
 mod faults;
 mod operations;
 mod semantics;
