@@ -25,6 +25,7 @@ mod error;
 mod fault;
 mod filter;
 mod http;
+mod office;
 mod query;
 mod registration;
 mod render;
@@ -165,7 +166,7 @@ pub struct RunningSim {
 /// The operations below `/v1.0` that the tenant knows, for example
 /// `GET /users/{id}/messages/{id}/$value`: the names under which [`Stats::requests`] counts.
 pub fn operations() -> Vec<String> {
-    route::ROUTES.iter().map(route::Route::name).collect()
+    route::all().map(route::Route::name).collect()
 }
 
 /// Makes the tenant and starts its server.

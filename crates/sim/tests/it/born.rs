@@ -8,7 +8,7 @@ use holdfast_sim::content::drives::{New, Node, Place, SeedDrive, drives, places}
 use holdfast_sim::content::ransom::{NOTE, NOTE_NAME};
 use holdfast_sim::{DriveItemView, DriveView, SimConfig, Tenant};
 
-use crate::drives::Drive;
+use crate::company::Drive;
 use crate::session::{Session, config};
 
 async fn session(users: usize, files: usize, sites: usize) -> Session {
@@ -37,7 +37,7 @@ fn sha256(bytes: &[u8]) -> String {
 /// Path, and hashes of the versions from the first on, of every item.
 fn expected(seed: &SeedDrive) -> BTreeMap<String, Vec<String>> {
     let drive = Drive::of(seed);
-    let item = |(node, item): (&Node, &crate::drives::Item)| {
+    let item = |(node, item): (&Node, &crate::company::Item)| {
         let hashes = item.contents.iter().map(|bytes| sha256(bytes)).collect();
         (drive.path(*node), hashes)
     };

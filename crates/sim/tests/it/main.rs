@@ -4,9 +4,12 @@
 
 mod access;
 mod born;
+mod company;
 mod contract;
 mod corpus;
 mod documents;
+mod drive_faults;
+mod drive_writes;
 mod drives;
 mod faults;
 mod operations;
