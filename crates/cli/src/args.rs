@@ -122,6 +122,17 @@ pub enum Command {
     },
 }
 
+/// How many files somebody has in the simulated company.
+const FILES: usize = 12;
+
+/// People for whom the simulated company has one team site.
+const PEOPLE_PER_SITE: usize = 10;
+
+/// How many team sites the simulated company has, if nothing is said: at least one.
+pub fn sites_for(users: usize) -> usize {
+    users.div_ceil(PEOPLE_PER_SITE).max(1)
+}
+
 #[derive(Debug, Args)]
 pub struct Demo {
     /// End after the proof (without a console the demo always does)
@@ -133,7 +144,13 @@ pub struct Demo {
     /// Decides people, mail and what is lost
     #[arg(long, default_value_t = 7, value_name = "S")]
     pub seed: u64,
-    /// Folder of .eml files to be used instead of invented mail
+    /// Files in each OneDrive; 0 makes none
+    #[arg(long, default_value_t = FILES, value_name = "N")]
+    pub files: usize,
+    /// Team sites with document libraries [default: one for ten people]
+    #[arg(long, value_name = "N")]
+    pub sites: Option<usize>,
+    /// Folder of files to be used instead of invented ones: .eml as mail, all others in drives
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
 }
@@ -434,7 +451,13 @@ pub struct Serve {
     /// Messages per person
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub mails_per_user: usize,
-    /// Folder of .eml files to be used instead of invented mail
+    /// Files in each OneDrive; 0 makes none
+    #[arg(long, default_value_t = FILES, value_name = "N")]
+    pub files: usize,
+    /// Team sites with document libraries [default: one for ten people]
+    #[arg(long, value_name = "N")]
+    pub sites: Option<usize>,
+    /// Folder of files to be used instead of invented ones: .eml as mail, all others in drives
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
     /// Keep the tenant's state here; without it the tenant is gone when it stops
@@ -449,7 +472,7 @@ pub struct Serve {
     /// Further name in the certificate and in links; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
-    /// People without mail
+    /// People without mail and files
     #[arg(long)]
     pub empty: bool,
     /// Refuse $expand on message deltas, as is said of some tenants

@@ -5,6 +5,7 @@
 //! immutable ones. Every call changes the state that the server shows, change tracking included.
 
 mod drives;
+mod ransom;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::drives::{DriveItemView, DriveView, SiteView, VersionView};
+pub use self::ransom::RansomView;
 use crate::content::SeedMail;
 use crate::error::Refused;
 use crate::mail::{self, Importance, Message};

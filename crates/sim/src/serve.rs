@@ -69,6 +69,12 @@ async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
         let answer = api::drive::download::answer(tenant, &call, &call.segments[1]);
         return answer.unwrap_or_else(|error| error.reply(&call, now));
     }
+    if first == "upload" && call.segments.len() == 2 {
+        call.faults = tenant.faults().strike(&call, ["", ""]);
+        let id = call.segments[1].clone();
+        let answer = api::drive::upload::answer(tenant, &call, &id);
+        return after(&call, answer.unwrap_or_else(|error| error.reply(&call, now)));
+    }
     if first == "v1.0" {
         if call.method == "POST" && call.segments.get(1).is_some_and(|part| part == "$batch") {
             return batched(tenant, &call).await;

@@ -11,12 +11,13 @@ use super::*;
 use crate::desk::Desk;
 use crate::fault::Fault;
 
-/// What a client knows of an item.
+/// What a client knows of an item. The cTags of folders change with what is in them, which a
+/// deletion or a move does not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Known {
     parent: Option<String>,
     name: String,
-    ctag: String,
+    ctag: Option<String>,
 }
 
 #[derive(Default)]
@@ -41,7 +42,7 @@ impl Follower {
             let known = Known {
                 parent: text(&item["parentReference"]["id"]),
                 name: text(&item["name"]).unwrap(),
-                ctag: text(&item["cTag"]).unwrap(),
+                ctag: text(&item["cTag"]).filter(|_| item.get("folder").is_none()),
             };
             self.held.insert(id, known);
         }
@@ -66,8 +67,9 @@ impl Follower {
         loop {
             let before = self.held.len();
             let held = self.held.clone();
-            let rooted =
-                |known: &Known| known.parent.as_ref().is_none_or(|parent| held.contains_key(parent));
+            let rooted = |known: &Known| {
+                known.parent.as_ref().is_none_or(|parent| held.contains_key(parent))
+            };
             self.held.retain(|_, known| rooted(known));
             if self.held.len() == before {
                 return;
@@ -79,7 +81,10 @@ impl Follower {
 fn truth(desk: &Desk, drive: &str) -> BTreeMap<String, Known> {
     let items = desk.tenant.drive_items(drive).unwrap().into_iter();
     items
-        .map(|item| (item.id, Known { parent: item.parent, name: item.name, ctag: item.ctag }))
+        .map(|item| {
+            let ctag = Some(item.ctag).filter(|_| !item.is_folder);
+            (item.id, Known { parent: item.parent, name: item.name, ctag })
+        })
         .collect()
 }
 
