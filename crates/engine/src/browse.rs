@@ -12,15 +12,16 @@ use std::io::Write;
 use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
 use holdfast_model::{ResourceId, Seq, ShardId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind, Reader, TreeId};
-use holdfast_workloads::drive::FileMeta;
+use holdfast_workloads::drive::{self, FileMeta};
 use holdfast_workloads::mail::{self, MessageMeta};
 use holdfast_workloads::{FolderMeta, ItemMeta, KEPT_DIR, Layout, Place};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, civil};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::backup::tree_id;
-use crate::compare::whole_meta;
+use crate::compare::{size, whole_meta};
 use crate::home::blocking;
 use crate::reading::Reading;
 use crate::{Error, Home, Result, discover, fanout};
@@ -471,20 +472,72 @@ fn folder_entry(step: &FolderStep, above: &[FolderStep]) -> Entry {
 }
 
 pub(crate) fn item_entry(found: &Found) -> Entry {
-    let size = match &found.node.kind {
-        NodeKind::File { size, .. } => *size,
-        NodeKind::Dir { .. } => 0,
-    };
     Entry {
         path: found.path(),
         kind: found.meta.noun(),
         title: found.meta.title().to_owned(),
         id: found.meta.id().to_owned(),
-        size,
+        size: size(&found.node),
         received: found.meta.message().and_then(|message| message.received),
         modified: found.meta.file().and_then(|file| file.modified),
         from: found.meta.from().to_owned(),
     }
+}
+
+/// An earlier version of a file that the service kept, as the vault has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoredVersion {
+    /// The service's number, such as `3.0`.
+    pub version: String,
+    /// When it was made.
+    pub modified: Timestamp,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where its bytes are.
+    #[serde(skip)]
+    pub node: Node,
+}
+
+/// The earlier versions of a file in a resource's tree, oldest first.
+pub(crate) fn stored_versions(
+    reader: &Reader,
+    root: TreeId,
+    id: &str,
+) -> Result<Vec<StoredVersion>> {
+    let path = drive::versions_path(id);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let Some(tree) = reader.node(root, &path)?.and_then(|node| node.tree()) else {
+        return Ok(Vec::new());
+    };
+    let mut versions = Vec::new();
+    for node in reader.list(tree)? {
+        let meta = node.meta.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let version = meta.and_then(|meta: Value| meta["version"].as_str().map(str::to_owned));
+        let (modified, size) = (node.mtime, size(&node));
+        versions.extend(version.map(|version| StoredVersion { version, modified, size, node }));
+    }
+    versions.sort_by_cached_key(|version| drive::version_number(&version.version));
+    Ok(versions)
+}
+
+/// The earlier versions of the file at a path, oldest first.
+pub async fn versions(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    at: &At,
+    path: &str,
+) -> Result<Vec<StoredVersion>> {
+    let located = locate(home, tenant, resource, at).await?;
+    let path = path.to_owned();
+    blocking(move || match located.spot(&path)? {
+        Spot::Item(node, folders) => {
+            let found = located.found(*node, &folders)?;
+            stored_versions(&located.reader, located.tree, found.meta.id())
+        }
+        Spot::Folder(..) => Err(Error::Usage(format!("'{path}' is a folder; name a file"))),
+    })
+    .await
 }
 
 /// Lists a folder of a restore point: folders first, then messages by date or files by name.

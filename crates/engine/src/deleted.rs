@@ -78,7 +78,7 @@ pub(crate) async fn deleted(
             let located = Located::open(resource.clone(), point.clone(), reader.clone())?;
             for path in paths {
                 for found in located.items(&path)? {
-                    let item = Picked { found, reader: reader.clone() };
+                    let item = Picked { found, reader: reader.clone(), root: located.tree };
                     items.push(Gone { item, last_seen: point.read_at, gone: next.read_at });
                 }
             }

@@ -2,9 +2,9 @@
 
 use holdfast_catalog::ResourceRow;
 use holdfast_model::{Timestamp, fold};
-use holdfast_vault::Reader;
+use holdfast_vault::{Reader, TreeId};
 
-use crate::browse::{At, Found, Unread, locate};
+use crate::browse::{At, FolderStep, Found, Unread, locate};
 use crate::deleted::deleted;
 use crate::reading::Reading;
 use crate::{Home, Result, discover};
@@ -27,6 +27,8 @@ pub(crate) struct Choice<'c> {
 pub(crate) struct Picked {
     pub found: Found,
     pub reader: Reader,
+    /// The directory of the resource in the restore point that has it.
+    pub root: TreeId,
 }
 
 /// The items that were found. While it lasts nothing is deleted under their readers.
@@ -35,6 +37,8 @@ pub(crate) struct Selection {
     /// Time of the restore point; the newest, where it is about what has vanished.
     pub read_at: Timestamp,
     pub items: Vec<Picked>,
+    /// The folders at and below the path, of a drive that is looked at as it was at a time.
+    pub folders: Vec<Vec<FolderStep>>,
     /// What is damaged instead of being found.
     pub unread: Vec<Unread>,
     held: Vec<Reading>,
@@ -64,15 +68,20 @@ async fn of_restore_point(home: &Home, choice: &Choice<'_>) -> Result<Selection>
     let (mut items, mut unread) = (Vec::new(), Vec::new());
     let mut visit = |seen| {
         match seen {
-            Ok(found) => items.push(Picked { found, reader: located.reader.clone() }),
+            Ok(found) => items.push(Picked {
+                found,
+                reader: located.reader.clone(),
+                root: located.tree,
+            }),
             Err(damage) => unread.push(damage),
         }
         Ok(())
     };
     tokio::task::block_in_place(|| located.each(path, &mut visit))?;
+    let folders = tokio::task::block_in_place(|| located.folders(path))?;
     let held = located.take_reading().into_iter().collect();
     let (resource, read_at) = (located.resource, located.point.read_at);
-    Ok(Selection { resource, read_at, items, unread, held })
+    Ok(Selection { resource, read_at, items, folders, unread, held })
 }
 
 async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<Selection> {
@@ -82,7 +91,8 @@ async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<
     let items = deleted.items.into_iter().map(|gone| gone.item);
     let items = items.filter(|item| is_below(&item.found, path)).collect();
     let (read_at, held) = (deleted.newest, deleted.held);
-    Ok(Selection { resource, read_at, items, unread: Vec::new(), held })
+    let (folders, unread) = (Vec::new(), Vec::new());
+    Ok(Selection { resource, read_at, items, folders, unread, held })
 }
 
 /// True for an item that is, or lies below, what a path names: folders by their directory or real

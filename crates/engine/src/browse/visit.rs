@@ -30,6 +30,36 @@ impl Located {
         Ok(found)
     }
 
+    /// The folders of a drive at and below a path, each as its path from the resource. Those of a
+    /// mailbox come with their messages.
+    pub(crate) fn folders(&self, path: &str) -> Result<Vec<Vec<FolderStep>>> {
+        let mut found = Vec::new();
+        if self.layout().is_drive()
+            && let Spot::Folder(Some(tree), folders) = self.spot(path)?
+        {
+            found.push(folders.clone());
+            self.folders_below(tree, &folders, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn folders_below(
+        &self,
+        tree: TreeId,
+        folders: &[FolderStep],
+        found: &mut Vec<Vec<FolderStep>>,
+    ) -> Result<()> {
+        for node in self.reader.list(tree)? {
+            let is_folder = self.layout().place(&node.name, node.is_dir()) == Place::Folder;
+            let Some(tree) = node.tree().filter(|_| is_folder) else { continue };
+            let mut inner = folders.to_vec();
+            inner.push(step_of(&node)?);
+            found.push(inner.clone());
+            self.folders_below(tree, &inner, found)?;
+        }
+        Ok(())
+    }
+
     /// The same, one after the other; what is damaged is told in its place.
     pub(crate) fn each(&self, path: &str, visit: &mut Visit<'_>) -> Result<()> {
         match self.spot(path)? {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use holdfast_catalog::{RestoreItemRow, RestoreState};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, ItemId, short_id};
-use holdfast_workloads::mail::{self, Fields, Loss, MailWriter};
+use holdfast_workloads::Loss;
+use holdfast_workloads::mail::{self, Fields, MailWriter};
 
 use super::plan::{Action, Planned};
 use crate::select::Picked;
@@ -151,21 +152,5 @@ impl Task<'_> {
             detail,
         };
         Ok(self.home.catalog.restore_item_put(&[row]).await?)
-    }
-}
-
-/// The stored message is damaged; others need not be.
-pub(super) fn is_unreadable(error: &Error) -> bool {
-    error.exit() == Exit::Damaged || matches!(error, Error::Workload(_))
-}
-
-/// Failures that concern the whole restore: without the vault, the catalog, rights or the service
-/// the next message fails as well.
-fn ends_restore(error: &Error) -> bool {
-    match error.graph() {
-        Some(error) => {
-            matches!(error.kind(), Kind::Denied | Kind::Throttled | Kind::Unreachable)
-        }
-        None => !matches!(error, Error::Workload(_)),
     }
 }
