@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it does stands in `commands`.
 
+mod export;
 mod vault;
 
 use std::net::SocketAddr;
@@ -8,12 +9,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdfast_engine::browse::At;
+use holdfast_engine::deleted::Since;
 use holdfast_engine::restore::OnConflict;
 use holdfast_graph::permissions::Feature;
 use holdfast_model::FileVersions;
 use holdfast_sim::FaultProfile;
 use holdfast_vault::Location;
 
+pub use export::{Export, Find};
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -89,12 +92,16 @@ pub enum Command {
     Ls(Ls),
     /// Write a stored message to standard output, byte for byte
     Cat(Cat),
+    /// Find messages by subject or sender, in all mailboxes or in one
+    Find(Find),
     /// Show all versions of a message over all restore points
     History(History),
     /// Show what changed between two restore points
     Diff(Diff),
     /// Bring back a message, a folder or a whole mailbox, and prove that it is the same
     Restore(Restore),
+    /// Write messages as files, mbox or ZIP, to be read without Microsoft 365 and without Holdfast
+    Export(Export),
     /// Look after the vault
     #[command(subcommand)]
     Vault(Vault),
@@ -115,6 +122,17 @@ pub enum Command {
     },
 }
 
+/// How many files somebody has in the simulated company.
+const FILES: usize = 12;
+
+/// People for whom the simulated company has one team site.
+const PEOPLE_PER_SITE: usize = 10;
+
+/// How many team sites the simulated company has, if nothing is said: at least one.
+pub fn sites_for(users: usize) -> usize {
+    users.div_ceil(PEOPLE_PER_SITE).max(1)
+}
+
 #[derive(Debug, Args)]
 pub struct Demo {
     /// End after the proof (without a console the demo always does)
@@ -126,7 +144,13 @@ pub struct Demo {
     /// Decides people, mail and what is lost
     #[arg(long, default_value_t = 7, value_name = "S")]
     pub seed: u64,
-    /// Folder of .eml files to be used instead of invented mail
+    /// Files in each OneDrive; 0 makes none
+    #[arg(long, default_value_t = FILES, value_name = "N")]
+    pub files: usize,
+    /// Team sites with document libraries [default: one for ten people]
+    #[arg(long, value_name = "N")]
+    pub sites: Option<usize>,
+    /// Folder of files to be used instead of invented ones: .eml as mail, all others in drives
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
 }
@@ -341,6 +365,9 @@ pub struct Diff {
 pub struct Restore {
     #[command(flatten)]
     pub source: Source,
+    /// What was there at this time or later and is gone, each message as it was last
+    #[arg(long, value_name = "TIME", conflicts_with = "at")]
+    pub deleted_since: Option<Since>,
     /// Folder or message; the whole resource where absent
     #[arg(long, value_name = "P")]
     pub path: Option<String>,
@@ -424,7 +451,13 @@ pub struct Serve {
     /// Messages per person
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub mails_per_user: usize,
-    /// Folder of .eml files to be used instead of invented mail
+    /// Files in each OneDrive; 0 makes none
+    #[arg(long, default_value_t = FILES, value_name = "N")]
+    pub files: usize,
+    /// Team sites with document libraries [default: one for ten people]
+    #[arg(long, value_name = "N")]
+    pub sites: Option<usize>,
+    /// Folder of files to be used instead of invented ones: .eml as mail, all others in drives
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
     /// Keep the tenant's state here; without it the tenant is gone when it stops
@@ -439,7 +472,7 @@ pub struct Serve {
     /// Further name in the certificate and in links; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
-    /// People without mail
+    /// People without mail and files
     #[arg(long)]
     pub empty: bool,
     /// Refuse $expand on message deltas, as is said of some tenants

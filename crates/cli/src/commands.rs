@@ -8,6 +8,8 @@ mod demo;
 mod diff;
 mod doctor;
 mod erase;
+mod export;
+mod find;
 mod history;
 mod init;
 mod resources;
@@ -38,9 +40,11 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Snapshots(args) => browse::snapshots(&open(global).await?, args, out).await,
         Command::Ls(args) => browse::ls(&open(global).await?, args, out).await,
         Command::Cat(args) => browse::cat(&open(global).await?, args).await,
+        Command::Find(args) => find::run(&open(global).await?, args, out).await,
         Command::History(args) => history::run(&open(global).await?, args, out).await,
         Command::Diff(args) => diff::run(&open(global).await?, args, out).await,
         Command::Restore(args) => restore::run(&open(global).await?, args, out).await,
+        Command::Export(args) => export::run(&open(global).await?, args, out).await,
         Command::Vault(command) => vault::run(&open(global).await?, command, out).await,
         Command::Erase(args) => erase::run(&open(global).await?, args, out).await,
         Command::Catalog(command) => catalog::run(global, command, out).await,

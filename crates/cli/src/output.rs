@@ -89,6 +89,15 @@ pub fn error_document(document: &Value) {
     error_text(&format!("{document}\n"));
 }
 
+/// Prints a report on standard error, where standard output takes something else: as a document
+/// with `--json`, else the text for people.
+pub fn beside<T: Serialize>(out: Output, report: &T, text: impl FnOnce() -> String) {
+    match serde_json::to_value(report) {
+        Ok(document) if out.is_json() => error_document(&document),
+        _ => error_text(&format!("{}\n", text().trim_end())),
+    }
+}
+
 /// Prints text on standard error; there is nobody to tell when that fails.
 pub fn error_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());

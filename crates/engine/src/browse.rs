@@ -4,24 +4,29 @@
 //! hidden: a path is folders and a name, and a month or day may stand between them to narrow.
 //! What a rule keeps beyond its time is shown in the folder `~kept`, and is not part of the whole.
 
+mod visit;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
 use holdfast_model::{ResourceId, Seq, ShardId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind, Reader, TreeId};
-use holdfast_workloads::drive::FileMeta;
+use holdfast_workloads::drive::{self, FileMeta};
 use holdfast_workloads::mail::{self, MessageMeta};
 use holdfast_workloads::{FolderMeta, ItemMeta, KEPT_DIR, Layout, Place};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, civil};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::backup::tree_id;
-use crate::compare::whole_meta;
+use crate::compare::{size, whole_meta};
 use crate::home::blocking;
 use crate::reading::Reading;
 use crate::{Error, Home, Result, discover, fanout};
+
+pub use visit::Unread;
 
 /// Which restore point is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,8 +135,8 @@ pub struct Located {
     pub reader: Reader,
     /// The resource's directory.
     pub tree: TreeId,
-    /// While it lasts, nothing is deleted under the reader.
-    reading: Reading,
+    /// While it lasts, nothing is deleted under the reader; absent where somebody else holds it.
+    reading: Option<Reading>,
 }
 
 /// Finds the restore point of a resource.
@@ -154,6 +159,7 @@ pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) 
         let now = point(home, &resource.id, at).await?.ok_or_else(none)?;
         if now == found {
             let tree = tree_id(&found.tree)?;
+            let reading = Some(reading);
             return Ok(Located { resource, point: found, reader, tree, reading });
         }
         found = now;
@@ -263,7 +269,25 @@ fn path_to(folders: &[FolderStep], name: &str) -> String {
 impl Located {
     /// Ends the reading now; dropping it ends it soon.
     pub(crate) async fn end(self) -> Result<()> {
-        self.reading.end().await
+        match self.reading {
+            Some(reading) => reading.end().await,
+            None => Ok(()),
+        }
+    }
+
+    /// A restore point whose shard somebody else has open.
+    pub(crate) fn open(
+        resource: ResourceRow,
+        point: RestorePointRow,
+        reader: Reader,
+    ) -> Result<Self> {
+        let tree = tree_id(&point.tree)?;
+        Ok(Self { resource, point, reader, tree, reading: None })
+    }
+
+    /// Gives the reading away, for those who keep the reader.
+    pub(crate) fn take_reading(&mut self) -> Option<Reading> {
+        self.reading.take()
     }
 
     /// How the resource is laid out.
@@ -362,40 +386,6 @@ impl Located {
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
-    /// All items at or below a path, folder by folder. Those kept beyond their time are not
-    /// current: they come only where the path leads to them.
-    pub fn items(&self, path: &str) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
-        match self.spot(path)? {
-            Spot::Item(node, folders) => found.push(self.found(*node, &folders)?),
-            Spot::Folder(Some(tree), folders) => self.collect(tree, &folders, true, &mut found)?,
-            Spot::Folder(None, _) => {}
-        }
-        Ok(found)
-    }
-
-    fn collect(
-        &self,
-        tree: TreeId,
-        folders: &[FolderStep],
-        below: bool,
-        found: &mut Vec<Found>,
-    ) -> Result<()> {
-        for node in self.reader.list(tree)? {
-            match (self.layout().place(&node.name, node.is_dir()), node.tree()) {
-                (Place::Item, _) => found.push(self.found(node, folders)?),
-                (Place::Fanout, Some(tree)) => self.collect(tree, folders, below, found)?,
-                (Place::Folder, Some(tree)) if below => {
-                    let mut inner = folders.to_vec();
-                    inner.push(step_of(&node)?);
-                    self.collect(tree, &inner, below, found)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     fn found(&self, node: Node, folders: &[FolderStep]) -> Result<Found> {
         let meta = self.short_meta(&node)?;
         let meta = if meta.has_overflow() { self.overflow(&node, folders, meta)? } else { meta };
@@ -451,10 +441,10 @@ impl Located {
                 self.list_folder(tree, &inner, recursive, entries)?;
             }
         }
-        let mut found = Vec::new();
-        self.collect(tree, folders, false, &mut found)?;
-        entries.extend(found.iter().map(item_entry));
-        Ok(())
+        self.visit(tree, folders, false, &mut |seen| {
+            entries.push(item_entry(&seen.map_err(|unread| unread.error)?));
+            Ok(())
+        })
     }
 }
 
@@ -481,21 +471,73 @@ fn folder_entry(step: &FolderStep, above: &[FolderStep]) -> Entry {
     }
 }
 
-fn item_entry(found: &Found) -> Entry {
-    let size = match &found.node.kind {
-        NodeKind::File { size, .. } => *size,
-        NodeKind::Dir { .. } => 0,
-    };
+pub(crate) fn item_entry(found: &Found) -> Entry {
     Entry {
         path: found.path(),
         kind: found.meta.noun(),
         title: found.meta.title().to_owned(),
         id: found.meta.id().to_owned(),
-        size,
+        size: size(&found.node),
         received: found.meta.message().and_then(|message| message.received),
         modified: found.meta.file().and_then(|file| file.modified),
         from: found.meta.from().to_owned(),
     }
+}
+
+/// An earlier version of a file that the service kept, as the vault has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoredVersion {
+    /// The service's number, such as `3.0`.
+    pub version: String,
+    /// When it was made.
+    pub modified: Timestamp,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where its bytes are.
+    #[serde(skip)]
+    pub node: Node,
+}
+
+/// The earlier versions of a file in a resource's tree, oldest first.
+pub(crate) fn stored_versions(
+    reader: &Reader,
+    root: TreeId,
+    id: &str,
+) -> Result<Vec<StoredVersion>> {
+    let path = drive::versions_path(id);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let Some(tree) = reader.node(root, &path)?.and_then(|node| node.tree()) else {
+        return Ok(Vec::new());
+    };
+    let mut versions = Vec::new();
+    for node in reader.list(tree)? {
+        let meta = node.meta.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let version = meta.and_then(|meta: Value| meta["version"].as_str().map(str::to_owned));
+        let (modified, size) = (node.mtime, size(&node));
+        versions.extend(version.map(|version| StoredVersion { version, modified, size, node }));
+    }
+    versions.sort_by_cached_key(|version| drive::version_number(&version.version));
+    Ok(versions)
+}
+
+/// The earlier versions of the file at a path, oldest first.
+pub async fn versions(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    at: &At,
+    path: &str,
+) -> Result<Vec<StoredVersion>> {
+    let located = locate(home, tenant, resource, at).await?;
+    let path = path.to_owned();
+    blocking(move || match located.spot(&path)? {
+        Spot::Item(node, folders) => {
+            let found = located.found(*node, &folders)?;
+            stored_versions(&located.reader, located.tree, found.meta.id())
+        }
+        Spot::Folder(..) => Err(Error::Usage(format!("'{path}' is a folder; name a file"))),
+    })
+    .await
 }
 
 /// Lists a folder of a restore point: folders first, then messages by date or files by name.

@@ -54,6 +54,11 @@ impl<'h> Readers<'h> {
         open.ok_or_else(|| Error::not_found("open shard", shard.to_string()))
     }
 
+    /// The readings alone, for those who keep readers.
+    pub fn into_readings(self) -> Vec<Reading> {
+        self.open.into_values().map(|(_, reading)| reading).collect()
+    }
+
     /// Ends the reading now; dropping it ends it soon.
     pub async fn end(self) -> Result<()> {
         for (_, reading) in self.open.into_values() {

@@ -99,12 +99,8 @@ pub async fn diff(
         }
     };
     let layout = Layout::of(resource.workload);
-    let old = readers.get(left.as_ref().map_or(right.shard, |left| left.shard))?;
-    let new = Side::new(readers.get(right.shard)?, layout);
-    let mut walk = Walk::new(layout, Side::new(old, layout), new);
-    let from_tree = left.as_ref().map(|left| tree_id(&left.tree)).transpose()?;
-    let to_tree = tree_id(&right.tree)?;
-    let changes = tokio::task::block_in_place(|| walk.run(from_tree, to_tree))?;
+    let (changes, trees_read) =
+        tokio::task::block_in_place(|| changes(&readers, layout, left.as_ref(), &right))?;
     readers.end().await?;
     let count = |became| changes.iter().filter(|change| change.change == became).count() as u64;
     Ok(Diff {
@@ -116,8 +112,24 @@ pub async fn diff(
         changed: count(Became::Changed),
         moved: count(Became::Moved),
         changes,
-        trees_read: walk.old.trees_read + walk.new.trees_read,
+        trees_read,
     })
+}
+
+/// What two restore points have not in common, and how many directories were read for it; their
+/// shards are open.
+pub(crate) fn changes(
+    readers: &Readers<'_>,
+    layout: Layout,
+    left: Option<&RestorePointRow>,
+    right: &RestorePointRow,
+) -> Result<(Vec<Change>, u64)> {
+    let old = readers.get(left.map_or(right.shard, |left| left.shard))?;
+    let new = Side::new(readers.get(right.shard)?, layout);
+    let mut walk = Walk::new(layout, Side::new(old, layout), new);
+    let from_tree = left.map(|left| tree_id(&left.tree)).transpose()?;
+    let changes = walk.run(from_tree, tree_id(&right.tree)?)?;
+    Ok((changes, walk.old.trees_read + walk.new.trees_read))
 }
 
 /// The restore points that are meant.

@@ -73,7 +73,7 @@ pub async fn history(
 ) -> Result<History> {
     let resource = discover::find(home, tenant, resource).await?;
     let mut readers = Readers::of(home, &resource).await?;
-    let points = points(home, &resource, &mut readers).await?;
+    let points = points(home, &resource, None, &mut readers).await?;
     let layout = Layout::of(resource.workload);
     let name = match name_of_path(item).filter(|_| !layout.is_drive()) {
         Some(name) => Some(name),
@@ -115,10 +115,12 @@ pub async fn history(
     history
 }
 
-/// The restore points of a resource, their shards open: the complete ones, where there are any.
-async fn points(
+/// The restore points of a resource, their shards open: the complete ones, where there are any;
+/// from the one that shows the state of a time on, where one is given.
+pub(crate) async fn points(
     home: &Home,
     resource: &ResourceRow,
+    from: Option<Timestamp>,
     readers: &mut Readers<'_>,
 ) -> Result<Vec<RestorePointRow>> {
     loop {
@@ -126,6 +128,8 @@ async fn points(
         if points.iter().any(|point| point.complete) {
             points.retain(|point| point.complete);
         }
+        let before = |from| points.iter().rposition(|point| point.read_at <= from);
+        points.drain(..from.and_then(before).unwrap_or_default());
         if readers.open(points.iter().map(|point| point.shard)).await? {
             return Ok(points);
         }

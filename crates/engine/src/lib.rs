@@ -5,17 +5,20 @@
 //! counted in [`Progress`], results are values that serialise to the `--json` forms.
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
-//! [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
+//! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
 //! [`maintain::erase`], [`hold`].
 
 pub mod backup;
 pub mod browse;
 mod compare;
 pub mod copy;
+pub mod deleted;
 pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod error;
+pub mod export;
+pub mod find;
 pub mod history;
 pub mod hold;
 mod home;
@@ -28,6 +31,7 @@ pub mod rebuild;
 mod released;
 pub mod restore;
 mod seal;
+mod select;
 mod shards;
 pub mod stats;
 mod storage;

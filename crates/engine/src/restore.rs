@@ -5,6 +5,7 @@
 //! far each one got: after an uncertain answer or a restart the target is searched for the mark
 //! first, so that nothing is doubled.
 
+mod files;
 mod folders;
 mod item;
 mod plan;
@@ -14,17 +15,23 @@ use std::fs::{File, TryLockError};
 
 use futures::StreamExt;
 use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
+use holdfast_graph::Graph;
 use holdfast_model::{ItemId, Outcome, Timestamp, short_id};
-use holdfast_workloads::mail::{Loss, MailWriter};
+use holdfast_workloads::mail::MailWriter;
+use holdfast_workloads::{FolderMeta, Layout, Loss};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::browse::{At, Located, locate};
+use crate::browse::{At, FolderStep};
 use crate::home::blocking;
+use crate::select::{self, Choice, Picked, Selection};
 use crate::tenant::{self, Purpose};
 use crate::{Error, Home, Progress, Result, discover};
 
 use plan::{Action, Plan};
+
+/// Why a message is skipped.
+const IS_THERE: &str = "it is in the target already";
 
 /// Messages written at once into one mailbox; Graph allows four requests.
 const ITEMS_AT_ONCE: usize = 4;
@@ -51,10 +58,21 @@ pub struct RestoreRequest {
     pub resource: String,
     /// Which restore point.
     pub at: At,
+    /// Not what was there at a time, but what has vanished since then; `at` has no part in it.
+    pub deleted_since: Option<Timestamp>,
     /// A folder or a message; everything where absent.
     pub path: Option<String>,
     /// Another resource as the target; the same where absent.
     pub to: Option<String>,
+    /// A folder of the target that takes what is restored; its own place where absent. Of a path
+    /// that names a folder, that folder goes there with all that is in it.
+    pub into: Option<String>,
+    /// Of a file: this earlier version, as the service numbered it.
+    pub version: Option<String>,
+    /// Of files: the earlier versions too, written before the present one.
+    pub versions: bool,
+    /// Of files: share them again as they were shared.
+    pub permissions: bool,
     /// What to do on conflict.
     pub on_conflict: OnConflict,
     /// Only say what would be done.
@@ -99,7 +117,7 @@ pub struct RestoreReport {
 pub struct ItemReport {
     /// Path in the restore point.
     pub path: String,
-    /// `restored`, `skipped` or `failed`.
+    /// `restored`, `skipped` or `failed`; in a dry run of files `would_restore`.
     pub result: &'static str,
     /// Why it failed or was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +133,17 @@ pub async fn restore(
     request: &RestoreRequest,
     progress: &Progress,
 ) -> Result<RestoreReport> {
-    let source = locate(home, request.tenant.as_deref(), &request.resource, &request.at).await?;
+    let choice = Choice {
+        tenant: request.tenant.as_deref(),
+        resource: &request.resource,
+        at: &request.at,
+        deleted_since: request.deleted_since,
+        path: request.path.as_deref(),
+    };
+    let mut source = select::select(home, &choice).await?;
+    if let Some(unread) = source.unread.pop() {
+        return Err(unread.error);
+    }
     let target = match &request.to {
         Some(name) => discover::find(home, None, name).await?,
         None => source.resource.clone(),
@@ -123,19 +151,20 @@ pub async fn restore(
     let _alone = (!request.dry_run).then(|| alone(home, &target)).transpose()?;
     let tenant = tenant::find(home, &target.tenant).await?;
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
-    let writer = MailWriter::new(&graph, &target.graph_id);
+    check(request, &source, &target)?;
     let before = unfinished(home, request, &source, &target).await?;
-    let plan = plan::plan(&source, request, &writer, before.as_ref()).await?;
-    progress.expect_items(plan.items.len());
     let mut report = new_report(request, &source, &target);
-    if request.dry_run {
-        dry_run(&source, &plan, before.unwrap_or_default(), &mut report).await?;
-    } else {
+    if Layout::of(target.workload).is_drive() {
         let before = match before {
             Some(before) => before,
+            None if request.dry_run => Before::default(),
             None => begin(home, request, &source, &target).await?,
         };
-        run(home, &source, &writer, plan, before, progress, &mut report).await?;
+        let both = (&mut source, &target);
+        files::restore(home, &graph, request, both, before, progress, &mut report).await?;
+    } else {
+        messages(home, &graph, request, (&mut source, &target), before, progress, &mut report)
+            .await?;
     }
     let stats = graph.stats();
     (report.requests, report.waited_ms) = (stats.requests, stats.waited_ms);
@@ -147,7 +176,69 @@ pub async fn restore(
     Ok(report)
 }
 
-/// Only one restore writes to a mailbox at a time: two that run side by side would each take the
+/// Mail goes into mailboxes, files into drives.
+fn check(request: &RestoreRequest, source: &Selection, target: &ResourceRow) -> Result<()> {
+    let is_drive = |row: &ResourceRow| Layout::of(row.workload).is_drive();
+    let wrong = |text: &str| Err(Error::Usage(text.to_owned()));
+    match (is_drive(&source.resource), is_drive(target)) {
+        (false, true) => wrong("messages go into a mailbox, not into a drive; see 'holdfast export'"),
+        (true, false) => wrong("files go into a OneDrive or a library, not into a mailbox"),
+        (false, false) if request.version.is_some() || request.versions || request.permissions => {
+            wrong("versions and permissions are those of files; messages have none")
+        }
+        (true, true) if request.version.is_some() && source.items.len() != 1 => {
+            wrong("a version belongs to one file; name it with --path")
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn messages(
+    home: &Home,
+    graph: &Graph,
+    request: &RestoreRequest,
+    (source, target): (&mut Selection, &ResourceRow),
+    before: Option<Before>,
+    progress: &Progress,
+    report: &mut RestoreReport,
+) -> Result<()> {
+    let mut items = std::mem::take(&mut source.items);
+    if let Some(folder) = &request.into {
+        items.iter_mut().for_each(|item| go_into(item, folder, request.path.as_deref()));
+    }
+    let writer = MailWriter::new(graph, &target.graph_id);
+    let plan = plan::plan(items, request.on_conflict, &writer, before.as_ref()).await?;
+    progress.expect_items(plan.items.len());
+    if request.dry_run {
+        return dry_run(&plan, before.unwrap_or_default(), report).await;
+    }
+    let before = match before {
+        Some(before) => before,
+        None => begin(home, request, source, target).await?,
+    };
+    run(home, &writer, plan, before, progress, report).await
+}
+
+/// Lets a message go into a folder of the target: with the folder that the path names and what is
+/// below it, or with all folders where it names none.
+fn go_into(item: &mut Picked, folder: &str, path: Option<&str>) {
+    let named = path.map_or(0, |path| path.split('/').filter(|part| !part.is_empty()).count());
+    let own = &item.found.folders;
+    let kept = own.len().saturating_sub(named.saturating_sub(1).min(own.len()));
+    let kept = if named > own.len() { 0 } else { kept };
+    let below = own[own.len() - kept..].iter().map(|step| {
+        // A well-known folder inside another one is an ordinary folder.
+        let meta = FolderMeta { well_known: None, ..step.meta.clone() };
+        FolderStep { dir: step.dir.clone(), meta }
+    });
+    let above = folder.split('/').filter(|part| !part.is_empty()).map(|name| FolderStep {
+        dir: name.to_owned(),
+        meta: FolderMeta { name: name.to_owned(), ..FolderMeta::default() },
+    });
+    item.found.folders = above.chain(below).collect();
+}
+
+/// Only one restore writes to a mailbox or drive at a time: two that run side by side would each take the
 /// other's messages for leftovers. The lock ends with the process, however that ends.
 fn alone(home: &Home, target: &ResourceRow) -> Result<File> {
     let folder = home.dir().join("locks");
@@ -162,12 +253,12 @@ fn alone(home: &Home, target: &ResourceRow) -> Result<File> {
     }
 }
 
-fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) -> RestoreReport {
+fn new_report(request: &RestoreRequest, source: &Selection, target: &ResourceRow) -> RestoreReport {
     RestoreReport {
         restore: String::new(),
         outcome: Outcome::Complete,
         dry_run: request.dry_run,
-        restore_point: source.point.read_at,
+        restore_point: source.read_at,
         source: source.resource.name.clone(),
         target: target.name.clone(),
         items_restored: 0,
@@ -181,21 +272,17 @@ fn new_report(request: &RestoreRequest, source: &Located, target: &ResourceRow) 
     }
 }
 
-async fn dry_run(
-    source: &Located,
-    plan: &Plan,
-    before: Before,
-    report: &mut RestoreReport,
-) -> Result<()> {
+async fn dry_run(plan: &Plan, before: Before, report: &mut RestoreReport) -> Result<()> {
     for planned in &plan.items {
-        if planned.action == Action::Skip || before.is_done(&planned.found.meta.item_id()) {
-            report.skipped(&planned.found.path());
+        let found = &planned.item.found;
+        if planned.action == Action::Skip || before.is_done(&found.meta.item_id()) {
+            report.skipped(&found.path(), IS_THERE);
             continue;
         }
-        let path = planned.found.path();
-        match item::read(&source.reader, &planned.found).await {
+        let path = found.path();
+        match item::read(&planned.item).await {
             Ok(stored) => report.restored(&path, stored.bytes.len() as u64, stored.losses),
-            Err(error) if item::is_unreadable(&error) => {
+            Err(error) if is_unreadable(&error) => {
                 report.failed(&path, error.to_string(), Vec::new());
             }
             Err(error) => return Err(error),
@@ -219,7 +306,6 @@ impl Before {
 
 async fn run(
     home: &Home,
-    source: &Located,
     writer: &MailWriter<'_>,
     plan: Plan,
     before: Before,
@@ -229,14 +315,13 @@ async fn run(
     let id = before.restore;
     report.restore.clone_from(&id);
     let folders = folders::make(writer, plan.folders).await?;
-    let task =
-        item::Task { home, restore: &id, reader: &source.reader, writer, before: &before.items };
+    let task = item::Task { home, restore: &id, writer, before: &before.items };
     let mut done = futures::stream::iter(plan.items)
         .map(|planned| {
             let folder = &folders[planned.folder];
             let task = &task;
             async move {
-                let path = planned.found.path();
+                let path = planned.item.found.path();
                 (path, task.write(folder, planned).await)
             }
         })
@@ -249,7 +334,7 @@ async fn run(
             }
             item::Done::Skipped => {
                 progress.item_done(0);
-                report.skipped(&path);
+                report.skipped(&path, IS_THERE);
             }
             item::Done::Failed { detail, losses } => {
                 progress.item_done(0);
@@ -265,10 +350,10 @@ async fn run(
 async fn unfinished(
     home: &Home,
     request: &RestoreRequest,
-    source: &Located,
+    source: &Selection,
     target: &ResourceRow,
 ) -> Result<Option<Before>> {
-    let wanted = (&source.resource.id, Some(source.point.read_at), &request.path);
+    let wanted = (&source.resource.id, Some(source.read_at), &scope(request));
     let rows = home.catalog.restore_unfinished(&target.id).await?;
     let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
     let Some(row) = rows.into_iter().find(same) else { return Ok(None) };
@@ -278,19 +363,30 @@ async fn unfinished(
     Ok(Some(Before { restore: row.id, items }))
 }
 
+/// What of a restore point is restored, as the catalog keeps it: a path, or what has vanished
+/// (below it) since a time. No path of a resource begins with this word.
+fn scope(request: &RestoreRequest) -> Option<String> {
+    let into = request.into.as_deref().map(|into| format!("~into {into}/"));
+    match (request.deleted_since, request.path.as_deref().unwrap_or_default()) {
+        (None, path) if into.is_some() => into.map(|into| format!("{into}{path}")),
+        (None, _) => request.path.clone(),
+        (Some(since), path) => Some(format!("~deleted since {since}/{path}")),
+    }
+}
+
 /// Starts a restore.
 async fn begin(
     home: &Home,
     request: &RestoreRequest,
-    source: &Located,
+    source: &Selection,
     target: &ResourceRow,
 ) -> Result<Before> {
     let row = RestoreRow {
         id: Uuid::now_v7().to_string(),
         resource: source.resource.id.clone(),
         target: target.id.clone(),
-        at: Some(source.point.read_at),
-        path: request.path.clone(),
+        at: Some(source.read_at),
+        path: scope(request),
         started_at: home.now(),
         finished_at: None,
         outcome: None,
@@ -309,9 +405,9 @@ impl RestoreReport {
         }
     }
 
-    fn skipped(&mut self, path: &str) {
+    fn skipped(&mut self, path: &str, reason: &str) {
         self.items_skipped += 1;
-        self.push(path, "skipped", Some("it is in the target already".to_owned()), Vec::new());
+        self.push(path, "skipped", Some(reason.to_owned()), Vec::new());
     }
 
     fn failed(&mut self, path: &str, detail: String, losses: Vec<Loss>) {
@@ -343,4 +439,20 @@ pub(crate) async fn bytes(
 ) -> Result<Vec<u8>> {
     let (reader, node) = (reader.clone(), node.clone());
     blocking(move || reader.bytes(&node).map_err(Error::from)).await
+}
+
+/// The stored item is damaged; others need not be.
+fn is_unreadable(error: &Error) -> bool {
+    error.exit() == Exit::Damaged || matches!(error, Error::Workload(_))
+}
+
+/// Failures that concern the whole restore: without the vault, the catalog, rights or the service
+/// the next item fails as well.
+fn ends_restore(error: &Error) -> bool {
+    match error.graph() {
+        Some(error) => {
+            matches!(error.kind(), Kind::Denied | Kind::Throttled | Kind::Unreachable)
+        }
+        None => !matches!(error, Error::Workload(_)),
+    }
 }

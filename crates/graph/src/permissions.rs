@@ -14,9 +14,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feature {
-    /// Reading mailboxes.
+    /// Reading mailboxes, OneDrive and document libraries.
     Backup,
-    /// Writing into mailboxes.
+    /// Writing into mailboxes, OneDrive and document libraries.
     Restore,
 }
 
@@ -61,7 +61,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission {
         name: "User.ReadBasic.All",
         feature: Feature::Backup,
-        reason: "finds the users whose mailboxes are protected (name and address, nothing else)",
+        reason: "finds the users whose mailboxes and drives are protected (name and address, nothing else)",
         needed_for: &["GET /users", "GET /users/{user-id}"],
         instead: &["User.Read.All", "Directory.Read.All", "User.ReadWrite.All"],
     },
@@ -80,9 +80,40 @@ pub const PERMISSIONS: &[Permission] = &[
         instead: &[],
     },
     Permission {
+        name: "Files.Read.All",
+        feature: Feature::Backup,
+        reason: "OneDrive and document libraries: reads folders, files, versions and sharing",
+        needed_for: &[
+            "GET /users/{user-id}/drive",
+            "GET /users/{user-id}/drives",
+            "GET /drives/{drive-id}",
+            "GET /drives/{drive-id}/items/{driveItem-id}",
+            "GET /drives/{drive-id}/items/{driveItem-id}/delta()",
+            "GET /drives/{drive-id}/items/{driveItem-id}/content",
+            "GET /drives/{drive-id}/items/{driveItem-id}/versions",
+            "GET /drives/{drive-id}/items/{driveItem-id}/versions/{driveItemVersion-id}/content",
+            "GET /drives/{drive-id}/items/{driveItem-id}/permissions",
+        ],
+        instead: &["Files.ReadWrite.All"],
+    },
+    Permission {
+        name: "Sites.Read.All",
+        feature: Feature::Backup,
+        reason: "OneDrive and document libraries: finds the sites, and reads the columns of their items",
+        needed_for: &[
+            "GET /sites/getAllSites()",
+            "GET /sites/{site-id}",
+            "GET /sites/{site-id}/drives",
+            "GET /sites/{site-id}/lists",
+            "GET /sites/{site-id}/lists/{list-id}/columns",
+            "GET /sites/{site-id}/lists/{list-id}/items",
+        ],
+        instead: &["Sites.ReadWrite.All"],
+    },
+    Permission {
         name: "User.ReadBasic.All",
         feature: Feature::Restore,
-        reason: "finds the user into whose mailbox is restored",
+        reason: "finds the user into whose mailbox or drive is restored",
         needed_for: &["GET /users", "GET /users/{user-id}"],
         instead: &["User.Read.All", "Directory.Read.All", "User.ReadWrite.All"],
     },
@@ -99,7 +130,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission {
         name: "Mail.ReadWrite",
         feature: Feature::Restore,
-        reason: "creates folders, messages and attachments; without it nothing can be restored",
+        reason: "creates folders, messages and attachments; without it no mail can be restored",
         needed_for: &[
             "POST /users/{user-id}/mailFolders",
             "POST /users/{user-id}/mailFolders/{mailFolder-id}/messages",
@@ -107,6 +138,35 @@ pub const PERMISSIONS: &[Permission] = &[
             "DELETE /users/{user-id}/messages/{message-id}",
             "POST /users/{user-id}/messages/{message-id}/attachments",
             "POST /users/{user-id}/messages/{message-id}/attachments/createUploadSession",
+        ],
+        instead: &[],
+    },
+    Permission {
+        name: "Files.ReadWrite.All",
+        feature: Feature::Restore,
+        reason: "OneDrive and document libraries: creates folders and files, and shares them again",
+        needed_for: &[
+            "GET /drives/{drive-id}/items/{driveItem-id}",
+            "GET /drives/{drive-id}/items/{driveItem-id}/children",
+            "GET /drives/{drive-id}/items/{driveItem-id}/content",
+            "POST /drives/{drive-id}/items/{driveItem-id}/children",
+            "PUT /drives/{drive-id}/items/{driveItem-id}/content",
+            "PATCH /drives/{drive-id}/items/{driveItem-id}",
+            "DELETE /drives/{drive-id}/items/{driveItem-id}",
+            "POST /drives/{drive-id}/items/{driveItem-id}/invite",
+            "POST /drives/{drive-id}/items/{driveItem-id}/createLink",
+        ],
+        instead: &[],
+    },
+    Permission {
+        name: "Sites.ReadWrite.All",
+        feature: Feature::Restore,
+        reason: "OneDrive and document libraries: uploads large files, and writes columns of items",
+        needed_for: &[
+            "GET /sites/{site-id}",
+            "GET /sites/{site-id}/drives",
+            "POST /drives/{drive-id}/items/{driveItem-id}/createUploadSession",
+            "PATCH /sites/{site-id}/lists/{list-id}/items/{listItem-id}/fields",
         ],
         instead: &[],
     },

@@ -1,21 +1,27 @@
-//! Content for simulated mailboxes: an invented company, its mail, and mail from files.
+//! Content for the simulated tenant: an invented company, its mail and its drives, and both from
+//! files.
 //!
 //! Everything follows from a seed: the same arguments give the same people and the same bytes.
 
 mod corpus;
+mod document;
+pub mod drives;
 mod file;
 mod flow;
 mod language;
 mod letter;
 mod odd;
 mod people;
+pub mod ransom;
 mod special;
+mod workday;
 
 use jiff::Timestamp;
 
 use crate::mail::Importance;
 
 pub use self::corpus::{CorpusError, corpus};
+pub use self::document::{Document, Kind, Picture, Row};
 pub use self::flow::mail;
 pub use self::people::{Person, company};
 

@@ -25,6 +25,7 @@ mod error;
 mod fault;
 mod filter;
 mod http;
+mod office;
 mod query;
 mod registration;
 mod render;
@@ -52,8 +53,8 @@ use serde::Serialize;
 
 pub use crate::clock::SimClock;
 pub use crate::control::{
-    DriveItemView, DriveView, Edit, FolderView, FullMessage, MessageView, SiteView, UserView,
-    VersionView,
+    DriveItemView, DriveView, Edit, FolderView, FullMessage, MessageView, RansomView, SiteView,
+    UserView, VersionView,
 };
 pub use crate::error::{Refused, SimError};
 pub use crate::fault::{Fault, FaultKind, FaultProfile, Faults, PlainBody, Resync, RetryAfter};
@@ -74,7 +75,7 @@ pub struct SimConfig {
     pub seed: u64,
     /// How many messages the generator makes per person.
     pub mails_per_user: usize,
-    /// A folder of `.eml` files to be used instead of the generator.
+    /// A folder of files to be used instead of the generator: `.eml` as mail, all others in drives.
     pub corpus: Option<PathBuf>,
     /// Where the state is kept; without it the tenant is gone when it stops.
     pub state: Option<PathBuf>,
@@ -86,7 +87,7 @@ pub struct SimConfig {
     pub hosts: Vec<String>,
     /// Where the virtual clock stands until it is advanced; without it the machine's clock runs.
     pub now: Option<Timestamp>,
-    /// People without mail.
+    /// People without mail, drives without files.
     pub empty: bool,
     /// How many files the generator makes per person; with none nobody has a OneDrive.
     pub files_per_user: usize,
@@ -165,7 +166,7 @@ pub struct RunningSim {
 /// The operations below `/v1.0` that the tenant knows, for example
 /// `GET /users/{id}/messages/{id}/$value`: the names under which [`Stats::requests`] counts.
 pub fn operations() -> Vec<String> {
-    route::ROUTES.iter().map(route::Route::name).collect()
+    route::all().map(route::Route::name).collect()
 }
 
 /// Makes the tenant and starts its server.

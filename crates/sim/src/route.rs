@@ -5,7 +5,9 @@
 //! attachments takes `Mail.Read`; `Mail.ReadWrite` alone does not do. What that file does not
 //! describe (MIME, counts, single attachments, items addressed by path) follows its neighbours.
 
-use crate::api::drive::{self, download, drives, items, sites};
+use crate::api::drive::{
+    self, download, drives, items, labels, list_items, permissions, sites, versions, write,
+};
 use crate::api::{attachments, create, delta, folders, messages, update, upload, users};
 use crate::http::{Answer, Call, GraphError};
 use crate::tenant::Tenant;
@@ -37,6 +39,8 @@ const READ: &[&str] = &["Mail.Read"];
 const WRITE: &[&str] = &["Mail.ReadWrite"];
 const FILES: &[&str] =
     &["Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All"];
+const FILES_WRITE: &[&str] = &["Files.ReadWrite.All", "Sites.ReadWrite.All"];
+const SITES_WRITE: &[&str] = &["Sites.ReadWrite.All"];
 const SITES: &[&str] = &["Sites.Read.All", "Sites.ReadWrite.All"];
 
 /// One thing, a page of changes or the address of a download.
@@ -44,6 +48,9 @@ const ONE: u32 = 1;
 
 /// A list, the first page of a delta, or a change.
 const MANY: u32 = 2;
+
+/// Anything about permissions.
+const PERMISSIONS: u32 = 5;
 
 const fn route(
     method: &'static str,
@@ -65,8 +72,8 @@ const fn file(
     Route { method, path, roles, units, handler }
 }
 
-/// Every route. A path with a fixed word comes before one with `{id}` in its place.
-pub const ROUTES: &[Route] = &[
+/// Directory and mail. A path with a fixed word comes before one with `{id}` in its place.
+const ROUTES: &[Route] = &[
     route("GET", "users", DIRECTORY, users::list),
     route("GET", "users/{id}", DIRECTORY, users::get),
     route("GET", "organization", ORGANIZATION, users::organization),
@@ -115,25 +122,128 @@ pub const ROUTES: &[Route] = &[
     route("GET", "users/{id}/messages/{id}/attachments/{id}", READ, attachments::get),
     route("DELETE", "users/{id}/messages/{id}/attachments/{id}", WRITE, attachments::delete),
     route("GET", "users/{id}/messages/{id}/attachments/{id}/$value", READ, attachments::content),
+];
+
+/// What stands behind sites.
+const SITE_ROUTES: &[Route] = &[
     file("GET", "users/{id}/drive", FILES, ONE, drives::of_user),
     file("GET", "users/{id}/drives", FILES, MANY, drives::all_of_user),
     file("GET", "sites/getAllSites", SITES, MANY, sites::all),
     file("GET", "sites/{id}", SITES, ONE, sites::get),
     file("GET", "sites/{id}/drive", FILES, ONE, drives::of_site),
     file("GET", "sites/{id}/drives", FILES, MANY, drives::all_of_site),
+    file("GET", "sites/{id}/lists", SITES, MANY, list_items::lists),
+    file("GET", "sites/{id}/lists/{id}/items", SITES, MANY, list_items::items),
+    file("GET", "sites/{id}/lists/{id}/items/{id}", SITES, ONE, list_items::get),
+    file(
+        "PATCH",
+        "sites/{id}/lists/{id}/items/{id}/fields",
+        SITES_WRITE,
+        MANY,
+        list_items::patch_listed,
+    ),
+];
+
+/// What stands behind drives.
+const DRIVE_ROUTES: &[Route] = &[
     file("GET", "drives/{id}", FILES, ONE, drives::get),
+    file("GET", "drives/{id}/list", FILES, ONE, list_items::of_drive),
     file("GET", "drives/{id}/root", FILES, ONE, items::get),
     file("GET", "drives/{id}/root/delta", FILES, MANY, drive::delta::root),
     file("GET", "drives/{id}/root/children", FILES, MANY, items::children),
+    file("POST", "drives/{id}/root/children", FILES_WRITE, MANY, write::create_folder),
     file("GET", "drives/{id}/root:/{path}", FILES, ONE, items::get),
     file("GET", "drives/{id}/root:/{path}:/children", FILES, MANY, items::children),
+    file("POST", "drives/{id}/root:/{path}:/children", FILES_WRITE, MANY, write::create_folder),
     file("GET", "drives/{id}/root:/{path}:/content", FILES, ONE, download::content),
-    file("GET", "drives/{id}/items/{id}", FILES, ONE, items::get),
-    file("GET", "drives/{id}/items/{id}/children", FILES, MANY, items::children),
-    file("GET", "drives/{id}/items/{id}/content", FILES, ONE, download::content),
+    file("PUT", "drives/{id}/root:/{path}:/content", FILES_WRITE, MANY, write::put_content),
+    file(
+        "POST",
+        "drives/{id}/root:/{path}:/createUploadSession",
+        SITES_WRITE,
+        MANY,
+        drive::upload::create,
+    ),
     file("GET", "drives/{id}/items/{id}:/{path}", FILES, ONE, items::get),
     file("GET", "drives/{id}/items/{id}:/{path}:/content", FILES, ONE, download::content),
+    file("PUT", "drives/{id}/items/{id}:/{path}:/content", FILES_WRITE, MANY, write::put_content),
+    file(
+        "POST",
+        "drives/{id}/items/{id}:/{path}:/createUploadSession",
+        SITES_WRITE,
+        MANY,
+        drive::upload::create,
+    ),
 ];
+
+/// What stands behind items.
+const ITEM_ROUTES: &[Route] = &[
+    file("GET", "drives/{id}/items/{id}", FILES, ONE, items::get),
+    file("PATCH", "drives/{id}/items/{id}", FILES_WRITE, MANY, write::patch),
+    file("DELETE", "drives/{id}/items/{id}", FILES_WRITE, MANY, write::delete),
+    file("GET", "drives/{id}/items/{id}/children", FILES, MANY, items::children),
+    file("POST", "drives/{id}/items/{id}/children", FILES_WRITE, MANY, write::create_folder),
+    file("GET", "drives/{id}/items/{id}/content", FILES, ONE, download::content),
+    file("PUT", "drives/{id}/items/{id}/content", FILES_WRITE, MANY, write::put_content),
+    file(
+        "POST",
+        "drives/{id}/items/{id}/createUploadSession",
+        SITES_WRITE,
+        MANY,
+        drive::upload::create,
+    ),
+    file("GET", "drives/{id}/items/{id}/versions", FILES, MANY, versions::list),
+    file("GET", "drives/{id}/items/{id}/versions/{id}", FILES, ONE, versions::get),
+    file("GET", "drives/{id}/items/{id}/versions/{id}/content", FILES, ONE, versions::content),
+    file(
+        "POST",
+        "drives/{id}/items/{id}/versions/{id}/restoreVersion",
+        FILES_WRITE,
+        MANY,
+        versions::restore,
+    ),
+    file("GET", "drives/{id}/items/{id}/permissions", FILES, PERMISSIONS, permissions::list),
+    file("GET", "drives/{id}/items/{id}/permissions/{id}", FILES, PERMISSIONS, permissions::get),
+    file(
+        "PATCH",
+        "drives/{id}/items/{id}/permissions/{id}",
+        FILES_WRITE,
+        PERMISSIONS,
+        permissions::patch,
+    ),
+    file(
+        "DELETE",
+        "drives/{id}/items/{id}/permissions/{id}",
+        FILES_WRITE,
+        PERMISSIONS,
+        permissions::delete,
+    ),
+    file("POST", "drives/{id}/items/{id}/invite", FILES_WRITE, PERMISSIONS, permissions::invite),
+    file(
+        "POST",
+        "drives/{id}/items/{id}/createLink",
+        FILES_WRITE,
+        PERMISSIONS,
+        permissions::create_link,
+    ),
+    file("GET", "drives/{id}/items/{id}/listItem", FILES, ONE, list_items::of_item),
+    file("GET", "drives/{id}/items/{id}/listItem/fields", FILES, ONE, list_items::fields_of_item),
+    file(
+        "PATCH",
+        "drives/{id}/items/{id}/listItem/fields",
+        FILES_WRITE,
+        MANY,
+        list_items::patch_fields,
+    ),
+    file("GET", "drives/{id}/items/{id}/retentionLabel", FILES, ONE, labels::get),
+    file("PATCH", "drives/{id}/items/{id}/retentionLabel", FILES_WRITE, MANY, labels::patch),
+    file("DELETE", "drives/{id}/items/{id}/retentionLabel", FILES_WRITE, MANY, labels::delete),
+];
+
+/// Every route of every part.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    [ROUTES, SITE_ROUTES, DRIVE_ROUTES, ITEM_ROUTES].into_iter().flatten()
+}
 
 impl Route {
     /// The name of the route in statistics.
@@ -176,10 +286,8 @@ fn template(path: &'static str) -> Vec<&'static str> {
 /// The route of a request, its parts taken below the version; placeholders go into the call.
 pub fn find(call: &mut Call) -> Result<&'static Route, GraphError> {
     let segments = call.segments.get(1..).unwrap_or_default();
-    let fitting: Vec<(&Route, Vec<String>)> = ROUTES
-        .iter()
-        .filter_map(|route| route.params(segments).map(|params| (route, params)))
-        .collect();
+    let fitting: Vec<(&Route, Vec<String>)> =
+        all().filter_map(|route| route.params(segments).map(|params| (route, params))).collect();
     let is_known = !fitting.is_empty();
     let same = |(route, _): &(&Route, Vec<String>)| route.method == call.method;
     if let Some((route, params)) = fitting.into_iter().find(same) {
@@ -253,14 +361,14 @@ mod tests {
             println!("no description of Graph beside the project: permissions are not compared");
             return;
         };
-        let known: BTreeSet<&str> = ROUTES.iter().flat_map(|route| route.roles).copied().collect();
+        let known: BTreeSet<&str> = all().flat_map(|route| route.roles).copied().collect();
         let mut compared = 0;
         for (path, item) in description["paths"].as_object().unwrap() {
             let parts = path.trim_start_matches('/').split('/').map(|part| {
                 if part.starts_with('{') { "{id}" } else { part.trim_end_matches("()") }
             });
             let path = parts.collect::<Vec<_>>().join("/");
-            for route in ROUTES.iter().filter(|route| route.path == path) {
+            for route in all().filter(|route| route.path == path) {
                 let operation = &item[route.method.to_lowercase()];
                 let all = &operation["x-permissions"]["application"]["all"];
                 let Some(all) = all.as_array() else { continue };
@@ -274,6 +382,6 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 26);
+        assert_eq!(compared, 55);
     }
 }

@@ -1,4 +1,6 @@
-//! The mail that a tenant is born with: from the generator, or from a folder of files.
+//! What a tenant is born with: from the generator, or from a folder of files.
+
+mod drives;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -59,7 +61,8 @@ impl Birth {
     }
 }
 
-/// Puts people and their mail into an empty tenant. Two calls with the same options make the same
+/// Puts people with their mail and drives into an empty tenant. A folder of files takes the place
+/// of the generator for that of which it has something. Two calls with the same options make the same
 /// tenant, ids included.
 pub fn sow(state: &mut State, config: &SimConfig) -> Result<(), SimError> {
     let people = content::company(config.users, config.seed);
@@ -68,31 +71,20 @@ pub fn sow(state: &mut State, config: &SimConfig) -> Result<(), SimError> {
         // Adding a person cannot be refused.
         let _ = state.apply(born, Op::UserAdd { profile: person.into() });
     }
-    sow_drives(state, config, born);
+    drives::sow(state, &people, config, born)?;
     if config.empty {
         return Ok(());
     }
     let mut shared = Shared::default();
     if let Some(folder) = &config.corpus {
-        let mails = content::corpus(folder, &people, config.seed)?;
-        sow_mail(state, mails, &mut shared);
-    } else {
-        sow_generated(state, &people, config, &mut shared);
+        let mut mails = content::corpus(folder, &people, config.seed)?.peekable();
+        if mails.peek().is_some() {
+            sow_mail(state, mails, &mut shared);
+            return Ok(());
+        }
     }
+    sow_generated(state, &people, config, &mut shared);
     Ok(())
-}
-
-/// Empty OneDrives for all, where there are to be files, and empty team sites.
-fn sow_drives(state: &mut State, config: &SimConfig, born: Timestamp) {
-    let people = if config.files_per_user > 0 { state.users.len() } else { 0 };
-    // Nobody has a OneDrive yet and the names differ, so none of this can be refused.
-    for user in 0..people {
-        let _ = state.apply(born, Op::OneDriveAdd { user });
-    }
-    for number in 1..=config.sites {
-        let (name, display_name) = (format!("team-{number}"), format!("Team {number}"));
-        let _ = state.apply(born, Op::SiteAdd { name, display_name });
-    }
 }
 
 fn sow_generated(state: &mut State, people: &[Person], config: &SimConfig, shared: &mut Shared) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::SimConfig;
+use crate::api::drive::upload::Sessions as DriveSessions;
 use crate::api::upload::Sessions;
 use crate::clock::SimClock;
 use crate::error::{Refused, SimError};
@@ -36,6 +37,7 @@ pub struct Tenant {
     throttle: Throttle,
     units: Units,
     sessions: Sessions,
+    drive_sessions: DriveSessions,
     token_key: &'static TokenKey,
     latency: Duration,
     delta_expands: bool,
@@ -65,6 +67,7 @@ impl Tenant {
             throttle: Throttle::new(config.limits),
             units: Units::new(config.limits),
             sessions: Sessions::default(),
+            drive_sessions: DriveSessions::default(),
             token_key: TokenKey::of_process()?,
             latency: config.latency,
             delta_expands: config.delta_expands,
@@ -120,6 +123,10 @@ impl Tenant {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    pub(crate) fn drive_sessions(&self) -> &DriveSessions {
+        &self.drive_sessions
     }
 
     pub(crate) fn token_key(&self) -> &TokenKey {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::backend::Kind;
+use crate::crypto::OVERHEAD;
 use crate::error::{Error, Result};
 use crate::extend::Leaning;
 use crate::id::{FileId, sha256};
@@ -134,6 +135,16 @@ impl Blobs {
             Found::Plain(_) => None,
             Found::Sealed(sealed, _) => u32::try_from(sealed.len()).ok(),
             Found::At(location) => Some(location.length),
+        }
+    }
+
+    /// Bytes of a blob's content, as an index file tells; `None` where it is unknown or not yet in
+    /// one.
+    pub(crate) fn plain_length(&self, kind: BlobKind, id: &[u8; 32]) -> Option<u32> {
+        match self.find(kind, id)? {
+            Found::Plain(plain) => u32::try_from(plain.len()).ok(),
+            Found::Sealed(_, size) => size,
+            Found::At(at) => at.size.or_else(|| at.length.checked_sub(OVERHEAD as u32)),
         }
     }
 

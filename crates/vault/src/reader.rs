@@ -100,6 +100,35 @@ impl Reader {
         Ok(total)
     }
 
+    /// A part of a file: `length` bytes from `offset` on, fewer at its end. Only the blobs that
+    /// hold them are read.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn part(&self, node: &Node, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let NodeKind::File { content, .. } = &node.kind else {
+            return Err(Error::invalid("only files have content"));
+        };
+        let (mut at, mut part) = (0_u64, Vec::with_capacity(length));
+        for id in content {
+            if part.len() >= length {
+                break;
+            }
+            let wanted = offset + part.len() as u64;
+            let size = self.blobs.plain_length(BlobKind::Data, &id.0).map(u64::from);
+            if size.is_some_and(|size| at + size <= wanted) {
+                at += size.unwrap_or_default();
+                continue;
+            }
+            let blob = self.blobs.read(BlobKind::Data, &id.0)?;
+            let skip = usize::try_from(wanted.saturating_sub(at)).unwrap_or(usize::MAX);
+            let rest = blob.get(skip..).unwrap_or_default();
+            part.extend_from_slice(&rest[..rest.len().min(length - part.len())]);
+            at += blob.len() as u64;
+        }
+        Ok(part)
+    }
+
     /// The content of a file in memory.
     ///
     /// # Errors

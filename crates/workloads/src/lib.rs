@@ -13,9 +13,11 @@ pub mod directory;
 pub mod drive;
 mod error;
 mod layout;
+mod loss;
 pub mod mail;
 mod state;
 
 pub use error::{Error, Result};
 pub use layout::{ItemMeta, KEPT_DIR, Layout, Place, resource_dir};
+pub use loss::Loss;
 pub use state::{ContainerState, FolderFacts, FolderMeta, ResourceState, STATE_FILE};

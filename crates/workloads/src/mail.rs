@@ -24,7 +24,7 @@ mod write;
 pub use body::{Body, fetch_body};
 pub use compare::{Difference, compare};
 pub use compose::{Composed, RESTORE_PROPERTY, compose};
-pub use fidelity::{Loss, losses};
+pub use fidelity::losses;
 pub use fields::{Attachment, Fields, Person, TextBody};
 pub use folders::{
     Folder, FolderChange, WELL_KNOWN, folder_changes, folder_exists, well_known_ids,

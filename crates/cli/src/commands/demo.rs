@@ -26,7 +26,7 @@ use self::restic::Witness;
 use self::scene::{Changes, Victim};
 use self::script::Script;
 use super::restore::loss_name;
-use crate::args::Demo;
+use crate::args::{Demo, sites_for};
 use crate::error::{Error, Result};
 use crate::output::Output;
 use crate::progress;
@@ -107,6 +107,8 @@ impl Stage {
             users: args.users.into(),
             seed: args.seed,
             mails_per_user: MAILS_PER_USER,
+            files_per_user: args.files,
+            sites: args.sites.unwrap_or_else(|| sites_for(args.users.into())),
             corpus: args.corpus.clone(),
             ..SimConfig::default()
         };

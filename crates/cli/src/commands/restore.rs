@@ -19,6 +19,7 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
         tenant: args.source.tenant.clone(),
         resource: args.source.resource.clone(),
         at: args.source.at(),
+        deleted_since: args.deleted_since.map(|since| since.0),
         path: args.path.clone(),
         to: args.to.clone(),
         on_conflict: args.on_conflict.into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_sim::SimConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Serve, Sim};
+use crate::args::{Serve, Sim, sites_for};
 use crate::error::{Error, Result};
 use crate::output::Output;
 
@@ -29,6 +29,8 @@ fn config(args: &Serve) -> SimConfig {
         users: args.users,
         seed: args.seed,
         mails_per_user: args.mails_per_user,
+        files_per_user: args.files,
+        sites: args.sites.unwrap_or_else(|| sites_for(args.users)),
         corpus: args.corpus.clone(),
         state: args.state.clone(),
         faults: args.faults,

@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 36] = [
+const COMMANDS: [&[&str]; 38] = [
     &[],
     &["demo"],
     &["init"],
@@ -17,9 +17,11 @@ const COMMANDS: [&[&str]; 36] = [
     &["snapshots"],
     &["ls"],
     &["cat"],
+    &["find"],
     &["history"],
     &["diff"],
     &["restore"],
+    &["export"],
     &["vault"],
     &["vault", "add"],
     &["vault", "list"],

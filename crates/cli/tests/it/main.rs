@@ -4,6 +4,7 @@
 
 mod demo;
 mod exits;
+mod export;
 mod help;
 mod kill;
 mod line;

@@ -5,18 +5,17 @@ use std::collections::BTreeMap;
 use holdfast_catalog::{RestoreItemRow, RestoreState};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, ItemId, short_id};
-use holdfast_vault::Reader;
-use holdfast_workloads::mail::{self, Fields, Loss, MailWriter};
+use holdfast_workloads::Loss;
+use holdfast_workloads::mail::{self, Fields, MailWriter};
 
 use super::plan::{Action, Planned};
-use crate::browse::Found;
+use crate::select::Picked;
 use crate::{Error, Exit, Home, Result};
 
 /// What the messages of one restore share.
 pub(super) struct Task<'a> {
     pub home: &'a Home,
     pub restore: &'a str,
-    pub reader: &'a Reader,
     pub writer: &'a MailWriter<'a>,
     /// How far each message got before this process took over.
     pub before: &'a BTreeMap<ItemId, RestoreItemRow>,
@@ -37,8 +36,9 @@ pub(super) struct Stored {
 }
 
 /// Reads a stored message from the vault.
-pub(super) async fn read(reader: &Reader, found: &Found) -> Result<Stored> {
-    let bytes = super::bytes(reader, &found.node).await?;
+pub(super) async fn read(item: &Picked) -> Result<Stored> {
+    let found = &item.found;
+    let bytes = super::bytes(&item.reader, &found.node).await?;
     let meta = found.message()?;
     let fields = Fields::of_stored(&found.node.name, meta, &bytes)?;
     let losses = mail::losses(meta, &fields, &bytes);
@@ -49,12 +49,12 @@ impl Task<'_> {
     /// Restores one message. An error here ends the restore; what concerns the message alone is
     /// [`Done::Failed`].
     pub async fn write(&self, folder: &ContainerId, planned: Planned) -> Result<Done> {
-        let before = self.before.get(&planned.found.meta.item_id());
+        let before = self.before.get(&planned.item.found.meta.item_id());
         let done_before = before.is_some_and(|row| row.state == RestoreState::Done);
         if done_before || (planned.action == Action::Skip && before.is_none()) {
             return Ok(Done::Skipped);
         }
-        let stored = match read(self.reader, &planned.found).await {
+        let stored = match read(&planned.item).await {
             Err(error) if is_unreadable(&error) => {
                 return Ok(Done::Failed { detail: error.to_string(), losses: Vec::new() });
             }
@@ -73,7 +73,7 @@ impl Task<'_> {
             }
             Err(error) if ends_restore(&error) => Err(error),
             Err(error) => {
-                let id = &planned.found.meta.item_id();
+                let id = &planned.item.found.meta.item_id();
                 self.note(id, RestoreState::Failed, None, Some(error.cause())).await?;
                 // What could not be finished is not left half done.
                 self.remove_halves(folder, &self.mark(id)).await?;
@@ -91,13 +91,13 @@ impl Task<'_> {
         stored: &Stored,
         before: Option<&RestoreItemRow>,
     ) -> Result<Vec<mail::Difference>> {
-        let source = planned.found.meta.item_id();
+        let source = planned.item.found.meta.item_id();
         let mark = self.mark(&source);
         if before.is_some() {
             self.remove_halves(folder, &mark).await?;
         }
         self.note(&source, RestoreState::Planned, None, None).await?;
-        let composed = mail::compose(&stored.fields, planned.found.message()?, &mark);
+        let composed = mail::compose(&stored.fields, planned.item.found.message()?, &mark);
         let created = match self.writer.create(folder, &composed).await {
             Err(error) if error.graph_kind() == Some(Kind::Uncertain) => {
                 // Whether it was created is unknown: look, and begin again with a clean folder.
@@ -152,21 +152,5 @@ impl Task<'_> {
             detail,
         };
         Ok(self.home.catalog.restore_item_put(&[row]).await?)
-    }
-}
-
-/// The stored message is damaged; others need not be.
-pub(super) fn is_unreadable(error: &Error) -> bool {
-    error.exit() == Exit::Damaged || matches!(error, Error::Workload(_))
-}
-
-/// Failures that concern the whole restore: without the vault, the catalog, rights or the service
-/// the next message fails as well.
-fn ends_restore(error: &Error) -> bool {
-    match error.graph() {
-        Some(error) => {
-            matches!(error.kind(), Kind::Denied | Kind::Throttled | Kind::Unreachable)
-        }
-        None => !matches!(error, Error::Workload(_)),
     }
 }

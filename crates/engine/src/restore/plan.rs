@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use holdfast_workloads::mail::{Existing, MailWriter};
 
 use super::folders::{self, Folders};
-use super::{Before, OnConflict, RestoreRequest};
-use crate::browse::{Found, Located};
+use super::{Before, OnConflict};
+use crate::browse::Found;
+use crate::select::Picked;
 use crate::{Error, Result};
 
 /// What happens to one message.
@@ -21,9 +22,8 @@ pub(super) enum Action {
 }
 
 /// A message and what happens to it.
-#[derive(Debug)]
 pub(super) struct Planned {
-    pub found: Found,
+    pub item: Picked,
     /// Position of its folder in [`Folders`].
     pub folder: usize,
     pub action: Action,
@@ -38,34 +38,32 @@ pub(super) struct Plan {
 /// Works out the plan: folders by name, conflicts by what lies in the target folders now. What the
 /// restore that is `resumed` has written itself is no conflict: how far it got is known.
 pub(super) async fn plan(
-    source: &Located,
-    request: &RestoreRequest,
+    items: Vec<Picked>,
+    rule: OnConflict,
     writer: &MailWriter<'_>,
     resumed: Option<&Before>,
 ) -> Result<Plan> {
-    let path = request.path.as_deref().unwrap_or_default();
-    let found = tokio::task::block_in_place(|| source.items(path))?;
     let mut folders = Folders::default();
-    let mut by_folder: HashMap<usize, Vec<Found>> = HashMap::new();
-    for found in found {
-        let Some(position) = folders.need(&found.folders) else {
-            return Err(Error::not_found("folder of", found.path()));
+    let mut by_folder: HashMap<usize, Vec<Picked>> = HashMap::new();
+    for item in items {
+        let Some(position) = folders.need(&item.found.folders) else {
+            return Err(Error::not_found("folder of", item.found.path()));
         };
-        by_folder.entry(position).or_default().push(found);
+        by_folder.entry(position).or_default().push(item);
     }
     folders::find(writer, &mut folders).await?;
     let mut items = Vec::new();
     for position in 0..folders.len() {
-        let Some(found) = by_folder.remove(&position) else { continue };
+        let Some(wanted) = by_folder.remove(&position) else { continue };
         let mut existing = match folders.known(position) {
-            Some(id) if request.on_conflict != OnConflict::Copy => writer.list(&id).await?,
+            Some(id) if rule != OnConflict::Copy => writer.list(&id).await?,
             _ => Vec::new(),
         };
         if let Some(before) = resumed {
             existing.retain(|message| !is_of(message, &before.restore));
         }
         let is_done = |found: &Found| resumed.is_some_and(|b| b.is_done(&found.meta.item_id()));
-        items.extend(actions(found, position, existing, request.on_conflict, is_done));
+        items.extend(actions(wanted, position, existing, rule, is_done));
     }
     Ok(Plan { folders, items })
 }
@@ -76,20 +74,20 @@ fn is_of(message: &Existing, restore: &str) -> bool {
 }
 
 fn actions(
-    found: Vec<Found>,
+    items: Vec<Picked>,
     folder: usize,
     existing: Vec<Existing>,
     rule: OnConflict,
     is_done: impl Fn(&Found) -> bool,
 ) -> impl Iterator<Item = Planned> {
-    let conflicts = conflicts(&found, existing, is_done);
-    found.into_iter().zip(conflicts).map(move |(found, conflict)| {
+    let conflicts = conflicts(&items, existing, is_done);
+    items.into_iter().zip(conflicts).map(move |(item, conflict)| {
         let action = match (conflict, rule) {
             (None, _) | (_, OnConflict::Copy) => Action::Create,
             (Some(_), OnConflict::Skip) => Action::Skip,
             (Some(id), OnConflict::Replace) => Action::Replace(id),
         };
-        Planned { found, folder, action }
+        Planned { item, folder, action }
     })
 }
 
@@ -98,11 +96,11 @@ fn actions(
 /// so that of two messages that look alike each finds itself. One that is done has replaced its own
 /// already and must not take that of another.
 fn conflicts(
-    found: &[Found],
+    items: &[Picked],
     existing: Vec<Existing>,
     is_done: impl Fn(&Found) -> bool,
 ) -> Vec<Option<String>> {
-    let stored: HashSet<&str> = found.iter().map(|found| found.meta.id()).collect();
+    let stored: HashSet<&str> = items.iter().map(|item| item.found.meta.id()).collect();
     let mut live = HashSet::new();
     let mut alike: HashMap<String, Vec<String>> = HashMap::new();
     for message in existing {
@@ -112,12 +110,12 @@ fn conflicts(
             alike.entry(message.fingerprint).or_default().push(message.id);
         }
     }
-    let conflict = |found: &Found| {
+    let mut conflict = |found: &Found| {
         if is_done(found) {
             return None;
         }
         let same = live.take(found.meta.id());
         same.or_else(|| alike.get_mut(&Existing::fingerprint_of(found.meta.message()?))?.pop())
     };
-    found.iter().map(conflict).collect()
+    items.iter().map(|item| conflict(&item.found)).collect()
 }

@@ -61,6 +61,20 @@ async fn three_backups_and_one_restore_at_a_time() {
 }
 
 #[tokio::test]
+async fn drives_have_fifteen_slots_for_backups_and_one_more_for_restores() {
+    let (budget, _) = budget();
+    let scope = budget.scope(&Service::Drives);
+    let five = Need { cost: 5, ..ONE };
+    let mut held = Vec::new();
+    for _ in 0..15 {
+        held.push(take(&budget, &scope, five).await.unwrap());
+    }
+    assert!(take(&budget, &scope, five).await.is_none());
+    held.push(take(&budget, &scope, Need { restore: true, ..five }).await.unwrap());
+    assert!(take(&budget, &scope, RESTORE).await.is_none());
+}
+
+#[tokio::test]
 async fn a_batch_takes_the_whole_share() {
     let (budget, _) = budget();
     let scope = budget.scope(&mailbox("a"));

@@ -173,6 +173,11 @@ async fn fault_34_a_lost_session_is_told_from_an_unknown_end() {
     let server = Server::start([status(503), fault(404, "itemNotFound")]).await;
     let (item, _) = upload_file(&server, FILE_PIECE + 1).await;
     assert!(matches!(item.unwrap_err(), Error::SessionLost { .. }));
+    // The session forgot what it had after the last piece was sent, and then it is gone.
+    let forgot = [next(FILE_PIECE), status(504), next(0), status(503), status(404)];
+    let server = Server::start(forgot).await;
+    let (item, asked) = upload_file(&server, FILE_PIECE + 1).await;
+    assert_eq!((item.unwrap_err().kind(), asked.len()), (Kind::Uncertain, 3));
 }
 
 #[tokio::test]

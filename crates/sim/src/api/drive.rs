@@ -4,8 +4,13 @@ pub mod delta;
 pub mod download;
 pub mod drives;
 pub mod items;
+pub mod labels;
 pub mod list_items;
+pub mod permissions;
 pub mod sites;
+pub mod upload;
+pub mod versions;
+pub mod write;
 
 use crate::error::Refused;
 use crate::http::{Call, GraphError};

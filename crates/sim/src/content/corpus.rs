@@ -1,4 +1,4 @@
-//! Mail from a folder tree of `.eml` files.
+//! Mail from a folder tree of files: the `.eml` among them.
 
 use std::fs;
 use std::io;
@@ -15,11 +15,11 @@ use crate::mail;
 const PLAUSIBLE_SECONDS: std::ops::Range<i64> = 315_532_800..4_102_444_800;
 
 /// The date of the first file without one (1 January 2010); each following file is a minute later.
-const FALLBACK_SECOND: i64 = 1_262_304_000;
+pub(super) const FALLBACK_SECOND: i64 = 1_262_304_000;
 
-/// Why a folder of messages cannot be used.
+/// Why a folder of files cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot list mail in {path}; name a folder with .eml files that you may read")]
+#[error("cannot list files in {path}; name a folder with mail or documents that you may read")]
 pub struct CorpusError {
     /// The folder.
     pub path: PathBuf,
@@ -37,9 +37,7 @@ pub fn corpus(
     people: &[Person],
     seed: u64,
 ) -> Result<impl Iterator<Item = SeedMail> + use<>, CorpusError> {
-    let mut files = Vec::new();
-    list(dir, &mut files)?;
-    files.sort();
+    let mut files = list(dir, is_mail)?;
     if people.is_empty() {
         files.clear();
     }
@@ -94,17 +92,30 @@ fn folder_name(file: &Path) -> String {
     parent.to_string_lossy().into_owned()
 }
 
-fn list(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), CorpusError> {
-    let failed = |source| CorpusError { path: dir.to_owned(), source };
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            list(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml")) {
-            files.push(path);
+/// Whether the file is a message.
+pub(super) fn is_mail(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"))
+}
+
+/// The files below `dir` that are wanted, sorted by path.
+pub(super) fn list(
+    dir: &Path,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<Vec<PathBuf>, CorpusError> {
+    let (mut files, mut folders) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let failed = |source| CorpusError { path: folder.clone(), source };
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_wanted(&path) {
+                files.push(path);
+            }
         }
     }
-    Ok(())
+    files.sort();
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ mod scenes;
 
 use std::collections::VecDeque;
 
-use jiff::civil::Weekday;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -16,14 +14,9 @@ use super::file::Files;
 use super::language::Language;
 use super::letter::{Letter, Mailbox};
 use super::people::DOMAIN;
+use super::workday::{END_SECOND, at_work};
 use super::{Person, SeedMail};
 use crate::mail::Importance;
-
-/// The time of the last message: Friday, 30 October 2026, 16:00 UTC.
-const END_SECOND: i64 = 1_793_376_000;
-
-/// How far the mail goes back, in days.
-const SPAN_DAYS: f64 = 3.0 * 365.0;
 
 /// Most threads that wait for an answer.
 const MAX_THREADS: usize = 24;
@@ -331,18 +324,6 @@ impl Flow {
     /// A moment of a working day, later the more of the mail is made.
     fn date(&mut self) -> Timestamp {
         let progress = self.made as f64 / self.total.max(1) as f64;
-        let days_back = SPAN_DAYS * (1.0 - progress) + self.rng.random_range(0.0..3.0);
-        let day = Timestamp::from_second(END_SECOND - (days_back * 86_400.0) as i64)
-            .unwrap_or_default()
-            .to_zoned(TimeZone::UTC)
-            .date();
-        let day = match day.weekday() {
-            Weekday::Saturday => day.saturating_sub(SignedDuration::from_hours(24)),
-            Weekday::Sunday => day.saturating_sub(SignedDuration::from_hours(48)),
-            _ => day,
-        };
-        let second = self.rng.random_range(6 * 3600..16 * 3600);
-        let start = day.to_zoned(TimeZone::UTC).map(|midnight| midnight.timestamp());
-        start.unwrap_or_default() + SignedDuration::from_secs(second)
+        at_work(progress, &mut self.rng)
     }
 }

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 pub use self::body::{Body, FileBytes, Reader};
-pub use self::item::{Grant, Item, Kind, Label, Marks, Permission, Version};
-pub use self::names::numbered;
+pub use self::item::{Grant, Item, Kind, Marks, Permission, Version};
+pub use self::names::{check as check_name, numbered};
 pub use self::op::{Dates, DriveOp, Options};
 
 use crate::error::Refused;

@@ -15,11 +15,12 @@ use serde_json::{Map, Value, json};
 const ANNOTATIONS: &str = include_str!("schemas/annotations.json");
 const EXTENDED: &str = include_str!("schemas/extended-properties.json");
 const ERRORS: &str = include_str!("schemas/errors.json");
-const OPERATIONS: [&str; 4] = [
+const OPERATIONS: [&str; 5] = [
     include_str!("schemas/token.json"),
     include_str!("schemas/openid-configuration.json"),
     include_str!("schemas/batch.json"),
     include_str!("schemas/messages.json"),
+    include_str!("schemas/drives.json"),
 ];
 
 /// What went over the wire.
@@ -175,7 +176,8 @@ fn has_one_link(body: &[u8]) -> Result<(), String> {
 
 impl Operation {
     fn name(&self) -> String {
-        let path = self.template.join("/");
+        let path = self.template.join("/").replace("/:/{path}/", ":/{path}:/");
+        let path = path.replace("/:/{path}", ":/{path}");
         format!("{} /{path} {}", self.method, self.sent).trim_end().to_owned()
     }
 
@@ -238,11 +240,20 @@ fn described(method: &str, path: &str, operation: &Value) -> Operation {
     }
 }
 
-/// The parts of a path, the key form `users('x')` as two parts, functions without parentheses.
+/// The parts of a path, the key form `users('x')` as two parts, functions without parentheses;
+/// names between colons as one part.
 fn segments(path: &str) -> Vec<String> {
     let path = path.trim_start_matches("/v1.0").trim_matches('/');
+    if let Some((head, names)) = path.split_once(":/") {
+        let (_, rest) = names.split_once(":/").unwrap_or((names, ""));
+        let mut segments = segments(head);
+        segments.extend([":", "{path}"].map(str::to_owned));
+        segments.extend(rest.split('/').filter(|part| !part.is_empty()).map(str::to_owned));
+        return segments;
+    }
     let mut segments = Vec::new();
     for part in path.split('/') {
+        let part = if part.starts_with("delta(token=") { "delta" } else { part };
         match part.strip_suffix("')").and_then(|part| part.split_once("('")) {
             Some((name, key)) => segments.extend([name.to_owned(), key.to_owned()]),
             None => segments.push(part.trim_end_matches("()").to_owned()),
@@ -282,7 +293,8 @@ fn close(name: &str, all: &Map<String, Value>) -> Value {
         "properties": properties,
         "required": required,
         "patternProperties": annotations,
-        "additionalProperties": false,
+        // The columns of a list are not described.
+        "additionalProperties": name == "microsoft.graph.fieldValueSet",
     })
 }
 

@@ -17,6 +17,7 @@ async fn every_operation_answers_by_the_contract() {
     folders(&session).await;
     messages(&session).await;
     attachments(&session).await;
+    crate::drives::every_operation(&session).await;
     if Contract::get().is_some() {
         let seen = session.seen();
         // This one answers 405 by design, as the service does.

@@ -33,7 +33,7 @@ pub async fn versions(graph: &Graph, drive: &str, id: &ItemId) -> Result<Vec<Lis
             Err(error) => return Err(error.into()),
         }
     }
-    versions.sort_by(|a, b| number(&b.id).cmp(&number(&a.id)));
+    versions.sort_by(|a, b| version_number(&b.id).cmp(&version_number(&a.id)));
     Ok(versions.into_iter().skip(1).collect())
 }
 
@@ -45,8 +45,8 @@ fn version(item: &Value) -> Option<ListedVersion> {
     })
 }
 
-/// Versions are counted `major.minor`.
-fn number(id: &str) -> (u64, u64) {
+/// Versions are counted `major.minor`: what orders them.
+pub fn version_number(id: &str) -> (u64, u64) {
     let (major, minor) = id.split_once('.').unwrap_or((id, "0"));
     (major.parse().unwrap_or_default(), minor.parse().unwrap_or_default())
 }
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn versions_are_ordered_by_number() {
         let mut ids = ["2.0", "10.0", "1.5", "x", "1.10"];
-        ids.sort_by_key(|id| number(id));
+        ids.sort_by_key(|id| version_number(id));
         assert_eq!(ids, ["x", "1.5", "1.10", "2.0", "10.0"]);
     }
 }

@@ -1,30 +1,8 @@
 //! What creation from JSON cannot carry, per message. `docs/restore-fidelity.md` explains each.
 
-use serde::{Deserialize, Serialize};
-
 use super::fields::Fields;
 use super::meta::{MessageMeta, StoredForm};
-
-/// Something that a restored message lacks. The vault keeps it: `export` and `cat` give it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    /// The signature or encryption is no longer recognised: the message becomes an ordinary one
-    /// whose S/MIME part is an attachment.
-    Smime,
-    /// A report (delivery, read, meeting) becomes an ordinary message.
-    Report,
-    /// `winmail.dat` stays an attachment.
-    Tnef,
-    /// A message inside the message becomes an attached `.eml` file.
-    EmbeddedMessage,
-    /// The plain-text alternative of an HTML message.
-    TextAlternative,
-    /// A meeting request loses its link to the calendar.
-    Meeting,
-    /// An attachment that Graph could not give when the message was backed up.
-    UnreadableAttachment,
-}
+use crate::Loss;
 
 /// What restoring this message will not carry; empty for most mail.
 pub fn losses(meta: &MessageMeta, fields: &Fields, stored: &[u8]) -> Vec<Loss> {

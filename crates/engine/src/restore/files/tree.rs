@@ -1,0 +1,133 @@
+//! The folders of the target: found by name, made where they are missing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use holdfast_model::fold;
+use holdfast_workloads::FolderFacts;
+use holdfast_workloads::drive::{DriveWriter, Live};
+
+use crate::Result;
+
+/// A folder that is needed, and what is known of it.
+pub(super) struct Wanted {
+    /// Real names from the top of the drive.
+    pub path: Vec<String>,
+    /// Its dates; nothing of one that is only on the way.
+    pub facts: Option<FolderFacts>,
+}
+
+/// A needed folder.
+#[derive(Default)]
+struct Folder {
+    name: String,
+    id: Option<String>,
+    facts: Option<FolderFacts>,
+}
+
+/// The needed folders, those above before those below.
+pub(super) struct Tree {
+    /// By the path without case.
+    folders: BTreeMap<Vec<String>, Folder>,
+    children: HashMap<String, Vec<Live>>,
+    /// Where a file has the name of a needed folder.
+    blocked: BTreeSet<Vec<String>>,
+}
+
+impl Tree {
+    /// Looks which of the folders the target has, and what is in them.
+    pub async fn find(writer: &DriveWriter<'_>, wanted: Vec<Wanted>) -> Result<Self> {
+        let root = Folder { id: Some(writer.root().await?), ..Folder::default() };
+        let mut tree = Self {
+            folders: BTreeMap::from([(Vec::new(), root)]),
+            children: HashMap::new(),
+            blocked: BTreeSet::new(),
+        };
+        for Wanted { path, facts } in wanted {
+            for end in 1..=path.len() {
+                let folder = tree.folders.entry(key(&path[..end])).or_default();
+                folder.name.clone_from(&path[end - 1]);
+            }
+            if let Some(folder) = tree.folders.get_mut(&key(&path)).filter(|_| facts.is_some()) {
+                folder.facts = facts;
+            }
+        }
+        let paths: Vec<Vec<String>> = tree.folders.keys().cloned().collect();
+        for path in paths {
+            tree.look(writer, path).await?;
+        }
+        Ok(tree)
+    }
+
+    async fn look(&mut self, writer: &DriveWriter<'_>, path: Vec<String>) -> Result<()> {
+        if let Some((name, above)) = path.split_last() {
+            let there = self.child(above, name).map(|live| (live.id.clone(), live.is_folder));
+            match (there, self.folders.get_mut(&path)) {
+                (Some((id, true)), Some(folder)) => folder.id = Some(id),
+                (Some((_, false)), _) => drop(self.blocked.insert(path.clone())),
+                _ => {}
+            }
+        }
+        if let Some(id) = self.id(&path).map(str::to_owned) {
+            let children = writer.children(&id).await?;
+            self.children.insert(id, children);
+        }
+        Ok(())
+    }
+
+    /// What lies in a folder of the target under this name.
+    pub fn child(&self, folder: &[String], name: &str) -> Option<&Live> {
+        let id = self.id(folder)?;
+        self.children.get(id)?.iter().find(|live| fold(&live.name) == fold(name))
+    }
+
+    /// Id of a folder, if it is there.
+    pub fn id(&self, folder: &[String]) -> Option<&str> {
+        self.folders.get(&key(folder))?.id.as_deref()
+    }
+
+    /// True where a file stands in the way of this folder or of one above it.
+    pub fn is_blocked(&self, folder: &[String]) -> bool {
+        (1..=folder.len()).any(|end| self.blocked.contains(&key(&folder[..end])))
+    }
+
+    /// A name beside one that is taken: `plan (restored).docx`, then `plan (restored 2).docx`.
+    pub fn free_name(&self, folder: &[String], name: &str) -> String {
+        let (stem, ending) = match name.rfind('.').filter(|at| *at > 0) {
+            Some(at) => name.split_at(at),
+            None => (name, ""),
+        };
+        let mut number = 1;
+        loop {
+            let mark = if number == 1 { String::new() } else { format!(" {number}") };
+            let free = format!("{stem} (restored{mark}){ending}");
+            if self.child(folder, &free).is_none() {
+                return free;
+            }
+            number += 1;
+        }
+    }
+
+    /// Makes the folders that are missing, with their dates.
+    pub async fn make(&mut self, writer: &DriveWriter<'_>) -> Result<()> {
+        let missing: Vec<Vec<String>> = (self.folders.iter())
+            .filter(|(path, folder)| folder.id.is_none() && !self.is_blocked(path))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in missing {
+            let Some(above) = path.split_last().map(|(_, above)| above.to_vec()) else { continue };
+            let Some(parent) = self.id(&above).map(str::to_owned) else { continue };
+            let Some(folder) = self.folders.get_mut(&path) else { continue };
+            let id = writer.make_folder(&parent, &folder.name).await?;
+            if let Some(facts) = &folder.facts {
+                writer.set_dates(&id, facts.created, facts.modified).await?;
+            }
+            folder.id = Some(id);
+        }
+        Ok(())
+    }
+}
+
+/// Drives tell names apart without case, so that two spellings of a folder are one.
+fn key(path: &[String]) -> Vec<String> {
+    path.iter().map(|name| fold(name)).collect()
+}
