@@ -102,17 +102,8 @@ async fn pages_of_a_drive_misbehave_as_those_of_mail() {
     assert_eq!(page(&next).await.0, normal);
     inject(&session, Fault::once(FaultKind::OversizedPage, "delta"));
     let (large, next) = page(&delta).await;
-    assert_eq!(
-        (large.len(), page(&next).await.0),
-        (
-            7,
-            large[4..]
-                .to_vec()
-                .into_iter()
-                .chain(page(&next).await.0[3..].iter().cloned())
-                .collect()
-        )
-    );
+    assert_eq!(large.len(), 7);
+    assert_eq!(page(&next).await.0[..3], large[4..], "the surplus comes again");
     inject(&session, Fault::once(FaultKind::DuplicateItems, "delta"));
     assert_eq!(page(&delta).await.0.len(), 8);
 }
