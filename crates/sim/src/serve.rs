@@ -58,8 +58,9 @@ async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
     if first == "_sim" {
         return admin::answer(tenant, &call).unwrap_or_else(|error| error.reply(&call, now));
     }
-    if let Some(reply) = pre_authenticated(tenant, &mut call, &first) {
-        return reply;
+    if is_pre_authenticated(&call) {
+        wait(tenant).await;
+        return pre_authenticated(tenant, &mut call);
     }
     if first == "v1.0" {
         if call.method == "POST" && call.segments.get(1).is_some_and(|part| part == "$batch") {
@@ -75,26 +76,37 @@ async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
     })
 }
 
-/// Answers requests to addresses that the tenant gave out, which need no token.
-fn pre_authenticated(tenant: &Tenant, call: &mut Call, first: &str) -> Option<Reply> {
-    let now = tenant.clock().now();
+/// Whether the address is one that the tenant gave out, which needs no token.
+fn is_pre_authenticated(call: &Call) -> bool {
     let parts: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let (id, handler): (&str, PreAuthenticated) = match parts.as_slice() {
-        ["attachments", "upload", id] => (id, api::upload::answer),
-        ["upload", id] => (id, api::drive::upload::answer),
-        ["download", id] => (id, api::drive::download::answer),
-        _ => return None,
+    matches!(parts.as_slice(), ["attachments", "upload", _] | ["upload" | "download", _])
+}
+
+/// Answers an address that the tenant gave out.
+fn pre_authenticated(tenant: &Tenant, call: &mut Call) -> Reply {
+    let now = tenant.clock().now();
+    let id = call.segments.last().cloned().unwrap_or_default();
+    let handler: PreAuthenticated = match call.segments[0].as_str() {
+        "attachments" => api::upload::answer,
+        "upload" => api::drive::upload::answer,
+        _ => api::drive::download::answer,
     };
-    let id = id.to_owned();
     // A download finds its faults by what its address stands for.
-    if first != "download" {
+    if call.segments[0] != "download" {
         call.faults = tenant.faults().strike(call, ["", ""]);
     }
     if let Some(reply) = fault::refuse(call, now) {
-        return Some(reply);
+        return reply;
     }
     let answer = handler(tenant, call, &id);
-    Some(after(call, answer.unwrap_or_else(|error| error.reply(call, now))))
+    after(call, answer.unwrap_or_else(|error| error.reply(call, now)))
+}
+
+/// Waits as long as each request is to take.
+async fn wait(tenant: &Tenant) {
+    if !tenant.latency().is_zero() {
+        tokio::time::sleep(tenant.latency()).await;
+    }
 }
 
 async fn batched(tenant: &Tenant, call: &Call) -> Reply {
@@ -176,9 +188,7 @@ async fn admitted(
     } else {
         None
     };
-    if !tenant.latency().is_zero() {
-        tokio::time::sleep(tenant.latency()).await;
-    }
+    wait(tenant).await;
     call.faults = tenant.faults().strike(call, names);
     if let Some(reply) = fault::refuse(call, now) {
         return Ok(reply);

@@ -65,6 +65,9 @@ pub fn double(value: &mut Vec<Value>) {
         if let Some(read) = older.get_mut("isRead") {
             *read = json!(false);
         }
+        if let Some(Value::String(name)) = older.get_mut("name") {
+            name.push('~');
+        }
         value.extend([older, item]);
     }
 }

@@ -14,9 +14,9 @@ use crate::state::drive::{Drive, Grant, Item, Kind, Permission, ROOT, Version};
 use crate::state::site::{Site, escaped};
 use crate::tenant::Tenant;
 
-/// The properties of `microsoft.graph.driveItem` that the tenant holds (metadata of 2026-08-20).
-/// `content.downloadUrl` is how clients select the annotation.
-pub const ITEM_PROPERTIES: [&str; 27] = [
+/// The properties of `microsoft.graph.driveItem` (metadata of 2026-08-20); the last nine are never
+/// shown here. `content.downloadUrl` is how clients select the annotation.
+pub const ITEM_PROPERTIES: [&str; 36] = [
     "id",
     "createdBy",
     "createdDateTime",
@@ -44,6 +44,15 @@ pub const ITEM_PROPERTIES: [&str; 27] = [
     "@microsoft.graph.downloadUrl",
     "content",
     "webDavUrl",
+    "audio",
+    "bundle",
+    "image",
+    "location",
+    "pendingOperations",
+    "photo",
+    "searchResult",
+    "specialFolder",
+    "video",
 ];
 
 /// Shown only when they are selected.
