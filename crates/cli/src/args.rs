@@ -318,7 +318,10 @@ pub struct Ls {
     /// Also what lies in the folders below
     #[arg(long, short)]
     pub recursive: bool,
-    /// Folder or message; the whole resource where absent
+    /// The earlier versions of a file, as the service numbered them
+    #[arg(long, conflicts_with = "recursive")]
+    pub versions: bool,
+    /// Folder, message or file; the whole resource where absent
     #[arg(default_value = "", hide_default_value = true)]
     pub path: String,
 }
@@ -327,7 +330,10 @@ pub struct Ls {
 pub struct Cat {
     #[command(flatten)]
     pub source: Source,
-    /// The message, as `ls` shows it
+    /// An earlier version of a file, as `ls --versions` lists them
+    #[arg(long, value_name = "V")]
+    pub version: Option<String>,
+    /// The message or file, as `ls` shows it
     pub path: String,
 }
 
@@ -339,7 +345,7 @@ pub struct History {
     /// The resource: name, id or Graph id
     #[arg(long, value_name = "R")]
     pub resource: String,
-    /// The message: its path, as `ls` shows it for any restore point, or its Graph id
+    /// The message or file: its path, as `ls` shows it for any restore point, or its Graph id
     #[arg(value_name = "PATH|ITEM-ID")]
     pub item: String,
 }
@@ -365,27 +371,40 @@ pub struct Diff {
 pub struct Restore {
     #[command(flatten)]
     pub source: Source,
-    /// What was there at this time or later and is gone, each message as it was last
+    /// What was there at this time or later and is gone, each message or file as it was last
     #[arg(long, value_name = "TIME", conflicts_with = "at")]
     pub deleted_since: Option<Since>,
-    /// Folder or message; the whole resource where absent
+    /// Folder, message or file; the whole resource where absent
     #[arg(long, value_name = "P")]
     pub path: Option<String>,
-    /// Another resource as the target
+    /// Another resource as the target: a mailbox for mail, a OneDrive or site for files
     #[arg(long, value_name = "R2")]
     pub to: Option<String>,
-    /// When a message is in the target already
+    /// Folder of the target that takes what is restored, made where it is missing [default: the
+    /// place where it was]
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<String>,
+    /// An earlier version of the one file that --path names, as `ls --versions` lists them
+    #[arg(long, value_name = "V", conflicts_with_all = ["versions", "deleted_since"])]
+    pub version: Option<String>,
+    /// Write the earlier versions of each file too, before the present one
+    #[arg(long)]
+    pub versions: bool,
+    /// Share files again with whom they were shared; nobody gets an invitation
+    #[arg(long)]
+    pub permissions: bool,
+    /// When a message or file is in the target already
     #[arg(long, value_enum, default_value_t, value_name = "RULE")]
     pub on_conflict: Conflict,
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask before messages are replaced
+    /// Do not ask before messages or files are replaced
     #[arg(long, short)]
     pub yes: bool,
 }
 
-/// When a message is in the target already.
+/// When a message or file is in the target already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Conflict {
     // Leave it as it is.

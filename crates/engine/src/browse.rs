@@ -392,6 +392,29 @@ impl Located {
         Ok(Found { node, meta, folders: folders.to_vec() })
     }
 
+    /// The message or file at a path.
+    fn item(&self, path: &str) -> Result<(Node, Vec<FolderStep>)> {
+        match self.spot(path)? {
+            Spot::Item(node, folders) => Ok((*node, folders)),
+            Spot::Folder(..) => Err(Error::Usage(format!(
+                "'{path}' is a folder; 'holdfast ls' lists what is in it"
+            ))),
+        }
+    }
+
+    /// An earlier version of a file.
+    fn version(&self, node: Node, folders: &[FolderStep], wanted: &str) -> Result<Node> {
+        let found = self.found(node, folders)?;
+        let mut all = stored_versions(&self.reader, self.tree, found.meta.id())?.into_iter();
+        all.find(|version| version.version == wanted).map(|version| version.node).ok_or_else(|| {
+            Error::NotFound {
+                what: "version",
+                name: wanted.to_owned(),
+                hint: " of this file in the vault; 'holdfast ls --versions' lists them",
+            }
+        })
+    }
+
     fn short_meta(&self, node: &Node) -> Result<ItemMeta> {
         Ok(self.layout().item(&node.name, node.meta.as_deref().unwrap_or_default())?)
     }
@@ -530,12 +553,10 @@ pub async fn versions(
 ) -> Result<Vec<StoredVersion>> {
     let located = locate(home, tenant, resource, at).await?;
     let path = path.to_owned();
-    blocking(move || match located.spot(&path)? {
-        Spot::Item(node, folders) => {
-            let found = located.found(*node, &folders)?;
-            stored_versions(&located.reader, located.tree, found.meta.id())
-        }
-        Spot::Folder(..) => Err(Error::Usage(format!("'{path}' is a folder; name a file"))),
+    blocking(move || {
+        let (node, folders) = located.item(&path)?;
+        let found = located.found(node, &folders)?;
+        stored_versions(&located.reader, located.tree, found.meta.id())
     })
     .await
 }
@@ -564,10 +585,22 @@ pub async fn cat(
     out: &mut dyn Write,
 ) -> Result<u64> {
     let located = locate(home, tenant, resource, at).await?;
-    match tokio::task::block_in_place(|| located.spot(path))? {
-        Spot::Item(node, _) => Ok(tokio::task::block_in_place(|| located.reader.read(&node, out))?),
-        Spot::Folder(..) => {
-            Err(Error::Usage(format!("'{path}' is a folder; 'holdfast ls' lists what is in it")))
-        }
-    }
+    tokio::task::block_in_place(|| Ok(located.reader.read(&located.item(path)?.0, out)?))
+}
+
+/// Writes an earlier version of a file, byte for byte; answers with its size.
+pub async fn cat_version(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    at: &At,
+    (path, version): (&str, &str),
+    out: &mut dyn Write,
+) -> Result<u64> {
+    let located = locate(home, tenant, resource, at).await?;
+    tokio::task::block_in_place(|| {
+        let (node, folders) = located.item(path)?;
+        let node = located.version(node, &folders, version)?;
+        Ok(located.reader.read(&node, out)?)
+    })
 }

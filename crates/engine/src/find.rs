@@ -6,7 +6,7 @@ use holdfast_catalog::ResourceRow;
 use holdfast_model::{Timestamp, fold};
 use serde::Serialize;
 
-use crate::browse::{At, Entry, Found, Unread, locate, item_entry, point};
+use crate::browse::{At, Entry, Found, Unread, item_entry, locate, point};
 use crate::deleted::deleted;
 use crate::{Error, Exit, Home, Result, discover};
 

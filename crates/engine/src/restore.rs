@@ -15,8 +15,8 @@ use std::fs::{File, TryLockError};
 
 use futures::StreamExt;
 use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
-use holdfast_graph::Graph;
-use holdfast_model::{ItemId, Outcome, Timestamp, short_id};
+use holdfast_graph::{Graph, Kind};
+use holdfast_model::{ItemId, Outcome, Timestamp, Workload, short_id};
 use holdfast_workloads::mail::MailWriter;
 use holdfast_workloads::{FolderMeta, Layout, Loss};
 use serde::Serialize;
@@ -26,7 +26,7 @@ use crate::browse::{At, FolderStep};
 use crate::home::blocking;
 use crate::select::{self, Choice, Picked, Selection};
 use crate::tenant::{self, Purpose};
-use crate::{Error, Home, Progress, Result, discover};
+use crate::{Error, Exit, Home, Progress, Result, discover};
 
 use plan::{Action, Plan};
 
@@ -94,6 +94,8 @@ pub struct RestoreReport {
     pub source: String,
     /// Name of the target.
     pub target: String,
+    /// What was restored: mail or files.
+    pub workload: Workload,
     /// Messages written, read back and found equal (in a dry run: that would be written).
     pub items_restored: u64,
     /// Messages left out by the conflict rule.
@@ -181,7 +183,9 @@ fn check(request: &RestoreRequest, source: &Selection, target: &ResourceRow) -> 
     let is_drive = |row: &ResourceRow| Layout::of(row.workload).is_drive();
     let wrong = |text: &str| Err(Error::Usage(text.to_owned()));
     match (is_drive(&source.resource), is_drive(target)) {
-        (false, true) => wrong("messages go into a mailbox, not into a drive; see 'holdfast export'"),
+        (false, true) => {
+            wrong("messages go into a mailbox, not into a drive; see 'holdfast export'")
+        }
         (true, false) => wrong("files go into a OneDrive or a library, not into a mailbox"),
         (false, false) if request.version.is_some() || request.versions || request.permissions => {
             wrong("versions and permissions are those of files; messages have none")
@@ -261,6 +265,7 @@ fn new_report(request: &RestoreRequest, source: &Selection, target: &ResourceRow
         restore_point: source.read_at,
         source: source.resource.name.clone(),
         target: target.name.clone(),
+        workload: target.workload,
         items_restored: 0,
         items_skipped: 0,
         items_failed: 0,

@@ -68,11 +68,9 @@ async fn of_restore_point(home: &Home, choice: &Choice<'_>) -> Result<Selection>
     let (mut items, mut unread) = (Vec::new(), Vec::new());
     let mut visit = |seen| {
         match seen {
-            Ok(found) => items.push(Picked {
-                found,
-                reader: located.reader.clone(),
-                root: located.tree,
-            }),
+            Ok(found) => {
+                items.push(Picked { found, reader: located.reader.clone(), root: located.tree })
+            }
             Err(damage) => unread.push(damage),
         }
         Ok(())
@@ -103,7 +101,8 @@ fn is_below(found: &Found, path: &str) -> bool {
         Some(step) => step.dir == part || fold(&step.meta.name) == fold(part),
         None => at == found.folders.len() && found.node.name == part,
     };
-    let fits = |skipped: usize| parts.iter().enumerate().all(|(at, part)| means(at + skipped, part));
+    let fits =
+        |skipped: usize| parts.iter().enumerate().all(|(at, part)| means(at + skipped, part));
     // The name of a drive may be left out.
     fits(0) || (found.meta.file().is_some() && fits(1))
 }

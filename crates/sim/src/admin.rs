@@ -161,11 +161,6 @@ pub fn answer(tenant: &Tenant, call: &Call) -> Answer {
             Ok(Reply::json(200, json!(tenant.drive_items(drive)?)))
         }
         ("GET", ["tenant", "users"]) => Ok(Reply::json(200, json!(tenant.users()))),
-        ("GET", ["tenant", "sites"]) => Ok(Reply::json(200, json!(tenant.sites()))),
-        ("GET", ["tenant", "drives"]) => Ok(Reply::json(200, json!(tenant.drives()))),
-        ("GET", ["tenant", "drives", drive]) => {
-            Ok(Reply::json(200, json!(tenant.drive_items(drive)?)))
-        }
         ("GET", ["tenant", "users", user, "folders"]) => {
             Ok(Reply::json(200, json!(tenant.folders(user)?)))
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use holdfast_engine::browse::{self, Entry, SnapshotView};
+use holdfast_engine::browse::{self, Entry, SnapshotView, StoredVersion};
 use holdfast_engine::{Home, discover};
 
 use crate::args::{Cat, Ls, Snapshots};
@@ -42,10 +42,28 @@ fn snapshot_table(views: &[SnapshotView]) -> String {
 pub async fn ls(home: &Home, args: &Ls, out: Output) -> Result<u8> {
     let source = &args.source;
     let (tenant, at) = (source.tenant.as_deref(), source.at());
+    if args.versions {
+        let resource = &source.resource;
+        let versions = browse::versions(home, tenant, resource, &at, &args.path).await?;
+        out.show(&versions, || version_table(&versions))?;
+        return Ok(0);
+    }
     let entries =
         browse::ls(home, tenant, &source.resource, &at, &args.path, args.recursive).await?;
     out.show(&entries, || entry_table(&entries))?;
     Ok(0)
+}
+
+fn version_table(versions: &[StoredVersion]) -> String {
+    if versions.is_empty() {
+        return "No earlier version is stored. 'holdfast tenant set NAME --file-versions all' takes \
+                them from now on."
+            .to_owned();
+    }
+    let row = |version: &StoredVersion| {
+        vec![version.version.clone(), time(Some(version.modified)), bytes(version.size)]
+    };
+    table(&["version", "modified", "size"], versions.iter().map(row).collect(), &[2])
 }
 
 /// A listing for people.
@@ -53,23 +71,35 @@ pub fn entry_table(entries: &[Entry]) -> String {
     let row = |entry: &Entry| match entry.kind {
         "folder" => vec![String::new(), String::new(), String::new(), format!("{}/", entry.path)],
         _ => vec![
-            time(entry.received),
+            time(entry.received.or(entry.modified)),
             bytes(entry.size),
             short(&entry.title, TITLE),
             entry.path.clone(),
         ],
     };
+    let is_drive = entries.iter().any(|entry| entry.modified.is_some());
+    let noun = if is_drive { "file" } else { "message" };
+    let headings = match is_drive {
+        true => ["changed", "size", "name", "path"],
+        false => ["received", "size", "subject", "path"],
+    };
     let count = |kind: &str| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
     let rows = entries.iter().map(row).collect();
-    let text = table(&["received", "size", "subject", "path"], rows, &[1]);
-    format!("{text}\n{}, {}", of(count("folder"), "folder"), of(count("message"), "message"))
+    let text = table(&headings, rows, &[1]);
+    format!("{text}\n{}, {}", of(count("folder"), "folder"), of(count(noun), noun))
 }
 
 pub async fn cat(home: &Home, args: &Cat) -> Result<u8> {
     let source = &args.source;
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let (tenant, at) = (source.tenant.as_deref(), source.at());
-    browse::cat(home, tenant, &source.resource, &at, &args.path, &mut out).await?;
+    let (resource, path) = (&source.resource, &args.path);
+    match args.version.as_deref() {
+        Some(version) => {
+            browse::cat_version(home, tenant, resource, &at, (path, version), &mut out).await?
+        }
+        None => browse::cat(home, tenant, resource, &at, path, &mut out).await?,
+    };
     out.flush().map_err(Error::Output)?;
     Ok(0)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use holdfast_engine::restore::{self, ItemReport, OnConflict, RestoreReport, RestoreRequest};
 use holdfast_engine::{Home, Progress};
+use holdfast_model::Workload;
 
 use super::exit_code;
 use crate::args::Restore;
@@ -22,6 +23,10 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
         deleted_since: args.deleted_since.map(|since| since.0),
         path: args.path.clone(),
         to: args.to.clone(),
+        into: args.into.clone(),
+        version: args.version.clone(),
+        versions: args.versions,
+        permissions: args.permissions,
         on_conflict: args.on_conflict.into(),
         dry_run: args.dry_run,
     };
@@ -30,7 +35,7 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
         output::confirm(
             out,
             "Messages that lie in the target will be deleted once the stored version is written \
-             and compared.",
+             and compared; files get the stored version as their newest.",
         )?;
     }
     let progress = Progress::default();
@@ -52,7 +57,8 @@ fn human(report: &RestoreReport) -> String {
         let _ = writeln!(text, "… and {more} more; --json lists all");
     }
     for (loss, number) in &report.losses {
-        let _ = writeln!(text, "{} with {}", of(*number, "message"), loss_words(&loss_name(*loss)));
+        let _ =
+            writeln!(text, "{} with {}", of(*number, noun(report)), loss_words(&loss_name(*loss)));
     }
     let _ = writeln!(text, "{}", summary(report));
     text
@@ -71,7 +77,7 @@ pub fn summary(report: &RestoreReport) -> String {
     format!(
         "{word}{outcome}: {} {done}, {} skipped because they are there already, {} failed; {} from the restore point of {} to {}; \
          {}.",
-        of(report.items_restored, "message"),
+        of(report.items_restored, noun(report)),
         count(report.items_skipped),
         count(report.items_failed),
         bytes(report.bytes),
@@ -79,6 +85,11 @@ pub fn summary(report: &RestoreReport) -> String {
         clean(&report.target),
         of(report.requests, "request"),
     )
+}
+
+/// What was restored is called.
+fn noun(report: &RestoreReport) -> &'static str {
+    if report.workload == Workload::Exchange { "message" } else { "file" }
 }
 
 /// The name of a loss as the `--json` form spells it.
@@ -97,6 +108,12 @@ pub fn loss_words(name: &str) -> &'static str {
         "text_alternative" => "a plain-text alternative beside HTML: the HTML comes back",
         "meeting" => "a meeting request: comes back without its link to the calendar",
         "recipient_without_address" => "a recipient that has a name but no address: left out",
+        "sharing" => {
+            "sharing that was not brought back (--permissions does, as far as Graph lets it)"
+        }
+        "link" => "a link or right that cannot be made again (password, end, group of the site)",
+        "columns" => "columns that the target does not have",
+        "label" => "a retention label that the target does not take",
         "unreadable_attachment" => "an attachment that Graph could not give at backup",
         _ => "something that cannot be carried",
     }

@@ -9,8 +9,9 @@ use holdfast_workloads::Loss;
 use holdfast_workloads::mail::{self, Fields, MailWriter};
 
 use super::plan::{Action, Planned};
+use super::{ends_restore, is_unreadable};
 use crate::select::Picked;
-use crate::{Error, Exit, Home, Result};
+use crate::{Home, Result};
 
 /// What the messages of one restore share.
 pub(super) struct Task<'a> {

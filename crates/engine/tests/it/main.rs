@@ -10,6 +10,7 @@ mod compare;
 mod corpus;
 mod deleted;
 mod diff;
+mod drive_restore;
 mod drive_sequence;
 mod drives;
 mod export;

@@ -87,7 +87,8 @@ fn lost(result: Result<()>, loss: Loss, losses: &mut Vec<Loss>) -> Result<()> {
 
 /// The right to write files may come without the right to share them.
 fn is_fatal(error: &Error) -> bool {
-    ends_restore(error) && error.graph().map(holdfast_graph::Error::kind) != Some(holdfast_graph::Kind::Denied)
+    ends_restore(error)
+        && error.graph().map(holdfast_graph::Error::kind) != Some(holdfast_graph::Kind::Denied)
 }
 
 /// Kind and scope of a link that can be made again.
@@ -128,6 +129,8 @@ mod tests {
             "grantedTo": {"user": {"email": "ada@contoso.example"}},
         });
         assert_eq!(people(&given), ["ada@contoso.example"]);
-        assert!(people(&json!({"grantedToV2": {"siteGroup": {"displayName": "Owners"}}})).is_empty());
+        assert!(
+            people(&json!({"grantedToV2": {"siteGroup": {"displayName": "Owners"}}})).is_empty()
+        );
     }
 }
