@@ -180,12 +180,12 @@ async fn versions_come_back_in_order_or_one_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sharing_comes_back_on_request_and_nobody_gets_a_mail() {
     let (t, drive) = context(0).await;
-    let other = t.tenant().user_add("Bea", "bea@contoso.example").unwrap();
-    let _ = other;
+    let bea = t.tenant().user_add("Bea", "bea@contoso.example").unwrap();
     let file = t.tenant().file_add(&drive.id, &drive.root, "plan.txt", bytes("x")).unwrap();
     t.tenant().drive_share(&drive.id, &file, "bea@contoso.example", "write").unwrap();
     t.tenant().drive_link_add(&drive.id, &file, "view", "organization").unwrap();
-    t.backup().await;
+    let report = t.backup().await;
+    assert_eq!(report.counts.items_failed, 0, "{report:#?}");
     for permissions in [false, true] {
         for item in items(&t, &drive).into_iter().filter(|item| item.name == "plan.txt") {
             t.tenant().drive_item_remove(&drive.id, &item.id).unwrap();
@@ -197,7 +197,7 @@ async fn sharing_comes_back_on_request_and_nobody_gets_a_mail() {
         let file = items(&t, &drive).into_iter().find(|item| item.name == "plan.txt").unwrap();
         let links = file.permissions.iter().filter(|p| p["link"].is_object()).count();
         assert_eq!(links, usize::from(permissions), "{:#?}", file.permissions);
-        let given = file.permissions.iter().any(|p| p.to_string().contains("bea@"));
+        let given = file.permissions.iter().any(|p| p.to_string().contains(&bea));
         assert_eq!(given, permissions);
     }
     assert_eq!(t.tenant().stats().invitations, 0);

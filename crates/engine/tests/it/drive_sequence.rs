@@ -113,7 +113,7 @@ impl Sequence {
         let upn = t.people().remove(0);
         t.tenant().onedrive_add(&upn).unwrap();
         let site = t.tenant().sites().into_iter().find(|site| !site.is_personal).unwrap();
-        t.tenant().library_add(&site.id, "Contracts").unwrap();
+        t.tenant().library_add(&site.id, "Ledger").unwrap();
         let edits = Edits { rng: ChaCha8Rng::seed_from_u64(seed), made: 0 };
         let mut sequence = Self { t, edits, past: Vec::new() };
         for drive in sequence.t.tenant().drives() {

@@ -190,8 +190,7 @@ impl<'g> DriveWriter<'g> {
     }
 
     /// Gives people a right to an item; nobody is told by mail.
-    pub async fn invite(&self, id: &str, people: &[&str], roles: &Value) -> Result<()> {
-        let people: Vec<Value> = people.iter().map(|email| json!({"email": email})).collect();
+    pub async fn invite(&self, id: &str, people: &[Value], roles: &Value) -> Result<()> {
         let body = json!({
             "recipients": people, "roles": roles, "requireSignIn": true, "sendInvitation": false,
         });

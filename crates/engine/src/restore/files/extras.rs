@@ -3,7 +3,7 @@
 
 use holdfast_workloads::Loss;
 use holdfast_workloads::drive::{About, about_path};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::ends_restore;
 use super::upload::Task;
@@ -100,22 +100,33 @@ fn link(permission: &Value) -> Option<(&str, &str)> {
     Some((link["type"].as_str()?, scope))
 }
 
-/// Addresses of the people to whom a right was given.
-fn people(permission: &Value) -> Vec<&str> {
+/// The people to whom a right was given, as an invitation names them: by address, else by their id
+/// in the directory, else by the address in their name for signing in.
+///
+/// Source: Graph v1.0 `driveRecipient`, `sharePointIdentitySet`.
+fn people(permission: &Value) -> Vec<Value> {
     let one = [&permission["grantedToV2"], &permission["grantedTo"]];
     let many = [&permission["grantedToIdentitiesV2"], &permission["grantedToIdentities"]];
     let many = many.into_iter().filter_map(Value::as_array).flatten();
-    let all = one.into_iter().chain(many);
-    let mut people: Vec<&str> = all.filter_map(|who| who["user"]["email"].as_str()).collect();
-    people.sort_unstable();
-    people.dedup();
+    let mut people = Vec::new();
+    for who in one.into_iter().chain(many) {
+        let person = recipient(who).filter(|person| !people.contains(person));
+        people.extend(person);
+    }
     people
+}
+
+fn recipient(who: &Value) -> Option<Value> {
+    let login = who["siteUser"]["loginName"].as_str().and_then(|name| name.rsplit('|').next());
+    let email = [&who["user"]["email"], &who["siteUser"]["email"]];
+    let email = email.into_iter().find_map(Value::as_str);
+    let by_id = who["user"]["id"].as_str().map(|id| json!({"objectId": id}));
+    let by_email = |email: &str| json!({"email": email});
+    email.map(by_email).or(by_id).or(login.filter(|name| name.contains('@')).map(by_email))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -128,7 +139,12 @@ mod tests {
             "grantedToV2": {"user": {"email": "ada@contoso.example"}},
             "grantedTo": {"user": {"email": "ada@contoso.example"}},
         });
-        assert_eq!(people(&given), ["ada@contoso.example"]);
+        assert_eq!(people(&given), [json!({"email": "ada@contoso.example"})]);
+        let known = json!({"grantedToV2": {"user": {"id": "77", "displayName": "Ada"}}});
+        assert_eq!(people(&known), [json!({"objectId": "77"})]);
+        let login = "i:0#.f|membership|ada@contoso.example";
+        let known = json!({"grantedToV2": {"siteUser": {"loginName": login}}});
+        assert_eq!(people(&known), [json!({"email": "ada@contoso.example"})]);
         assert!(
             people(&json!({"grantedToV2": {"siteGroup": {"displayName": "Owners"}}})).is_empty()
         );
