@@ -155,7 +155,7 @@ pub struct Fault {
     /// `/content` for a version: with the id of an item in it a fault is one of that item.
     #[serde(default)]
     pub path: String,
-    /// Only requests for this user (object id or user principal name).
+    /// Only requests for this user (object id or user principal name), or for the user's OneDrive.
     #[serde(default)]
     pub user: Option<String>,
     /// How many matching requests pass first.
@@ -364,7 +364,7 @@ impl Inner {
             });
         }
         let is_list = path.contains("/messages") || path.contains("/children");
-        let is_delta = path.contains("/root/delta");
+        let is_delta = path.contains("root/delta");
         let page = call.method == "GET" && (is_list || is_delta) && !path.contains("$value");
         match self.random.random_range(0..if storm { 9 } else { 5 }) {
             0 => Some(FaultKind::Throttle(RetryAfter::Seconds(1))),

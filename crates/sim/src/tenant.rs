@@ -174,11 +174,13 @@ impl Tenant {
         state.registrations.iter().find(same).cloned()
     }
 
-    /// Object id and user principal name of the user with this id or name; twice the name itself
-    /// where there is none.
+    /// Object id and user principal name of the user with this id or name, or of the owner of the
+    /// drive with this id; twice the name itself where there is none.
     pub(crate) fn user_names(&self, name: &str) -> (String, String) {
         let state = self.state();
-        state.user_index(name).map_or((name.to_owned(), name.to_owned()), |index| {
+        let owner = || state.sharepoint.drive(name).ok().and_then(|drive| drive.made.owner);
+        let found = state.user_index(name).ok().or_else(owner);
+        found.map_or((name.to_owned(), name.to_owned()), |index| {
             let user = &state.users[index];
             (user.id.clone(), user.profile.upn.clone())
         })

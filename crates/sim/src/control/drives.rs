@@ -282,7 +282,11 @@ impl Tenant {
     /// Makes a custom column in a library.
     pub fn column_add(&self, drive: &str, name: &str) -> Result<(), Refused> {
         let mut state = self.state();
-        if state.sharepoint.drive(drive)?.columns.contains(name) {
+        let held = state.sharepoint.drive(drive)?;
+        if held.made.owner.is_some() {
+            return Err(Refused::NotALibrary);
+        }
+        if held.columns.contains(name) {
             return Ok(());
         }
         self.drive_commit(&mut state, drive, DriveOp::Column { name: name.to_owned() }).map(|_| ())

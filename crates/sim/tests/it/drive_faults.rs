@@ -238,6 +238,10 @@ async fn a_fault_can_be_one_of_an_item_for_ever() {
         session.get(&format!("{path}/items/{bad}/content")).await.expect(503);
         session.download(&format!("{path}/items/{good}/content")).await.expect(200);
     }
+    let owner = drive.owner.as_deref().unwrap();
+    inject(&session, Fault::once(FaultKind::BadGateway, "/root").user(owner));
+    session.get(&format!("drives/{}/root", tenant.drives()[1].id)).await.expect(200);
+    session.get(&format!("{path}/root")).await.expect(502);
     session.get(&format!("{path}/items/{bad}")).await.expect(200);
     assert_eq!(session.get(&format!("{path}/root/delta")).await.expect(200).values().len(), 3);
 }

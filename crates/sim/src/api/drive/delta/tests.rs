@@ -322,7 +322,7 @@ fn a_storm_costs_patience_only() {
         desk.tenant.file_add(&drive, &root, &format!("{number}"), bytes("x")).unwrap();
     }
     desk.tenant.faults().set_profile(crate::FaultProfile::Storm);
-    let mut link = format!("/v1.0/drives/{drive}/root/delta?$top=7");
+    let mut link = format!("/v1.0/drives/{drive}/root/delta?$top=2");
     let mut held = BTreeMap::new();
     loop {
         let page = stubborn(&desk, &link);
