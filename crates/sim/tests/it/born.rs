@@ -245,3 +245,26 @@ async fn the_same_attack_strikes_the_same_twice_and_by_script() {
     assert_ne!(third.sim.tenant().ransomware(&drive, 10).unwrap().files, view.files);
     assert!(third.sim.tenant().ransomware("b!none", 1).is_err());
 }
+
+#[tokio::test]
+async fn downloads_and_uploads_can_lie_on_another_host() {
+    let files_host = Some("localhost".to_owned());
+    let config = SimConfig { users: 1, files_per_user: 3, files_host, ..config() };
+    let session = Session::with(config).await;
+    let tenant = session.sim.tenant();
+    let drive = tenant.drives()[0].clone();
+    let items = tenant.drive_items(&drive.id).unwrap();
+    let file = items.iter().find(|item| item.size > 0 && !item.sha256.is_empty()).unwrap();
+    let path = format!("drives/{}/items/{}", drive.id, file.id);
+    let redirect = session.get(&format!("{path}/content")).await.expect(302);
+    let port = session.sim.info.graph_url.rsplit_once(':').unwrap().1;
+    let location = redirect.header("location");
+    assert!(location.starts_with(&format!("https://localhost:{port}/")), "{location}");
+    let bytes = session.http.get(location).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(sha256(&bytes), file.sha256);
+    let item = session.get(&path).await.expect(200);
+    assert!(item.text("@microsoft.graph.downloadUrl").starts_with("https://localhost:"));
+    let body = serde_json::json!({"item": {"@microsoft.graph.conflictBehavior": "replace"}});
+    let upload = session.post(&format!("{path}/createUploadSession"), &body).await.expect(200);
+    assert!(upload.text("uploadUrl").starts_with("https://localhost:"), "{:?}", upload.json);
+}
