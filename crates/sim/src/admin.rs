@@ -1,6 +1,8 @@
 //! The paths below `/_sim`, by which other processes control the tenant: statistics, faults,
 //! clock, and changes. Only the all-powerful application may use them.
 
+mod drives;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -76,11 +78,6 @@ enum Command {
         #[serde(default)]
         for_good: bool,
     },
-    Ransomware {
-        drive: String,
-        #[serde(default)]
-        seed: u64,
-    },
     Grant {
         client_id: String,
         role: String,
@@ -152,6 +149,7 @@ pub fn answer(tenant: &Tenant, call: &Call) -> Answer {
             Ok(clock(tenant))
         }
         ("POST", ["tenant"]) => change(tenant, body(call)?),
+        ("POST", ["drives"]) => drives::change(tenant, body(call)?),
         ("GET", ["tenant", "users"]) => Ok(Reply::json(200, json!(tenant.users()))),
         ("GET", ["tenant", "sites"]) => Ok(Reply::json(200, json!(tenant.sites()))),
         ("GET", ["tenant", "drives"]) => Ok(Reply::json(200, json!(tenant.drives()))),
@@ -232,7 +230,6 @@ fn carry_out_silent(tenant: &Tenant, command: Command) -> Result<(), Refused> {
         C::MessageUpdate(update) => message_update(tenant, &update),
         C::MessageMove { user, id, folder } => tenant.message_move(&user, &id, &folder),
         C::MessageDelete { user, id, for_good } => tenant.message_delete(&user, &id, for_good),
-        C::Ransomware { drive, seed } => tenant.ransomware(&drive, seed).map(drop),
         C::Grant { client_id, role } => tenant.registration_grant(&client_id, &role),
         C::Revoke { client_id, role } => tenant.registration_revoke(&client_id, &role),
         C::SecretExpires { client_id, at } => tenant.secret_expires(&client_id, at),
@@ -301,6 +298,43 @@ mod tests {
         assert_eq!(ask(&desk, 0, "GET", "stats", &Value::Null).0, 200);
         assert_eq!(ask(&desk, 1, "GET", "stats", &Value::Null).0, 403);
         assert_eq!(ask(&desk, 2, "POST", "clock", &json!({"advance_seconds": 1})).0, 403);
+    }
+
+    #[test]
+    fn scripts_change_drives() {
+        let desk = Desk::empty(1);
+        let user = desk.user(0);
+        let change = |body: Value| ask(&desk, 0, "POST", "drives", &body);
+        let (_, made) = change(json!({"action": "onedrive_add", "user": user}));
+        let drive = made["id"].as_str().unwrap();
+        let step = |action: &str, more: Value| {
+            let mut body = json!({"action": action, "drive": drive});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let (status, made) = change(body);
+            (status, made["id"].as_str().unwrap_or_default().to_owned())
+        };
+        let (_, folder) = step("folder_add", json!({"parent": "root", "name": "Folder"}));
+        let bytes = json!({"base64": STANDARD.encode("text")});
+        let (status, file) =
+            step("file_add", json!({"parent": folder, "name": "a", "bytes": bytes}));
+        assert_eq!(status, 200);
+        let made = json!({"made": {"seed": 1, "size": 7}});
+        assert_eq!(step("file_replace", json!({"item": file, "bytes": made})).0, 204);
+        assert_eq!(step("rename", json!({"item": file, "name": "b"})).0, 204);
+        assert_eq!(step("move", json!({"item": file, "parent": "root"})).0, 204);
+        let (status, permission) = step("share", json!({"item": file, "to": user, "role": "read"}));
+        assert_eq!((status, permission.len()), (200, 36));
+        let (_, items) = ask(&desk, 0, "GET", &format!("tenant/drives/{drive}"), &Value::Null);
+        let view = items.as_array().unwrap().iter().find(|view| view["id"] == file.as_str());
+        assert_eq!((&view.unwrap()["path"], &view.unwrap()["size"]), (&json!(["b"]), &json!(7)));
+        assert_eq!(step("remove", json!({"item": file})).0, 204);
+        assert_eq!(step("remove", json!({"item": file})).0, 404);
+        let (status, _) = change(json!({"action": "site_add", "name": "s", "display_name": "S"}));
+        assert_eq!(status, 200);
+        let (_, sites) = ask(&desk, 0, "GET", "tenant/sites", &Value::Null);
+        let (_, drives) = ask(&desk, 0, "GET", "tenant/drives", &Value::Null);
+        assert_eq!((sites.as_array().unwrap().len(), drives.as_array().unwrap().len()), (2, 2));
+        assert_eq!(ask(&desk, 1, "POST", "drives", &json!({})).0, 403);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! (`inbox`, `deleteditems` …), messages by either form of id. Ids that are given back are
 //! immutable ones. Every call changes the state that the server shows, change tracking included.
 
+mod drive_views;
 mod drives;
 mod ransom;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::drives::{DriveItemView, DriveView, SiteView, VersionView};
+pub use self::drive_views::{DriveItemView, DriveView, SiteView, VersionView};
 pub use self::ransom::RansomView;
 use crate::content::SeedMail;
 use crate::error::Refused;

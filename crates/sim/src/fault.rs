@@ -150,7 +150,9 @@ pub struct Fault {
     /// Only requests with this method.
     #[serde(default)]
     pub method: Option<String>,
-    /// Only requests whose path and query contain this text, compared after decoding.
+    /// Only requests whose path and query contain this text, compared after decoding. The path of
+    /// a download is `/download/v1.0/drives/{id}/items/{id}/content` here, `/versions/{id}` before
+    /// `/content` for a version: with the id of an item in it a fault is one of that item.
     #[serde(default)]
     pub path: String,
     /// Only requests for this user (object id or user principal name).
@@ -205,8 +207,17 @@ impl Fault {
         let wanted = self.user.as_ref();
         method.is_none_or(|method| method.eq_ignore_ascii_case(&call.method))
             && path.contains(&self.path)
-            && self.kind.is_of_download() == is_download
+            && self.strikes_here(is_download)
             && wanted.is_none_or(|wanted| user.iter().any(|name| name.eq_ignore_ascii_case(wanted)))
+    }
+}
+
+impl Fault {
+    /// Whether the fault is one of this kind of request. What strikes any request strikes a
+    /// download only if its path says `/download/`.
+    fn strikes_here(&self, is_download: bool) -> bool {
+        let is_named = is_download && self.path.contains("/download/");
+        self.kind.is_of_download() == is_download || is_named
     }
 }
 
@@ -344,9 +355,11 @@ impl Inner {
             return None;
         }
         if request.is_download {
-            return Some(match self.random.random_range(0..if storm { 3 } else { 2 }) {
+            return Some(match self.random.random_range(0..if storm { 5 } else { 4 }) {
                 0 => FaultKind::DownloadExpired,
                 1 => FaultKind::BrokenAfter(self.random.random_range(0..100_000)),
+                2 => FaultKind::Throttle(RetryAfter::Seconds(1)),
+                3 => FaultKind::Unavailable(PlainBody::Html),
                 _ => FaultKind::DownloadUnauthorisedWithBytes,
             });
         }

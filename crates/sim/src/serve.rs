@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::fault::FaultKind;
-use crate::http::{Call, GraphError, Reply, Stream};
+use crate::http::{self, Call, GraphError, Reply, Stream};
 use crate::tenant::Tenant;
 use crate::{admin, api, batch, fault, route, token, units};
 
@@ -23,6 +23,9 @@ const FILE_MAX: usize = 250 * 1024 * 1024;
 
 /// Bytes of a streamed body that are made at once.
 const PIECE: u64 = 256 * 1024;
+
+/// What answers an address that the tenant gave out; the text is its secret part.
+type PreAuthenticated = fn(&Tenant, &Call, &str) -> http::Answer;
 
 /// Answers a request.
 pub async fn handle(State(tenant): State<Arc<Tenant>>, request: Request<Body>) -> Response<Body> {
@@ -55,25 +58,8 @@ async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
     if first == "_sim" {
         return admin::answer(tenant, &call).unwrap_or_else(|error| error.reply(&call, now));
     }
-    if first == "attachments" && call.segments.len() == 3 && call.segments[1] == "upload" {
-        let faults = tenant.faults().strike(&call, ["", ""]);
-        call.faults = faults;
-        if let Some(reply) = fault::refuse(&call, now) {
-            return reply;
-        }
-        let id = call.segments[2].clone();
-        let answer = api::upload::answer(tenant, &call, &id);
-        return after(&call, answer.unwrap_or_else(|error| error.reply(&call, now)));
-    }
-    if first == "download" && call.segments.len() == 2 {
-        let answer = api::drive::download::answer(tenant, &call, &call.segments[1]);
-        return answer.unwrap_or_else(|error| error.reply(&call, now));
-    }
-    if first == "upload" && call.segments.len() == 2 {
-        call.faults = tenant.faults().strike(&call, ["", ""]);
-        let id = call.segments[1].clone();
-        let answer = api::drive::upload::answer(tenant, &call, &id);
-        return after(&call, answer.unwrap_or_else(|error| error.reply(&call, now)));
+    if let Some(reply) = pre_authenticated(tenant, &mut call, &first) {
+        return reply;
     }
     if first == "v1.0" {
         if call.method == "POST" && call.segments.get(1).is_some_and(|part| part == "$batch") {
@@ -87,6 +73,28 @@ async fn dispatch(tenant: &Tenant, mut call: Call) -> Reply {
     token::answer(tenant, &call).unwrap_or_else(|| {
         GraphError::new(404, "ResourceNotFound", "Invalid version.").reply(&call, now)
     })
+}
+
+/// Answers requests to addresses that the tenant gave out, which need no token.
+fn pre_authenticated(tenant: &Tenant, call: &mut Call, first: &str) -> Option<Reply> {
+    let now = tenant.clock().now();
+    let parts: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    let (id, handler): (&str, PreAuthenticated) = match parts.as_slice() {
+        ["attachments", "upload", id] => (id, api::upload::answer),
+        ["upload", id] => (id, api::drive::upload::answer),
+        ["download", id] => (id, api::drive::download::answer),
+        _ => return None,
+    };
+    let id = id.to_owned();
+    // A download finds its faults by what its address stands for.
+    if first != "download" {
+        call.faults = tenant.faults().strike(call, ["", ""]);
+    }
+    if let Some(reply) = fault::refuse(call, now) {
+        return Some(reply);
+    }
+    let answer = handler(tenant, call, &id);
+    Some(after(call, answer.unwrap_or_else(|error| error.reply(call, now))))
 }
 
 async fn batched(tenant: &Tenant, call: &Call) -> Reply {

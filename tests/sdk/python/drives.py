@@ -54,8 +54,9 @@ async def follow_a_drive(graph, state, pages):
     first = await builder.get(RequestConfiguration(query_parameters=parameters))
     items, count, last = await pages(builder, first)
     assert count > 2, f"{count} pages"
-    assert len({item.id for item in items}) == len(items) > 12
-    assert sum(1 for item in items if item.root) == 1
+    # The last occurrence of an item counts.
+    items = {item.id: item for item in items}.values()
+    assert len(items) > 12 and sum(1 for item in items if item.root) == 1
     state["files"] = [item for item in items if item.file and item.size]
     folder = DriveItem(name="Aus dem SDK", folder=Folder())
     made = await state["root"].children.post(folder)

@@ -32,7 +32,9 @@ impl FaultKind {
 /// Whether the request is one of SharePoint's.
 pub fn is_drive(call: &Call) -> bool {
     let part = |index: usize| call.segments.get(index).map_or("", String::as_str);
-    ["drives", "sites"].contains(&part(1)) || ["drive", "drives"].contains(&part(3))
+    ["drives", "sites"].contains(&part(1))
+        || ["drive", "drives"].contains(&part(3))
+        || ["upload", "download"].contains(&part(0))
 }
 
 /// The errors that strike sites and drives only.
@@ -51,11 +53,14 @@ pub fn error(kind: &FaultKind, call: &Call) -> Option<GraphError> {
             let message = "The subscription within the tenant has lapsed.";
             error(403, "notAllowed", message)
         }
-        FaultKind::NotebookFails(status) => error(
-            *status,
-            if *status == 404 { "itemNotFound" } else { "serviceNotAvailable" },
-            "Failed.",
-        ),
+        FaultKind::NotebookFails(404) => {
+            error(404, "itemNotFound", "The resource could not be found.")
+        }
+        FaultKind::NotebookFails(status) => {
+            error(*status, "serviceNotAvailable", "The service is not available. Try again later.")
+        }
+        // A session tells it with the last piece only.
+        FaultKind::NameTaken if call.segments.first().is_some_and(|part| part == "upload") => None,
         FaultKind::NameTaken => Some(crate::error::Refused::NameTaken.into()),
         FaultKind::Resync(form) if super::is_delta(call) => Some(resync(call, *form)),
         _ => None,

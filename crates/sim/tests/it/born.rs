@@ -233,9 +233,10 @@ async fn the_same_attack_strikes_the_same_twice_and_by_script() {
     let drive = first.sim.tenant().drives()[0].id.clone();
     let view = first.sim.tenant().ransomware(&drive, 9).unwrap();
     let body = serde_json::json!({"action": "ransomware", "drive": drive, "seed": 9});
-    let url = format!("{}/_sim/tenant", second.sim.info.graph_url);
+    let url = format!("{}/_sim/drives", second.sim.info.graph_url);
     let answer = second.request("POST", &url).json(&body).send().await.unwrap();
-    assert_eq!(answer.status(), 204);
+    let told: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(told["files"], serde_json::json!(view.files));
     let items = |session: &Session| {
         let items = session.sim.tenant().drive_items(&drive).unwrap();
         items.into_iter().map(|item| (item.path, item.sha256)).collect::<Vec<_>>()

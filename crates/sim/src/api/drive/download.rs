@@ -2,7 +2,7 @@
 
 use super::{drive, item};
 use crate::error::Refused;
-use crate::fault::FaultKind;
+use crate::fault::{self, FaultKind};
 use crate::http::{Answer, Call, GraphError, Reply, Stream};
 use crate::render::drive::{Ticket, download_end, download_url, mime_type};
 use crate::state::drive::{Body, Drive, Item, Kind};
@@ -82,7 +82,7 @@ fn struck(tenant: &Tenant, call: &Call, ticket: &Ticket) -> Vec<FaultKind> {
     let Some(drive) = state.sharepoint.drives.get(ticket.drive) else { return Vec::new() };
     let item = drive.item_id(ticket.item);
     let version = ticket.version.map(|number| format!("/versions/{number}.0")).unwrap_or_default();
-    let path = format!("/v1.0/drives/{}/items/{item}{version}/content", drive.made.id);
+    let path = format!("/download/v1.0/drives/{}/items/{item}{version}/content", drive.made.id);
     let owner = drive.made.owner.and_then(|owner| state.users.get(owner));
     let names = owner.map_or(["", ""], |user| [user.id.as_str(), user.profile.upn.as_str()]);
     tenant.faults().strike_download(call, &path, names)
@@ -93,6 +93,9 @@ fn unauthorised(message: &str) -> GraphError {
 }
 
 fn serve(tenant: &Tenant, call: &Call, ticket: &Ticket) -> Answer {
+    if let Some(reply) = fault::refuse(call, tenant.clock().now()) {
+        return Ok(reply);
+    }
     if call.struck(|kind| *kind == FaultKind::DownloadExpired) {
         return Err(unauthorised("The address has expired."));
     }

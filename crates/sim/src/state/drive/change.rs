@@ -31,7 +31,7 @@ impl Drive {
             DriveOp::Grant { item, role, to, expires } => {
                 self.grant(at, item, role, to, expires).map(Outcome::Permission)
             }
-            DriveOp::Role { item, permission, role } => self.role(at, item, permission, role),
+            DriveOp::Role { item, permission, role } => self.role(at, item, permission, &role),
             DriveOp::Revoke { item, permission } => self.revoke(at, item, permission),
             DriveOp::Fields { item, fields } => self.set_fields(at, item, fields),
             DriveOp::Label { item, name } => {
@@ -310,12 +310,12 @@ impl Drive {
         at: Timestamp,
         item: u64,
         permission: u64,
-        role: String,
+        role: &str,
     ) -> Result<Outcome, Refused> {
         self.own_permission(item, permission)?;
         self.change(at, item, |item| {
             let found = item.permissions.iter_mut().find(|known| known.number == permission);
-            found.into_iter().for_each(|found| found.role.clone_from(&role));
+            found.into_iter().for_each(|found| role.clone_into(&mut found.role));
         })
     }
 

@@ -76,6 +76,7 @@ pub enum Grant {
 
 /// States in which a file cannot be used as usual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Marks {
     /// The virus scan found something: no content, 403 `malwareDetected`.
     pub malware: bool,

@@ -303,3 +303,37 @@ fn tombstones_that_are_lost_do_not_come_again() {
     fresh.round(&desk, &first);
     assert_eq!(fresh.held, truth(&desk, &drive));
 }
+
+/// A page of somebody who asks again until there is an answer.
+fn stubborn(desk: &Desk, link: &str) -> Value {
+    for _ in 0..100 {
+        let reply = desk.request("GET", link, "", b"");
+        if reply.status == 200 && !reply.broken {
+            return reply.json.unwrap();
+        }
+    }
+    panic!("no answer");
+}
+
+#[test]
+fn a_storm_costs_patience_only() {
+    let (desk, drive, root) = desk();
+    for number in 0..300 {
+        desk.tenant.file_add(&drive, &root, &format!("{number}"), bytes("x")).unwrap();
+    }
+    desk.tenant.faults().set_profile(crate::FaultProfile::Storm);
+    let mut link = format!("/v1.0/drives/{drive}/root/delta?$top=7");
+    let mut held = BTreeMap::new();
+    loop {
+        let page = stubborn(&desk, &link);
+        for item in page["value"].as_array().unwrap() {
+            held.insert(item["id"].as_str().unwrap().to_owned(), item["name"].clone());
+        }
+        match page["@odata.nextLink"].as_str() {
+            Some(next) => link = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(held.len(), 301);
+    assert!(desk.tenant.faults().struck() > 3, "{}", desk.tenant.faults().struck());
+}
