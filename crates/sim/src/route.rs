@@ -383,6 +383,6 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 55);
+        assert_eq!(compared, 56);
     }
 }

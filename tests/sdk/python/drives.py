@@ -98,7 +98,14 @@ async def upload_a_large_file(graph, state, pages):
     task = LargeFileUploadTask(
         session, graph.request_adapter, io.BytesIO(content), DriveItem, max_chunk_size=PIECE
     )
-    await task.upload()
+    # Piece by piece: `upload()` of this release sends the last one twice, which SharePoint refuses
+    # (msgraph-sdk-python-core, issue 718, open in 2026-11).
+    for start in range(0, len(content), PIECE):
+        end = min(start + PIECE, len(content))
+        task.next_range = f"{start}-{end - 1}"
+        answer = await task.next_chunk(task.stream)
+        ranges = answer.next_expected_ranges or []
+        assert [one.split("-")[0] for one in ranges] == ([str(end)] if end < len(content) else [])
     made = await place.get()
     assert made.size == len(content), made.size
     item = state["drive"].items.by_drive_item_id(made.id)

@@ -269,3 +269,17 @@ async fn downloads_and_uploads_can_lie_on_another_host() {
     let upload = session.post(&format!("{path}/createUploadSession"), &body).await.expect(200);
     assert!(upload.text("uploadUrl").starts_with("https://localhost:"), "{:?}", upload.json);
 }
+
+#[tokio::test]
+async fn the_root_has_a_delta_by_its_id_and_no_other_item_has_one() {
+    let session = session(1, 5, 0).await;
+    let drive = session.sim.tenant().drives()[0].clone();
+    let items = format!("drives/{}/items", drive.id);
+    let by_id = session.get(&format!("{items}/{}/delta()", drive.root)).await.expect(200);
+    let by_name = session.get(&format!("drives/{}/root/delta", drive.id)).await.expect(200);
+    assert_eq!(by_id.values(), by_name.values());
+    assert!(by_id.values().len() > 5);
+    let other = by_id.values().iter().find(|item| item["root"].is_null()).unwrap();
+    let path = format!("{items}/{}/delta", other["id"].as_str().unwrap());
+    assert_eq!(session.get(&path).await.expect(400).code(), "invalidRequest");
+}
