@@ -491,6 +491,9 @@ pub struct Serve {
     /// Further name in the certificate and in links; may be given several times
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
+    /// Name in the addresses of downloads and uploads [default: the one that the client used]
+    #[arg(long, value_name = "NAME")]
+    pub files_host: Option<String>,
     /// People without mail and files
     #[arg(long)]
     pub empty: bool,

@@ -11,6 +11,14 @@ pub fn segments(path: &str) -> (Vec<String>, Vec<(String, String)>) {
     let (mut found, mut options) = (Vec::new(), Vec::new());
     let mut parts = path.split('/').filter(|part| !part.is_empty()).map(decoded);
     while let Some(part) = parts.next() {
+        // Clients that know ids only send a whole path in the place of one, all of it escaped.
+        if let Some((head, path)) =
+            part.split_once(":/").filter(|(head, _)| opens_path(&found, head))
+        {
+            push(&mut found, &mut options, head);
+            found.extend([":".to_owned(), path.trim_end_matches(':').to_owned()]);
+            continue;
+        }
         match part.strip_suffix(':').filter(|head| opens_path(&found, head)) {
             Some(head) => {
                 push(&mut found, &mut options, head);
@@ -86,6 +94,7 @@ mod tests {
         let item = ["drives", "d", "items", "01", ":", "a.txt", "content"];
         assert_eq!(parts("/drives/d/items/01:/a.txt:/content"), item);
         assert_eq!(parts("/drives('d')/items('01'):/a.txt:/content"), item);
+        assert_eq!(parts("/drives/d/items/01%3A%2Fa.txt%3A/content"), item);
         assert_eq!(parts("/drives/d/root%3A/a/b%3A/children")[4..], ["a/b", "children"]);
     }
 

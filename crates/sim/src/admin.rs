@@ -78,11 +78,6 @@ enum Command {
         #[serde(default)]
         for_good: bool,
     },
-    Ransomware {
-        drive: String,
-        #[serde(default)]
-        seed: u64,
-    },
     Grant {
         client_id: String,
         role: String,
@@ -155,11 +150,6 @@ pub fn answer(tenant: &Tenant, call: &Call) -> Answer {
         }
         ("POST", ["tenant"]) => change(tenant, body(call)?),
         ("POST", ["drives"]) => drives::change(tenant, body(call)?),
-        ("GET", ["tenant", "sites"]) => Ok(Reply::json(200, json!(tenant.sites()))),
-        ("GET", ["tenant", "drives"]) => Ok(Reply::json(200, json!(tenant.drives()))),
-        ("GET", ["tenant", "drives", drive]) => {
-            Ok(Reply::json(200, json!(tenant.drive_items(drive)?)))
-        }
         ("GET", ["tenant", "users"]) => Ok(Reply::json(200, json!(tenant.users()))),
         ("GET", ["tenant", "users", user, "folders"]) => {
             Ok(Reply::json(200, json!(tenant.folders(user)?)))
@@ -235,7 +225,6 @@ fn carry_out_silent(tenant: &Tenant, command: Command) -> Result<(), Refused> {
         C::MessageUpdate(update) => message_update(tenant, &update),
         C::MessageMove { user, id, folder } => tenant.message_move(&user, &id, &folder),
         C::MessageDelete { user, id, for_good } => tenant.message_delete(&user, &id, for_good),
-        C::Ransomware { drive, seed } => tenant.ransomware(&drive, seed).map(drop),
         C::Grant { client_id, role } => tenant.registration_grant(&client_id, &role),
         C::Revoke { client_id, role } => tenant.registration_revoke(&client_id, &role),
         C::SecretExpires { client_id, at } => tenant.secret_expires(&client_id, at),

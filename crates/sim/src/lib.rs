@@ -87,6 +87,9 @@ pub struct SimConfig {
     pub hosts: Vec<String>,
     /// Where the virtual clock stands until it is advanced; without it the machine's clock runs.
     pub now: Option<Timestamp>,
+    /// The name in the addresses of downloads and uploads of files, as the service has another host
+    /// for them; without it the one that the client used. One of `hosts`, or `localhost`.
+    pub files_host: Option<String>,
     /// People without mail, drives without files.
     pub empty: bool,
     /// How many files the generator makes per person; with none nobody has a OneDrive.
@@ -111,6 +114,7 @@ impl Default for SimConfig {
             faults: FaultProfile::Calm,
             latency: Duration::ZERO,
             hosts: Vec::new(),
+            files_host: None,
             now: None,
             empty: false,
             files_per_user: 0,

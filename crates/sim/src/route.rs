@@ -150,6 +150,7 @@ const DRIVE_ROUTES: &[Route] = &[
     file("GET", "drives/{id}/list", FILES, ONE, list_items::of_drive),
     file("GET", "drives/{id}/root", FILES, ONE, items::get),
     file("GET", "drives/{id}/root/delta", FILES, MANY, drive::delta::root),
+    file("GET", "drives/{id}/items/{id}/delta", FILES, MANY, drive::delta::of_item),
     file("GET", "drives/{id}/root/children", FILES, MANY, items::children),
     file("POST", "drives/{id}/root/children", FILES_WRITE, MANY, write::create_folder),
     file("GET", "drives/{id}/root:/{path}", FILES, ONE, items::get),
@@ -382,6 +383,6 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 55);
+        assert_eq!(compared, 56);
     }
 }

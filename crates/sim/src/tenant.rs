@@ -43,6 +43,8 @@ pub struct Tenant {
     delta_expands: bool,
     /// The names under which links may be given; the first one is the default.
     hosts: Vec<String>,
+    /// The name in addresses of downloads and uploads.
+    files_host: Option<String>,
 }
 
 impl Tenant {
@@ -72,6 +74,7 @@ impl Tenant {
             latency: config.latency,
             delta_expands: config.delta_expands,
             hosts,
+            files_host: config.files_host.clone(),
         })
     }
 
@@ -148,6 +151,17 @@ impl Tenant {
         let own = |host: &&str| self.hosts.iter().any(|own| name(own) == name(host));
         let default = self.hosts.first().map_or("localhost", String::as_str);
         format!("https://{}", host.filter(own).unwrap_or(default))
+    }
+
+    /// The base of addresses of downloads and uploads, for a client that used `base`.
+    pub(crate) fn files_base(&self, base: &str) -> String {
+        let port = base.rsplit_once(':').map(|(_, port)| port);
+        let port = port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        match (&self.files_host, port) {
+            (None, _) => base.to_owned(),
+            (Some(name), Some(port)) => format!("https://{name}:{port}"),
+            (Some(name), None) => format!("https://{name}"),
+        }
     }
 
     /// The state, locked.

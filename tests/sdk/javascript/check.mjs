@@ -11,6 +11,8 @@ import { ClientSecretCredential } from "@azure/identity";
 import { Client, GraphError, PageIterator, ResponseType } from "@microsoft/microsoft-graph-client";
 import auth from "@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials/index.js";
 
+import { checks } from "./drives.mjs";
+
 const info = JSON.parse(readFileSync(process.env.SIM_INFO, "utf8").split("\n")[0]);
 const base = info.graph_url.replace(/\/+$/, "").replace(/\/v1\.0$/, "");
 const credential = new ClientSecretCredential(
@@ -127,6 +129,7 @@ for (const check of [
   follow_a_delta,
   create_a_message,
   understand_an_error,
+  ...checks(graph, pages, state),
 ]) {
   try {
     await check();

@@ -13,6 +13,7 @@ import os
 import sys
 import urllib.parse
 
+import drives
 from azure.identity import ClientSecretCredential
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_authentication_azure.azure_identity_authentication_provider import (
@@ -148,6 +149,16 @@ async def understand_an_error(graph, state):
         raise AssertionError("no error")
 
 
+def with_pages(check):
+    """A check of drives as one of those here."""
+
+    async def run(graph, state):
+        await check(graph, state, pages)
+
+    run.__name__ = check.__name__
+    return run
+
+
 async def main():
     with open(os.environ["SIM_INFO"], encoding="utf-8") as file:
         info = json.loads(file.readline())
@@ -155,6 +166,7 @@ async def main():
     checks = [
         list_users, page_a_folder, read_mime, follow_a_delta, create_a_message, understand_an_error,
     ]
+    checks += [with_pages(check) for check in drives.CHECKS]
     for check in checks:
         try:
             await check(graph, state)

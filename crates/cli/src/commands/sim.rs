@@ -36,6 +36,7 @@ fn config(args: &Serve) -> SimConfig {
         faults: args.faults,
         latency: Duration::from_millis(args.latency_ms),
         hosts: args.hosts.clone(),
+        files_host: args.files_host.clone(),
         empty: args.empty,
         delta_expands: !args.plain_deltas,
         ..SimConfig::default()

@@ -52,11 +52,17 @@ pub enum Command {
     Label { drive: String, item: String, name: Option<String> },
     /// States in which a file cannot be used as usual.
     Marks { drive: String, item: String, marks: Marks },
+    /// A ransomware day.
+    Ransomware {
+        drive: String,
+        #[serde(default)]
+        seed: u64,
+    },
     /// Bytes that fit into a drive.
     Quota { drive: String, total: u64 },
 }
 
-/// Carries out a change; answers with the id of what it made.
+/// Carries out a change; answers with the id of what it made, of an attack with what it did.
 pub fn change(tenant: &Tenant, command: Command) -> Answer {
     use Command as C;
     let made: Result<String, Refused> = match command {
@@ -72,6 +78,9 @@ pub fn change(tenant: &Tenant, command: Command) -> Answer {
         }
         C::Share { drive, item, to, role } => tenant.drive_share(&drive, &item, &to, &role),
         C::Link { drive, item, kind, scope } => tenant.drive_link_add(&drive, &item, &kind, &scope),
+        C::Ransomware { drive, seed } => {
+            return Ok(Reply::json(200, json!(tenant.ransomware(&drive, seed)?)));
+        }
         other => {
             change_silent(tenant, other)?;
             return Ok(Reply::empty(204));

@@ -205,7 +205,11 @@ impl ItemLook<'_> {
                 version: None,
                 expires: download_end(self.tenant.clock().now()),
             };
-            Some(download_url(self.tenant.seal(), &self.call.base, &ticket))
+            Some(download_url(
+                self.tenant.seal(),
+                &self.tenant.files_base(&self.call.base),
+                &ticket,
+            ))
         })?
     }
 

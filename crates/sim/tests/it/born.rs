@@ -233,9 +233,10 @@ async fn the_same_attack_strikes_the_same_twice_and_by_script() {
     let drive = first.sim.tenant().drives()[0].id.clone();
     let view = first.sim.tenant().ransomware(&drive, 9).unwrap();
     let body = serde_json::json!({"action": "ransomware", "drive": drive, "seed": 9});
-    let url = format!("{}/_sim/tenant", second.sim.info.graph_url);
+    let url = format!("{}/_sim/drives", second.sim.info.graph_url);
     let answer = second.request("POST", &url).json(&body).send().await.unwrap();
-    assert_eq!(answer.status(), 204);
+    let told: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(told["files"], serde_json::json!(view.files));
     let items = |session: &Session| {
         let items = session.sim.tenant().drive_items(&drive).unwrap();
         items.into_iter().map(|item| (item.path, item.sha256)).collect::<Vec<_>>()
@@ -244,4 +245,41 @@ async fn the_same_attack_strikes_the_same_twice_and_by_script() {
     let third = session(1, 20, 0).await;
     assert_ne!(third.sim.tenant().ransomware(&drive, 10).unwrap().files, view.files);
     assert!(third.sim.tenant().ransomware("b!none", 1).is_err());
+}
+
+#[tokio::test]
+async fn downloads_and_uploads_can_lie_on_another_host() {
+    let files_host = Some("localhost".to_owned());
+    let config = SimConfig { users: 1, files_per_user: 3, files_host, ..config() };
+    let session = Session::with(config).await;
+    let tenant = session.sim.tenant();
+    let drive = tenant.drives()[0].clone();
+    let items = tenant.drive_items(&drive.id).unwrap();
+    let file = items.iter().find(|item| item.size > 0 && !item.sha256.is_empty()).unwrap();
+    let path = format!("drives/{}/items/{}", drive.id, file.id);
+    let redirect = session.get(&format!("{path}/content")).await.expect(302);
+    let port = session.sim.info.graph_url.rsplit_once(':').unwrap().1;
+    let location = redirect.header("location");
+    assert!(location.starts_with(&format!("https://localhost:{port}/")), "{location}");
+    let bytes = session.http.get(location).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(sha256(&bytes), file.sha256);
+    let item = session.get(&path).await.expect(200);
+    assert!(item.text("@microsoft.graph.downloadUrl").starts_with("https://localhost:"));
+    let body = serde_json::json!({"item": {"@microsoft.graph.conflictBehavior": "replace"}});
+    let upload = session.post(&format!("{path}/createUploadSession"), &body).await.expect(200);
+    assert!(upload.text("uploadUrl").starts_with("https://localhost:"), "{:?}", upload.json);
+}
+
+#[tokio::test]
+async fn the_root_has_a_delta_by_its_id_and_no_other_item_has_one() {
+    let session = session(1, 5, 0).await;
+    let drive = session.sim.tenant().drives()[0].clone();
+    let items = format!("drives/{}/items", drive.id);
+    let by_id = session.get(&format!("{items}/{}/delta()", drive.root)).await.expect(200);
+    let by_name = session.get(&format!("drives/{}/root/delta", drive.id)).await.expect(200);
+    assert_eq!(by_id.values(), by_name.values());
+    assert!(by_id.values().len() > 5);
+    let other = by_id.values().iter().find(|item| item["root"].is_null()).unwrap();
+    let path = format!("{items}/{}/delta", other["id"].as_str().unwrap());
+    assert_eq!(session.get(&path).await.expect(400).code(), "invalidRequest");
 }

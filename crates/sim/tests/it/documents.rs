@@ -38,8 +38,11 @@ fn parts(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
     parts
 }
 
+/// Name and attributes.
+type Element = (String, HashMap<String, String>);
+
 /// Name and attributes of each element, and all text, of an XML part.
-fn read_xml(content: &[u8]) -> (Vec<(String, HashMap<String, String>)>, String) {
+fn read_xml(content: &[u8]) -> (Vec<Element>, String) {
     let mut reader = quick_xml::Reader::from_reader(content);
     let (mut elements, mut text, mut depth) = (Vec::new(), String::new(), 0);
     loop {
@@ -63,7 +66,7 @@ fn read_xml(content: &[u8]) -> (Vec<(String, HashMap<String, String>)>, String) 
     (elements, text)
 }
 
-fn named(element: &quick_xml::events::BytesStart<'_>) -> (String, HashMap<String, String>) {
+fn named(element: &quick_xml::events::BytesStart<'_>) -> Element {
     let name = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let attribute = |one: quick_xml::events::attributes::Attribute<'_>| {
         (

@@ -107,6 +107,7 @@ async fn folders_and_files(session: &Session, library: &DriveView) {
     session.get(&format!("{item}/children")).await.expect(200);
     session.get(&format!("{drive}/root/children")).await.expect(200);
     session.get(&format!("{drive}/root/delta?$top=2")).await.expect(200);
+    session.get(&format!("{drive}/items/{}/delta()", library.root)).await.expect(200);
     let patch = json!({"name": "c.txt", "parentReference": {"id": library.root}});
     let moved = session.patch(&file, &patch).await.expect(200);
     assert_eq!(moved.text("name"), "c.txt");

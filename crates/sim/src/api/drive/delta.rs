@@ -111,6 +111,19 @@ pub fn root(tenant: &Tenant, call: &Call) -> Answer {
     Ok(reply(tenant, call, drive, round))
 }
 
+/// `GET /drives/{id}/items/{id}/delta`, as Microsoft's SDKs ask. Only a root has a delta in OneDrive
+/// for work and SharePoint (source: Graph, "driveItem: delta", read 2026-11).
+pub fn of_item(tenant: &Tenant, call: &Call) -> Answer {
+    {
+        let state = tenant.state();
+        let (_, drive) = drive(&state, call)?;
+        if super::item(drive, call)?.parent.is_some() {
+            return Err(super::invalid("The delta is supported for the root of a drive only."));
+        }
+    }
+    root(tenant, call)
+}
+
 /// Links come in both forms that the service has.
 fn reply(tenant: &Tenant, call: &Call, drive: &Drive, mut round: Round) -> Reply {
     round.position.at = tenant.clock().now().as_second();

@@ -49,7 +49,7 @@ pub fn redirect(
 ) -> Answer {
     let ticket =
         Ticket { drive, item: item.number, version, expires: download_end(tenant.clock().now()) };
-    let url = download_url(tenant.seal(), &call.base, &ticket);
+    let url = download_url(tenant.seal(), &tenant.files_base(&call.base), &ticket);
     Ok(Reply::empty(302).with("location", url))
 }
 

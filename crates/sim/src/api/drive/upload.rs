@@ -133,7 +133,8 @@ pub fn create(tenant: &Tenant, call: &Call) -> Answer {
     let auth = tenant.seal().word(&id, 24);
     // Pieces take the locks the other way round.
     drop(state);
-    document["uploadUrl"] = json!(format!("{}/upload/{id}?tempauth={auth}", call.base));
+    let base = tenant.files_base(&call.base);
+    document["uploadUrl"] = json!(format!("{base}/upload/{id}?tempauth={auth}"));
     tenant.drive_sessions().lock().insert(id, session);
     let members = document.as_object().cloned().unwrap_or_default();
     Ok(entity(call, 200, "microsoft.graph.uploadSession", members))

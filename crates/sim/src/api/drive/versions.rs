@@ -34,7 +34,7 @@ fn shown(
             version: Some(version.number),
             expires: download_end(tenant.clock().now()),
         };
-        let url = download_url(tenant.seal(), &call.base, &ticket);
+        let url = download_url(tenant.seal(), &tenant.files_base(&call.base), &ticket);
         all["@microsoft.graph.downloadUrl"] = json!(url);
     }
     all.as_object().cloned().unwrap_or_default()

@@ -113,7 +113,7 @@ impl Objects {
         let mut file = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec();
         let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", self.0.len() + 1);
         for (index, object) in self.0.iter().enumerate() {
-            let _ = write!(table, "{:010} 00000 n \n", file.len());
+            let _ = writeln!(table, "{:010} 00000 n ", file.len());
             file.extend(format!("{} 0 obj\n", index + 1).bytes());
             file.extend(object);
             file.extend(b"\nendobj\n");
