@@ -4,6 +4,8 @@
 //! hidden: a path is folders and a name, and a month or day may stand between them to narrow.
 //! What a rule keeps beyond its time is shown in the folder `~kept`, and is not part of the whole.
 
+mod at;
+mod file_versions;
 mod visit;
 
 use std::collections::BTreeMap;
@@ -12,13 +14,10 @@ use std::io::Write;
 use holdfast_catalog::{ResourceRow, RestorePointRow, SnapshotRow};
 use holdfast_model::{ResourceId, Seq, ShardId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind, Reader, TreeId};
-use holdfast_workloads::drive::{self, FileMeta};
+use holdfast_workloads::drive::FileMeta;
 use holdfast_workloads::mail::{self, MessageMeta};
 use holdfast_workloads::{FolderMeta, ItemMeta, KEPT_DIR, Layout, Place};
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, civil};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backup::tree_id;
 use crate::compare::{size, whole_meta};
@@ -26,58 +25,11 @@ use crate::home::blocking;
 use crate::reading::Reading;
 use crate::{Error, Home, Result, discover, fanout};
 
+pub use at::At;
+pub use file_versions::{StoredVersion, cat_version, versions};
 pub use visit::Unread;
 
-/// Which restore point is meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum At {
-    /// The newest.
-    #[default]
-    Latest,
-    /// The last one read at or before a time.
-    Time(Timestamp),
-    /// The state in a snapshot, by the beginning of its id.
-    Snapshot(String),
-}
-
-impl std::str::FromStr for At {
-    type Err = String;
-
-    /// A time (`2026-11-22T09:00:00Z`, `2026-11-22T09:00` in UTC, `2026-11-22` for the end of that
-    /// day in UTC) or the beginning of a snapshot id. A time without a fraction means the whole
-    /// second, as times are shown without one.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(time) = time(text) {
-            return Ok(Self::Time(time));
-        }
-        let hex = text.len() >= 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        match hex {
-            true => Ok(Self::Snapshot(text.to_owned())),
-            false => Err(format!(
-                "'{text}' is neither a time like 2026-11-22T09:00:00Z, nor a day, nor a snapshot id"
-            )),
-        }
-    }
-}
-
-fn time(text: &str) -> Option<Timestamp> {
-    const LAST: SignedDuration = SignedDuration::from_millis(999);
-    if let Ok(day) = text.parse::<civil::Date>().and_then(civil::Date::tomorrow)
-        && text.len() == "2026-11-22".len()
-    {
-        let midnight = day.to_zoned(TimeZone::UTC).ok()?.timestamp();
-        return midnight.checked_sub(SignedDuration::from_millis(1)).ok();
-    }
-    let utc = |text: &str| {
-        let civil: civil::DateTime = text.contains(':').then(|| text.parse().ok())??;
-        Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    };
-    let time: Timestamp = text.parse().ok().or_else(|| utc(text))?;
-    match time.subsec_nanosecond() {
-        0 => time.checked_add(LAST).ok(),
-        _ => Some(time),
-    }
-}
+pub(crate) use file_versions::stored_versions;
 
 /// A snapshot as `holdfast snapshots` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -402,19 +354,6 @@ impl Located {
         }
     }
 
-    /// An earlier version of a file.
-    fn version(&self, node: Node, folders: &[FolderStep], wanted: &str) -> Result<Node> {
-        let found = self.found(node, folders)?;
-        let mut all = stored_versions(&self.reader, self.tree, found.meta.id())?.into_iter();
-        all.find(|version| version.version == wanted).map(|version| version.node).ok_or_else(|| {
-            Error::NotFound {
-                what: "version",
-                name: wanted.to_owned(),
-                hint: " of this file in the vault; 'holdfast ls --versions' lists them",
-            }
-        })
-    }
-
     fn short_meta(&self, node: &Node) -> Result<ItemMeta> {
         Ok(self.layout().item(&node.name, node.meta.as_deref().unwrap_or_default())?)
     }
@@ -507,60 +446,6 @@ pub(crate) fn item_entry(found: &Found) -> Entry {
     }
 }
 
-/// An earlier version of a file that the service kept, as the vault has it.
-#[derive(Clone, Debug, Serialize)]
-pub struct StoredVersion {
-    /// The service's number, such as `3.0`.
-    pub version: String,
-    /// When it was made.
-    pub modified: Timestamp,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Where its bytes are.
-    #[serde(skip)]
-    pub node: Node,
-}
-
-/// The earlier versions of a file in a resource's tree, oldest first.
-pub(crate) fn stored_versions(
-    reader: &Reader,
-    root: TreeId,
-    id: &str,
-) -> Result<Vec<StoredVersion>> {
-    let path = drive::versions_path(id);
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let Some(tree) = reader.node(root, &path)?.and_then(|node| node.tree()) else {
-        return Ok(Vec::new());
-    };
-    let mut versions = Vec::new();
-    for node in reader.list(tree)? {
-        let meta = node.meta.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let version = meta.and_then(|meta: Value| meta["version"].as_str().map(str::to_owned));
-        let (modified, size) = (node.mtime, size(&node));
-        versions.extend(version.map(|version| StoredVersion { version, modified, size, node }));
-    }
-    versions.sort_by_cached_key(|version| drive::version_number(&version.version));
-    Ok(versions)
-}
-
-/// The earlier versions of the file at a path, oldest first.
-pub async fn versions(
-    home: &Home,
-    tenant: Option<&str>,
-    resource: &str,
-    at: &At,
-    path: &str,
-) -> Result<Vec<StoredVersion>> {
-    let located = locate(home, tenant, resource, at).await?;
-    let path = path.to_owned();
-    blocking(move || {
-        let (node, folders) = located.item(&path)?;
-        let found = located.found(node, &folders)?;
-        stored_versions(&located.reader, located.tree, found.meta.id())
-    })
-    .await
-}
-
 /// Lists a folder of a restore point: folders first, then messages by date or files by name.
 pub async fn ls(
     home: &Home,
@@ -586,21 +471,4 @@ pub async fn cat(
 ) -> Result<u64> {
     let located = locate(home, tenant, resource, at).await?;
     tokio::task::block_in_place(|| Ok(located.reader.read(&located.item(path)?.0, out)?))
-}
-
-/// Writes an earlier version of a file, byte for byte; answers with its size.
-pub async fn cat_version(
-    home: &Home,
-    tenant: Option<&str>,
-    resource: &str,
-    at: &At,
-    (path, version): (&str, &str),
-    out: &mut dyn Write,
-) -> Result<u64> {
-    let located = locate(home, tenant, resource, at).await?;
-    tokio::task::block_in_place(|| {
-        let (node, folders) = located.item(path)?;
-        let node = located.version(node, &folders, version)?;
-        Ok(located.reader.read(&node, out)?)
-    })
 }

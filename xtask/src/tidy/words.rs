@@ -41,7 +41,7 @@ pub(crate) fn faults(files: &[TextFile]) -> Vec<String> {
 fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let goes_on = line[at + word.len()..].starts_with(char::is_alphanumeric);
-        let is_inside = line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '.');
+        let is_inside = line[..at].ends_with(|c: char| c.is_alphanumeric() || ".}".contains(c));
         !is_inside && (word.ends_with('/') || !goes_on)
     })
 }
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn parts_of_words_and_of_other_paths_are_fine() {
-        for start in ["graph.example", ".", "crates", "masto"] {
+        for start in ["graph.example", ".", "crates", "masto", "drives/{drive}"] {
             for rule in &RULES {
                 let text = format!("{start}{}n", rule.word.concat());
                 assert_eq!(check("a.md", text.clone()), [""; 0], "{text}");

@@ -168,7 +168,8 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         match self.read_round(round, read_at).await {
             // Expired, or lost on the way (onedrive-api-docs#1476): once more from the beginning.
             Err(error) if link.is_some() && is_expired(kind(&error)) => {
-                (self.removed.clear(), self.waiting.clear());
+                self.removed.clear();
+                self.waiting.clear();
                 self.read_round(Round::start(graph, &self.drive.id, None), read_at).await
             }
             other => other,

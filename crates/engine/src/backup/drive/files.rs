@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use holdfast_catalog::ItemRow;
-use holdfast_model::{ItemId, SkipCause, Timestamp};
+use holdfast_model::{ContainerId, ItemId, SkipCause, Timestamp};
 use holdfast_vault::{Content, Cut};
 use holdfast_workloads::ItemMeta;
 use holdfast_workloads::drive::{self, FileForm, FileMeta, Listed};
@@ -99,7 +99,7 @@ impl DriveRun<'_, '_, '_> {
         let taken = self.shard.state().pending.take_item(&path, old)?;
         let Some((content, ItemMeta::File(before))) = taken else { return Ok(Some(listed)) };
         let meta = FileMeta { about, got_xor: before.got_xor, ..listed.meta };
-        self.put(Some(old), meta, &listed.parent, content)?;
+        self.put(Some(old), &meta, &listed.parent, content)?;
         self.counts.items_changed += 1;
         Ok(None)
     }
@@ -165,7 +165,7 @@ impl DriveRun<'_, '_, '_> {
         }
         let mut meta = FileMeta { about, ..listed.meta };
         xor.into_iter().for_each(|xor| meta.received(xor));
-        self.put(old.as_ref(), meta, &listed.parent, content)?;
+        self.put(old.as_ref(), &meta, &listed.parent, content)?;
         match old {
             Some(_) => self.counts.items_changed += 1,
             None => self.counts.items_new += 1,
@@ -176,8 +176,8 @@ impl DriveRun<'_, '_, '_> {
     fn put(
         &mut self,
         old: Option<&ItemRow>,
-        meta: FileMeta,
-        parent: &holdfast_model::ContainerId,
+        meta: &FileMeta,
+        parent: &ContainerId,
         content: Content,
     ) -> Result<()> {
         let name = self.file_name(parent, &meta.stored_name(), &meta.item_id(), old)?;
@@ -189,7 +189,7 @@ impl DriveRun<'_, '_, '_> {
             change_key: meta.etag.clone(),
             content_tag: meta.ctag.clone(),
         };
-        let placed = Placed::file(&row.name, content, &meta);
+        let placed = Placed::file(&row.name, content, meta);
         self.shard.state().pending.put_item(&self.paths.of(parent), row, placed)
     }
 }
