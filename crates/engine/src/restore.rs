@@ -30,9 +30,6 @@ use crate::{Error, Exit, Home, Progress, Result, discover};
 
 use plan::{Action, Plan};
 
-/// Why a message is skipped.
-const IS_THERE: &str = "it is in the target already";
-
 /// Messages written at once into one mailbox; Graph allows four requests.
 const ITEMS_AT_ONCE: usize = 4;
 
@@ -47,6 +44,33 @@ pub enum OnConflict {
     Replace,
     /// The stored version is put beside it.
     Copy,
+}
+
+/// Why an item is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipped {
+    /// A message.
+    IsThere,
+    /// A file.
+    Unchanged,
+    /// A file that the target has otherwise.
+    Conflicting,
+    /// An interrupted attempt of this restore brought it.
+    Written,
+    /// A shortcut.
+    Shortcut,
+}
+
+impl Skipped {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::IsThere => "it is in the target already",
+            Self::Unchanged => "the target has it, unchanged",
+            Self::Conflicting => "the target has another version of it",
+            Self::Written => "this restore has written it already",
+            Self::Shortcut => "a shortcut, which Graph does not make",
+        }
+    }
 }
 
 /// What to restore, and where to.
@@ -94,12 +118,19 @@ pub struct RestoreReport {
     pub source: String,
     /// Name of the target.
     pub target: String,
+    /// Names of the drives that took files; empty for mail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drives: Vec<String>,
     /// What was restored: mail or files.
     pub workload: Workload,
     /// Messages written, read back and found equal (in a dry run: that would be written).
     pub items_restored: u64,
     /// Messages left out by the conflict rule.
     pub items_skipped: u64,
+    /// Of those: the target has them as they are stored.
+    pub items_unchanged: u64,
+    /// Of those: the target has another version, which was left.
+    pub items_conflicting: u64,
     /// Messages that could not be written, or came back different.
     pub items_failed: u64,
     /// Stored bytes of the messages written.
@@ -143,9 +174,6 @@ pub async fn restore(
         path: request.path.as_deref(),
     };
     let mut source = select::select(home, &choice).await?;
-    if let Some(unread) = source.unread.pop() {
-        return Err(unread.error);
-    }
     let target = match &request.to {
         Some(name) => discover::find(home, None, name).await?,
         None => source.resource.clone(),
@@ -156,6 +184,9 @@ pub async fn restore(
     check(request, &source, &target)?;
     let before = unfinished(home, request, &source, &target).await?;
     let mut report = new_report(request, &source, &target);
+    for unread in std::mem::take(&mut source.unread) {
+        report.failed(&unread.path, unread.error.to_string(), Vec::new());
+    }
     if Layout::of(target.workload).is_drive() {
         let before = match before {
             Some(before) => before,
@@ -265,9 +296,12 @@ fn new_report(request: &RestoreRequest, source: &Selection, target: &ResourceRow
         restore_point: source.read_at,
         source: source.resource.name.clone(),
         target: target.name.clone(),
+        drives: Vec::new(),
         workload: target.workload,
         items_restored: 0,
         items_skipped: 0,
+        items_unchanged: 0,
+        items_conflicting: 0,
         items_failed: 0,
         bytes: 0,
         losses: BTreeMap::new(),
@@ -281,7 +315,7 @@ async fn dry_run(plan: &Plan, before: Before, report: &mut RestoreReport) -> Res
     for planned in &plan.items {
         let found = &planned.item.found;
         if planned.action == Action::Skip || before.is_done(&found.meta.item_id()) {
-            report.skipped(&found.path(), IS_THERE);
+            report.skipped(&found.path(), Skipped::IsThere);
             continue;
         }
         let path = found.path();
@@ -339,7 +373,7 @@ async fn run(
             }
             item::Done::Skipped => {
                 progress.item_done(0);
-                report.skipped(&path, IS_THERE);
+                report.skipped(&path, Skipped::IsThere);
             }
             item::Done::Failed { detail, losses } => {
                 progress.item_done(0);
@@ -368,14 +402,23 @@ async fn unfinished(
     Ok(Some(Before { restore: row.id, items }))
 }
 
-/// What of a restore point is restored, as the catalog keeps it: a path, or what has vanished
-/// (below it) since a time. No path of a resource begins with this word.
+/// What of a restore point is restored, as the catalog keeps it: the path, before it all that
+/// changes the result. No path of a resource begins with one of these words.
 fn scope(request: &RestoreRequest) -> Option<String> {
-    let into = request.into.as_deref().map(|into| format!("~into {into}/"));
-    match (request.deleted_since, request.path.as_deref().unwrap_or_default()) {
-        (None, path) if into.is_some() => into.map(|into| format!("{into}{path}")),
-        (None, _) => request.path.clone(),
-        (Some(since), path) => Some(format!("~deleted since {since}/{path}")),
+    let mut words = Vec::new();
+    words.extend(request.deleted_since.map(|since| format!("~deleted since {since}/")));
+    words.extend(request.into.as_deref().map(|into| format!("~into {into}/")));
+    words.extend(request.version.as_deref().map(|version| format!("~version {version}/")));
+    words.extend(request.versions.then(|| "~versions/".to_owned()));
+    words.extend(request.permissions.then(|| "~permissions/".to_owned()));
+    match request.on_conflict {
+        OnConflict::Skip => {}
+        OnConflict::Replace => words.push("~replace/".to_owned()),
+        OnConflict::Copy => words.push("~copy/".to_owned()),
+    }
+    match words.is_empty() {
+        true => request.path.clone(),
+        false => Some(words.concat() + request.path.as_deref().unwrap_or_default()),
     }
 }
 
@@ -410,9 +453,14 @@ impl RestoreReport {
         }
     }
 
-    fn skipped(&mut self, path: &str, reason: &str) {
+    fn skipped(&mut self, path: &str, reason: Skipped) {
         self.items_skipped += 1;
-        self.push(path, "skipped", Some(reason.to_owned()), Vec::new());
+        match reason {
+            Skipped::Conflicting => self.items_conflicting += 1,
+            Skipped::Shortcut => {}
+            Skipped::IsThere | Skipped::Unchanged | Skipped::Written => self.items_unchanged += 1,
+        }
+        self.push(path, "skipped", Some(reason.reason().to_owned()), Vec::new());
     }
 
     fn failed(&mut self, path: &str, detail: String, losses: Vec<Loss>) {

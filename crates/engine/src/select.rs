@@ -39,6 +39,8 @@ pub(crate) struct Selection {
     pub items: Vec<Picked>,
     /// The folders at and below the path, of a drive that is looked at as it was at a time.
     pub folders: Vec<Vec<FolderStep>>,
+    /// What reads the restore point, and its root; absent where there are several.
+    pub kept: Option<(Reader, TreeId)>,
     /// What is damaged instead of being found.
     pub unread: Vec<Unread>,
     held: Vec<Reading>,
@@ -78,8 +80,9 @@ async fn of_restore_point(home: &Home, choice: &Choice<'_>) -> Result<Selection>
     tokio::task::block_in_place(|| located.each(path, &mut visit))?;
     let folders = tokio::task::block_in_place(|| located.folders(path))?;
     let held = located.take_reading().into_iter().collect();
+    let kept = Some((located.reader, located.tree));
     let (resource, read_at) = (located.resource, located.point.read_at);
-    Ok(Selection { resource, read_at, items, folders, unread, held })
+    Ok(Selection { resource, read_at, items, folders, kept, unread, held })
 }
 
 async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<Selection> {
@@ -90,7 +93,7 @@ async fn vanished(home: &Home, choice: &Choice<'_>, since: Timestamp) -> Result<
     let items = items.filter(|item| is_below(&item.found, path)).collect();
     let (read_at, held) = (deleted.newest, deleted.held);
     let (folders, unread) = (Vec::new(), Vec::new());
-    Ok(Selection { resource, read_at, items, folders, unread, held })
+    Ok(Selection { resource, read_at, items, folders, kept: None, unread, held })
 }
 
 /// True for an item that is, or lies below, what a path names: folders by their directory or real

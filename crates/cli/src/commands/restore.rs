@@ -75,16 +75,43 @@ pub fn summary(report: &RestoreReport) -> String {
         false => format!(" {}", report.outcome),
     };
     format!(
-        "{word}{outcome}: {} {done}, {} skipped because they are there already, {} failed; {} from the restore point of {} to {}; \
-         {}.",
+        "{word}{outcome}: {} {done}, {}, {} failed; {} from the restore point of {} to {}; {}.",
         of(report.items_restored, noun(report)),
-        count(report.items_skipped),
+        skipped(report),
         count(report.items_failed),
         bytes(report.bytes),
         time(Some(report.restore_point)),
-        clean(&report.target),
+        place(report),
         of(report.requests, "request"),
     )
+}
+
+/// Where it went.
+fn place(report: &RestoreReport) -> String {
+    let target = clean(&report.target);
+    match report.drives.is_empty() {
+        true => target,
+        false => format!("{target} ({})", clean(&report.drives.join(", "))),
+    }
+}
+
+/// What was left out, and why.
+fn skipped(report: &RestoreReport) -> String {
+    let mut text = format!("{} there already", count(report.items_unchanged));
+    if report.items_conflicting > 0 {
+        let number = count(report.items_conflicting);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            ", {number} differ in the target and were left (--on-conflict replace or copy brings \
+             them back)"
+        );
+    }
+    let known = report.items_unchanged + report.items_conflicting;
+    if let Some(others @ 1..) = report.items_skipped.checked_sub(known) {
+        let _ = write!(text, ", {} that cannot be made again", count(others));
+    }
+    text
 }
 
 /// What was restored is called.

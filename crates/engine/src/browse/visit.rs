@@ -49,7 +49,12 @@ impl Located {
         folders: &[FolderStep],
         found: &mut Vec<Vec<FolderStep>>,
     ) -> Result<()> {
-        for node in self.reader.list(tree)? {
+        let nodes = match self.reader.list(tree).map_err(Error::from) {
+            // Going through the items tells it.
+            Err(error) if error.exit() == Exit::Damaged => return Ok(()),
+            nodes => nodes?,
+        };
+        for node in nodes {
             let is_folder = self.layout().place(&node.name, node.is_dir()) == Place::Folder;
             let Some(tree) = node.tree().filter(|_| is_folder) else { continue };
             let mut inner = folders.to_vec();

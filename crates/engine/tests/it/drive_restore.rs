@@ -12,19 +12,19 @@ use holdfast_workloads::Loss;
 
 use crate::drives::{bytes, context, onedrive};
 
-fn items(t: &TestContext, drive: &DriveView) -> Vec<DriveItemView> {
+pub fn items(t: &TestContext, drive: &DriveView) -> Vec<DriveItemView> {
     t.tenant().drive_items(&drive.id).unwrap()
 }
 
 /// Paths and hashes of the files of a drive.
-fn contents(t: &TestContext, drive: &DriveView) -> Vec<(String, String)> {
+pub fn contents(t: &TestContext, drive: &DriveView) -> Vec<(String, String)> {
     let files = items(t, drive).into_iter().filter(|item| !item.is_folder);
     let mut found: Vec<_> = files.map(|item| (item.path.join("/"), item.sha256)).collect();
     found.sort();
     found
 }
 
-fn of(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn of(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut all: Vec<_> =
         pairs.iter().map(|(path, text)| ((*path).to_owned(), sha256(text.as_bytes()))).collect();
     all.sort();

@@ -11,6 +11,7 @@ mod corpus;
 mod deleted;
 mod diff;
 mod drive_restore;
+mod drive_restore_again;
 mod drive_sequence;
 mod drives;
 mod export;

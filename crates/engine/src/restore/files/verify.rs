@@ -11,12 +11,21 @@ use crate::compare::size;
 use crate::home::blocking;
 use crate::{Error, Result};
 
-/// True where the service's own hash and size say that a file is the stored one.
+/// Largest Office file that is compared by its parts, for which both forms lie on the disk.
+const OFFICE_SIZE: u64 = 256 << 20;
+
+/// True where the service says that a file is the stored one: by hash and size of what was
+/// received, by those that it listed then (of Office files in libraries they are others), or by the
+/// same tag for the content of the same file.
 pub(super) fn is_equal(live: &Live, found: &Found) -> Result<bool> {
     let meta = found.file()?;
-    let stored = meta.got_xor.as_ref().or(meta.xor.as_ref());
-    let same_bytes = stored.is_some() && live.meta.xor.as_ref() == stored;
-    Ok(same_bytes && live.meta.size == size(&found.node))
+    let has = |hash: Option<&String>, size: u64| {
+        hash.is_some() && live.meta.xor.as_ref() == hash && live.meta.size == size
+    };
+    let is_received = has(meta.got_xor.as_ref().or(meta.xor.as_ref()), size(&found.node));
+    let is_listed = has(meta.xor.as_ref(), meta.size);
+    let is_same = live.id == meta.id && live.meta.ctag == meta.ctag && !meta.ctag.is_empty();
+    Ok(is_received || is_listed || is_same)
 }
 
 /// `quickXorHash` of stored content.
@@ -41,18 +50,20 @@ pub(super) async fn compare(
     if live.meta.xor.as_deref() == Some(stored) && live.meta.size == size(node) {
         return Ok(Same::Bytes);
     }
-    let (mut found, mut hash) = (temporary()?, QuickXor::new());
+    let is_office = is_office(&live.name) && live.meta.size.max(size(node)) < OFFICE_SIZE;
+    let mut hash = QuickXor::new();
+    let mut found = if is_office { Some(temporary()?) } else { None };
     let mut download = writer.content(&live.id);
     while let Some(piece) = download.next().await? {
         hash.update(&piece);
-        found.write_all(&piece).map_err(failed)?;
+        if let Some(found) = &mut found {
+            found.write_all(&piece).map_err(failed)?;
+        }
     }
     if hash.finish() == stored {
         return Ok(Same::Bytes);
     }
-    if !is_office(&live.name) {
-        return Ok(Same::No);
-    }
+    let Some(mut found) = found else { return Ok(Same::No) };
     let (reader, node) = (reader.clone(), node.clone());
     blocking(move || {
         let mut kept = temporary()?;
