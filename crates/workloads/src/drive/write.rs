@@ -143,7 +143,8 @@ impl<'g> DriveWriter<'g> {
         text(&request.drive(2).restore().send_json().await?, "uploadUrl")
     }
 
-    /// Makes an empty file: no upload session takes one.
+    /// Makes an empty file: no upload session takes one. After an unclear answer, or where one of
+    /// that name is there, an empty one is what was wanted.
     pub async fn make_empty(&self, parent: &str, file: &NewFile<'_>) -> Result<Live> {
         let behavior = if file.replace { "replace" } else { "fail" };
         let request = self
@@ -151,7 +152,16 @@ impl<'g> DriveWriter<'g> {
             .put(self.child_path(parent, file.name, "content"))
             .query("@microsoft.graph.conflictBehavior", behavior)
             .body("application/octet-stream", Bytes::new());
-        let made = live(&request.drive(2).restore().send_json().await?)?;
+        let made = match request.drive(2).restore().once().send_json().await {
+            Ok(made) => live(&made)?,
+            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Uncertain) => {
+                match self.child(parent, file.name).await? {
+                    Some(there) if !there.is_folder && there.meta.size == 0 => there,
+                    _ => return Err(error.into()),
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.set_dates(&made.id, file.created, file.modified).await?;
         Ok(made)
     }
