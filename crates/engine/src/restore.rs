@@ -9,6 +9,7 @@ mod files;
 mod folders;
 mod item;
 mod plan;
+mod skipped;
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -29,6 +30,7 @@ use crate::tenant::{self, Purpose};
 use crate::{Error, Exit, Home, Progress, Result, discover};
 
 use plan::{Action, Plan};
+use skipped::Skipped;
 
 /// Messages written at once into one mailbox; Graph allows four requests.
 const ITEMS_AT_ONCE: usize = 4;
@@ -44,33 +46,6 @@ pub enum OnConflict {
     Replace,
     /// The stored version is put beside it.
     Copy,
-}
-
-/// Why an item is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Skipped {
-    /// A message.
-    IsThere,
-    /// A file.
-    Unchanged,
-    /// A file that the target has otherwise.
-    Conflicting,
-    /// An interrupted attempt of this restore brought it.
-    Written,
-    /// A shortcut.
-    Shortcut,
-}
-
-impl Skipped {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::IsThere => "it is in the target already",
-            Self::Unchanged => "the target has it, unchanged",
-            Self::Conflicting => "the target has another version of it",
-            Self::Written => "this restore has written it already",
-            Self::Shortcut => "a shortcut, which Graph does not make",
-        }
-    }
 }
 
 /// What to restore, and where to.
