@@ -223,7 +223,10 @@ async fn of_vault(
     (graph, vault): (&Graph, &Vault),
     report: &mut BackupReport,
 ) -> Result<()> {
-    let due = due(home, tenant, request, graph, vault).await?;
+    let mut due = due(home, tenant, request, graph, vault).await?;
+    if let Some(error) = due.problem.take() {
+        report.failures.push(Failure::new(tenant, None, &error));
+    }
     progress.expect_resources(due.rows.len());
     let slots = &Semaphore::new(RESOURCES_AT_ONCE);
     let row = home.vault_row(Some(vault.id())).await?;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_model::{ItemId, ResourceId, ShardId};
+use holdfast_catalog::ContainerRow;
+use holdfast_model::{ContainerId, ItemId, ResourceId, ShardId};
 use holdfast_vault::{MendReport, RepairIndexReport, Shard, Vault};
+use holdfast_workloads::Layout;
 use serde::Serialize;
 
 use super::{Alone, leased};
@@ -138,7 +140,23 @@ async fn same_shard(second: &Vault, id: ShardId) -> Result<Option<Shard>> {
     .await
 }
 
-/// Notes the messages whose current version is damaged as not yet read, so that the next backup
+/// The outermost folder above each folder.
+fn tops(rows: &[ContainerRow]) -> BTreeMap<ContainerId, ContainerId> {
+    let parents: BTreeMap<_, _> = rows.iter().map(|row| (&row.id, row.parent.as_ref())).collect();
+    let top = |row: &ContainerRow| {
+        let mut at = &row.id;
+        for _ in 0..rows.len() {
+            match parents.get(at).copied().flatten().filter(|parent| parents.contains_key(parent)) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        (row.id.clone(), at.clone())
+    };
+    rows.iter().map(top).collect()
+}
+
+/// Notes the items whose current version is damaged as not yet read, so that the next backup
 /// fetches them. Their blobs have left the index, so that what comes is stored again, under the
 /// same names: every restore point that needs them is whole again.
 async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
@@ -161,7 +179,13 @@ async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
         for row in catalog.item_get(resource, &ids).await? {
             by_folder.entry(row.container).or_default().push(row.id);
         }
+        // A drive has one list for all its folders, at its root.
+        let tops = match Layout::of(row.workload).is_drive() {
+            true => tops(&catalog.container_list(resource).await?),
+            false => BTreeMap::new(),
+        };
         for (folder, ids) in by_folder {
+            let folder = tops.get(&folder).cloned().unwrap_or(folder);
             count += ids.len() as u64;
             catalog.retry_add(resource, &folder, &ids).await?;
         }
