@@ -204,6 +204,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         }
         self.apply_removals().await?;
         self.apply_retries(read_at).await?;
+        self.ask_for_replaced(read_at).await?;
         self.plain_names().await?;
         let link = round.delta_link().map(str::to_owned);
         self.note_root(|row| {

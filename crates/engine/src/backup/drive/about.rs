@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use super::super::pending::parts;
 use super::super::place::store;
+use super::DriveRun;
+use super::files::ends_drive;
 use super::receive::receive;
-use super::{DriveRun, ends_round};
 use crate::{Error, Result};
 
 /// What is asked for once in a round.
@@ -27,6 +28,8 @@ pub(super) struct Facts {
     pub is_full: bool,
     /// Files that changed while they were read.
     pub asked_again: BTreeSet<ItemId>,
+    /// Files of which something beside the bytes could not be had.
+    pub lacking: BTreeSet<ItemId>,
     columns: Option<Columns>,
     /// Columns of all files, by the number of the list item, in a first reading.
     fields: BTreeMap<String, BTreeMap<String, Value>>,
@@ -40,13 +43,22 @@ impl DriveRun<'_, '_, '_> {
         old: Option<&ItemRow>,
     ) -> Result<Option<String>> {
         let id = listed.meta.item_id();
+        self.facts.lacking.remove(&id);
         let mut about = About::default();
         if listed.meta.shared {
             about.permissions = self.permissions(&id).await?;
         }
         about.set_fields(self.fields(&listed.meta).await?);
+        if self.facts.lacking.contains(&id) {
+            return old.map_or(Ok(None), |old| self.known_about(old)); // those of before stay
+        }
         self.put_about(id.as_str(), &about, old.is_some()).await?;
         Ok(about.tag())
+    }
+
+    /// What the metadata of a stored file says of its facts.
+    fn known_about(&self, row: &ItemRow) -> Result<Option<String>> {
+        Ok(self.stored_meta(row)?.and_then(|meta| meta.about))
     }
 
     /// The same for a folder.
@@ -126,10 +138,12 @@ impl DriveRun<'_, '_, '_> {
 
     /// An item goes without some of its facts: a failure of the item, not of the drive.
     fn without(&mut self, id: &ItemId, error: Error) -> Result<()> {
-        if ends_round(&error) {
+        if ends_drive(&error) {
             return Err(error);
         }
-        self.fail(id.clone(), error.cause());
+        if self.facts.lacking.insert(id.clone()) {
+            self.fail(id.clone(), error.cause());
+        }
         Ok(())
     }
 

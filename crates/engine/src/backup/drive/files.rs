@@ -57,13 +57,9 @@ impl DriveRun<'_, '_, '_> {
     /// The service shows the same file as before. An absent tag proves nothing; a shared file that
     /// is told in a round of changes may be shared in another way.
     fn is_same(&self, row: &ItemRow, listed: &Listed) -> bool {
-        let stored_name = listed.meta.stored_name();
-        let named = row.name == drive::file_name(&stored_name)
-            || row.name == drive::file_name_with_id(&stored_name, row.id.as_str());
         !listed.meta.etag.is_empty()
             && row.change_key == listed.meta.etag
-            && row.container == listed.parent
-            && named
+            && lies_as_listed(row, listed)
             && !listed.sharing_changed
             && (self.facts.is_full || !listed.meta.shared)
     }
@@ -95,6 +91,10 @@ impl DriveRun<'_, '_, '_> {
     /// comes back when the tree does not have it, which costs a fetch and nothing else.
     async fn relink(&mut self, old: &ItemRow, listed: Listed) -> Result<Option<Listed>> {
         let about = self.about_file(&listed, Some(old)).await?;
+        if old.change_key.is_empty() {
+            // Something beside the file could not be had the last time.
+            self.take_versions(&listed.meta).await?;
+        }
         let path = self.paths.of(&old.container);
         let taken = self.shard.state().pending.take_item(&path, old)?;
         let Some((content, ItemMeta::File(before))) = taken else { return Ok(Some(listed)) };
@@ -127,6 +127,9 @@ impl DriveRun<'_, '_, '_> {
 
     async fn take_in(&mut self, wanted: Wanted, fetched: Fetched, in_a_row: usize) -> Result<()> {
         let id = wanted.listed.meta.item_id();
+        if !matches!(fetched, Fetched::Stored(..)) {
+            self.follow(&wanted)?;
+        }
         let progress = self.shard.work.progress;
         match fetched {
             Fetched::Stored(content, xor) => {
@@ -141,13 +144,27 @@ impl DriveRun<'_, '_, '_> {
             // Asked for once more at the end of the round, unless that was it.
             Fetched::Changed if self.facts.asked_again.insert(id.clone()) => self.retry.again(id),
             Fetched::Changed => self.fail(id, "changed_meanwhile".to_owned()),
-            Fetched::Failed(error) if in_a_row >= FAILURES_IN_A_ROW || ends_round(&error) => {
+            Fetched::Failed(error) if in_a_row >= FAILURES_IN_A_ROW || ends_drive(&error) => {
                 return Err(error);
             }
             Fetched::Failed(error) => self.fail(id, error.cause()),
         }
         progress.item_done(0);
         Ok(())
+    }
+
+    /// The last version of a file that could not be read goes where the file is now: the folder in
+    /// which it lay may be gone at the end of the round.
+    fn follow(&mut self, wanted: &Wanted) -> Result<()> {
+        let Wanted { listed, old: Some(old) } = wanted else { return Ok(()) };
+        if lies_as_listed(old, listed) {
+            return Ok(());
+        }
+        let path = self.paths.of(&old.container);
+        let taken = self.shard.state().pending.take_item(&path, old)?;
+        let Some((content, ItemMeta::File(before))) = taken else { return Ok(()) };
+        let meta = FileMeta { name: listed.meta.name.clone(), ..before };
+        self.put(Some(old), meta, &listed.parent, content)
     }
 
     async fn put_fetched(
@@ -180,6 +197,10 @@ impl DriveRun<'_, '_, '_> {
         parent: &holdfast_model::ContainerId,
         content: Content,
     ) -> Result<()> {
+        let mut meta = meta;
+        if self.facts.lacking.contains(&meta.item_id()) {
+            meta.etag.clear(); // equals no other, so that the rest is asked for again
+        }
         let name = self.file_name(parent, &meta.stored_name(), &meta.item_id(), old)?;
         let row = ItemRow {
             resource: self.resource.id.clone(),
@@ -192,6 +213,22 @@ impl DriveRun<'_, '_, '_> {
         let placed = Placed::file(&row.name, content, &meta);
         self.shard.state().pending.put_item(&self.paths.of(parent), row, placed)
     }
+}
+
+/// True where a row has the folder and the name that the service shows.
+fn lies_as_listed(row: &ItemRow, listed: &Listed) -> bool {
+    let name = listed.meta.stored_name();
+    let is_named = row.name == drive::file_name(&name)
+        || row.name == drive::file_name_with_id(&name, row.id.as_str());
+    is_named && row.container == listed.parent
+}
+
+/// Failures of one file that concern the whole drive. A download address may answer 401 or 410 for
+/// ever, though the sign-in is in order (onedrive-api-docs#189); where it is not, the next page
+/// tells.
+pub(super) fn ends_drive(error: &Error) -> bool {
+    let status = error.graph().and_then(holdfast_graph::Error::status);
+    ends_round(error) && !matches!(status, Some(401 | 410))
 }
 
 async fn fetch(
