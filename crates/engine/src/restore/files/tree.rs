@@ -6,7 +6,8 @@ use holdfast_model::fold;
 use holdfast_workloads::FolderFacts;
 use holdfast_workloads::drive::{DriveWriter, Live};
 
-use crate::Result;
+use super::super::ends_restore;
+use crate::{Error, Result};
 
 /// A folder that is needed, and what is known of it.
 pub(super) struct Wanted {
@@ -22,6 +23,8 @@ struct Folder {
     name: String,
     id: Option<String>,
     facts: Option<FolderFacts>,
+    /// Why it could not be made.
+    refused: Option<String>,
 }
 
 /// The needed folders, those above before those below.
@@ -31,6 +34,21 @@ pub(super) struct Tree {
     children: HashMap<String, Vec<Live>>,
     /// Where a file has the name of a needed folder.
     blocked: BTreeSet<Vec<String>>,
+}
+
+impl Folder {
+    async fn make(
+        &mut self,
+        writer: &DriveWriter<'_>,
+        parent: &str,
+    ) -> holdfast_workloads::Result<()> {
+        let id = writer.make_folder(parent, &self.name).await?;
+        self.id = Some(id.clone());
+        match &self.facts {
+            Some(facts) => writer.set_dates(&id, facts.created, facts.modified).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl Tree {
@@ -107,7 +125,14 @@ impl Tree {
         }
     }
 
-    /// Makes the folders that are missing, with their dates.
+    /// Why a folder, or one above it, could not be made.
+    pub fn refusal(&self, folder: &[String]) -> Option<&str> {
+        let above = (1..=folder.len()).filter_map(|end| self.folders.get(&key(&folder[..end])));
+        above.filter_map(|folder| folder.refused.as_deref()).next()
+    }
+
+    /// Makes the folders that are missing, with their dates. One that is refused is noted; an error
+    /// ends the restore.
     pub async fn make(&mut self, writer: &DriveWriter<'_>) -> Result<()> {
         let missing: Vec<Vec<String>> = (self.folders.iter())
             .filter(|(path, folder)| folder.id.is_none() && !self.is_blocked(path))
@@ -117,11 +142,11 @@ impl Tree {
             let Some(above) = path.split_last().map(|(_, above)| above.to_vec()) else { continue };
             let Some(parent) = self.id(&above).map(str::to_owned) else { continue };
             let Some(folder) = self.folders.get_mut(&path) else { continue };
-            let id = writer.make_folder(&parent, &folder.name).await?;
-            if let Some(facts) = &folder.facts {
-                writer.set_dates(&id, facts.created, facts.modified).await?;
+            match folder.make(writer, &parent).await.map_err(Error::from) {
+                Err(error) if ends_restore(&error) => return Err(error),
+                Err(error) => folder.refused = Some(error.to_string()),
+                Ok(()) => {}
             }
-            folder.id = Some(id);
         }
         Ok(())
     }
