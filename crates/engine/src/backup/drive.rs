@@ -30,6 +30,9 @@ use super::shard::ShardRun;
 use super::{Problem, ResourceReport};
 use crate::{Error, Result};
 
+/// Times that a round is begun: the service may ask more than once in a run to begin anew.
+const BEGINNINGS: usize = 3;
+
 /// One round of a site.
 pub(super) async fn round(
     shard: &ShardRun<'_, '_>,
@@ -162,17 +165,21 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
     /// One round; one that cannot go on from where the last one stopped begins anew.
     async fn read(&mut self, read_at: Timestamp) -> Result<()> {
         let root = self.root();
-        let link = root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
+        let mut link =
+            root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
         let graph = self.shard.work.graph;
-        let round = Round::start(graph, &self.drive.id, link.as_deref());
-        match self.read_round(round, read_at).await {
-            // Expired, or lost on the way (onedrive-api-docs#1476): once more from the beginning.
-            Err(error) if link.is_some() && is_expired(kind(&error)) => {
-                (self.removed.clear(), self.waiting.clear());
-                self.read_round(Round::start(graph, &self.drive.id, None), read_at).await
+        for _ in 1..BEGINNINGS {
+            let round = Round::start(graph, &self.drive.id, link.as_deref());
+            match self.read_round(round, read_at).await {
+                // Expired, or lost on the way (onedrive-api-docs#1476).
+                Err(error) if is_expired(kind(&error)) => {
+                    (self.removed.clear(), self.waiting.clear());
+                    link = None;
+                }
+                other => return other,
             }
-            other => other,
         }
+        self.read_round(Round::start(graph, &self.drive.id, link.as_deref()), read_at).await
     }
 
     async fn read_round(&mut self, mut round: Round<'_>, read_at: Timestamp) -> Result<()> {

@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub is_full: bool,
     /// Files that changed while they were read.
     pub asked_again: BTreeSet<ItemId>,
+    /// Files that are fetched though they are listed as they are stored.
+    pub to_fetch: BTreeSet<ItemId>,
     /// Files of which something beside the bytes could not be had.
     pub lacking: BTreeSet<ItemId>,
     columns: Option<Columns>,

@@ -41,7 +41,12 @@ impl DriveRun<'_, '_, '_> {
         for listed in files {
             let id = listed.meta.item_id();
             self.retry.forget(&id);
+            let again = self.facts.to_fetch.remove(&id);
+            let etag = Some(&listed.meta.etag).filter(|etag| !etag.is_empty());
             match known.remove(&id) {
+                Some(row) if again && Some(&row.change_key) == etag => {
+                    wanted.push(Wanted { listed, old: Some(row) });
+                }
                 Some(row) if self.is_same(&row, &listed) => {}
                 Some(row) if row.content_tag == listed.meta.ctag => {
                     if let Some(listed) = self.relink(&row, listed).await? {
@@ -64,7 +69,8 @@ impl DriveRun<'_, '_, '_> {
             && (self.facts.is_full || !listed.meta.shared)
     }
 
-    /// Asks again for the files that could not be read before.
+    /// Asks again for the files that could not be read before. One that is listed as it is stored
+    /// was damaged in the vault, and is fetched.
     pub(super) async fn apply_retries(&mut self, read_at: Timestamp) -> Result<()> {
         let mut found = Vec::new();
         for id in self.retry.take_waiting() {
@@ -80,6 +86,7 @@ impl DriveRun<'_, '_, '_> {
                 }
             }
         }
+        self.facts.to_fetch = found.iter().map(|entry| ItemId(entry.id().to_owned())).collect();
         self.apply(found, read_at).await?;
         for entry in std::mem::take(&mut self.waiting) {
             self.retry.add(ItemId(entry.id().to_owned()));

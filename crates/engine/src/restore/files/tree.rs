@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use holdfast_model::fold;
 use holdfast_workloads::FolderFacts;
 use holdfast_workloads::drive::{DriveWriter, Live};
 
@@ -92,10 +91,11 @@ impl Tree {
         Ok(())
     }
 
-    /// What lies in a folder of the target under this name.
+    /// What lies in a folder of the target under this name: the same to the letter, else in case.
     pub fn child(&self, folder: &[String], name: &str) -> Option<&Live> {
-        let id = self.id(folder)?;
-        self.children.get(id)?.iter().find(|live| fold(&live.name) == fold(name))
+        let there = self.children.get(self.id(folder)?)?;
+        let same = there.iter().find(|live| live.name == name);
+        same.or_else(|| there.iter().find(|live| lower(&live.name) == lower(name)))
     }
 
     /// Id of a folder, if it is there.
@@ -154,5 +154,11 @@ impl Tree {
 
 /// Drives tell names apart without case, so that two spellings of a folder are one.
 fn key(path: &[String]) -> Vec<String> {
-    path.iter().map(|name| fold(name)).collect()
+    path.iter().map(|name| lower(name)).collect()
+}
+
+/// The form in which a drive compares names. `ss` and `ß`, and letters composed in two ways, are
+/// different names there, though not on every computer.
+fn lower(name: &str) -> String {
+    name.to_lowercase()
 }

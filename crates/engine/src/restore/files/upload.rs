@@ -181,7 +181,7 @@ impl Task<'_> {
                     }
                 }
                 Err(error) if error.kind() == Kind::NotFound && attempt < SESSIONS => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(own(error)),
             }
         }
         Err(Error::Thread)
@@ -218,5 +218,18 @@ impl Task<'_> {
             detail,
         };
         Ok(self.home.catalog.restore_item_put(&[row]).await?)
+    }
+}
+
+/// Where the bytes could not be read from the vault, the error of the vault.
+fn own(error: holdfast_graph::Error) -> Error {
+    match error {
+        holdfast_graph::Error::Source { endpoint, offset, source } => {
+            match source.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(source) => holdfast_graph::Error::Source { endpoint, offset, source }.into(),
+            }
+        }
+        other => other.into(),
     }
 }
