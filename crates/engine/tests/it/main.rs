@@ -17,6 +17,7 @@ mod drive_keep;
 mod drive_names;
 mod drive_restore;
 mod drive_restore_faults;
+mod drive_scale;
 mod drive_sequence;
 mod drives;
 mod export;
