@@ -32,6 +32,9 @@ use crate::{Error, Result};
 /// Folders below each other that are followed; a path has 400 characters at most.
 const MAX_DEPTH: usize = 400;
 
+/// Times that a round is begun: the service may ask more than once in a run to begin anew.
+const BEGINNINGS: usize = 3;
+
 /// One round of a site.
 pub(super) async fn round(
     shard: &ShardRun<'_, '_>,
@@ -170,18 +173,22 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
     /// One round; one that cannot go on from where the last one stopped begins anew.
     async fn read(&mut self, read_at: Timestamp) -> Result<()> {
         let root = self.root();
-        let link = root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
+        let mut link =
+            root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
         let graph = self.shard.work.graph;
-        let round = Round::start(graph, &self.drive.id, link.as_deref());
-        match self.read_round(round, read_at).await {
-            // Expired, or lost on the way (onedrive-api-docs#1476): once more from the beginning.
-            Err(error) if link.is_some() && begins_anew(kind(&error)) => {
-                self.removed.clear();
-                self.waiting.clear();
-                self.read_round(Round::start(graph, &self.drive.id, None), read_at).await
+        for _ in 1..BEGINNINGS {
+            let round = Round::start(graph, &self.drive.id, link.as_deref());
+            match self.read_round(round, read_at).await {
+                // Expired, or lost on the way (onedrive-api-docs#1476).
+                Err(error) if begins_anew(kind(&error)) => {
+                    self.removed.clear();
+                    self.waiting.clear();
+                    link = None;
+                }
+                other => return other,
             }
-            other => other,
         }
+        self.read_round(Round::start(graph, &self.drive.id, link.as_deref()), read_at).await
     }
 
     async fn read_round(&mut self, mut round: Round<'_>, read_at: Timestamp) -> Result<()> {
@@ -213,6 +220,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         }
         self.apply_removals().await?;
         self.apply_retries(read_at).await?;
+        self.ask_for_replaced(read_at).await?;
         self.plain_names().await?;
         let link = round.delta_link().map(str::to_owned);
         self.note_root(|row| {

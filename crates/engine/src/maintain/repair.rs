@@ -140,23 +140,20 @@ async fn same_shard(second: &Vault, id: ShardId) -> Result<Option<Shard>> {
     .await
 }
 
-/// The outermost folder above each folder.
-fn tops(rows: &[ContainerRow]) -> BTreeMap<ContainerId, ContainerId> {
-    let parents: BTreeMap<_, _> = rows.iter().map(|row| (&row.id, row.parent.as_ref())).collect();
-    let top = |row: &ContainerRow| {
-        let mut at = &row.id;
-        for _ in 0..rows.len() {
-            match parents.get(at).copied().flatten().filter(|parent| parents.contains_key(parent)) {
-                Some(parent) => at = parent,
-                None => break,
-            }
+/// The folder that has no other above it: a drive keeps at its root what is asked for again.
+fn top(folders: &[ContainerRow], mut folder: ContainerId) -> ContainerId {
+    // No deeper than there are folders, whatever the rows say.
+    for _ in folders {
+        let row = folders.iter().find(|row| row.id == folder);
+        match row.and_then(|row| row.parent.clone()) {
+            Some(above) => folder = above,
+            None => break,
         }
-        (row.id.clone(), at.clone())
-    };
-    rows.iter().map(top).collect()
+    }
+    folder
 }
 
-/// Notes the items whose current version is damaged as not yet read, so that the next backup
+/// Notes the messages and files whose current version is damaged as not yet read, so that the next backup
 /// fetches them. Their blobs have left the index, so that what comes is stored again, under the
 /// same names: every restore point that needs them is whole again.
 async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
@@ -175,17 +172,13 @@ async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
         if row.shard != Some(alone.shard.id()) || vault != alone.vault.id() {
             continue;
         }
+        let is_drive = Layout::of(row.workload).is_drive();
+        let folders = if is_drive { catalog.container_list(resource).await? } else { Vec::new() };
         let mut by_folder: BTreeMap<_, Vec<ItemId>> = BTreeMap::new();
         for row in catalog.item_get(resource, &ids).await? {
-            by_folder.entry(row.container).or_default().push(row.id);
+            by_folder.entry(top(&folders, row.container)).or_default().push(row.id);
         }
-        // A drive has one list for all its folders, at its root.
-        let tops = match Layout::of(row.workload).is_drive() {
-            true => tops(&catalog.container_list(resource).await?),
-            false => BTreeMap::new(),
-        };
         for (folder, ids) in by_folder {
-            let folder = tops.get(&folder).cloned().unwrap_or(folder);
             count += ids.len() as u64;
             catalog.retry_add(resource, &folder, &ids).await?;
         }

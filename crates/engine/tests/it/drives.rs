@@ -170,7 +170,7 @@ async fn versions_are_taken_as_the_rule_says() {
 }
 
 /// Hashes of the earlier versions in the newest restore point, by name.
-async fn versions(t: &TestContext, _: &DriveView) -> Vec<String> {
+pub async fn versions(t: &TestContext, _: &DriveView) -> Vec<String> {
     let located =
         holdfast_engine::browse::locate(&t.home, None, &onedrive(t), &At::Latest).await.unwrap();
     let reader = &located.reader;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use holdfast_model::fold;
 use holdfast_workloads::FolderFacts;
 use holdfast_workloads::drive::{DriveWriter, Live};
 
-use crate::Result;
+use super::super::ends_restore;
+use crate::{Error, Result};
 
 /// A folder that is needed, and what is known of it.
 pub(super) struct Wanted {
@@ -22,6 +22,8 @@ struct Folder {
     name: String,
     id: Option<String>,
     facts: Option<FolderFacts>,
+    /// Why it could not be made.
+    refused: Option<String>,
 }
 
 /// The needed folders, those above before those below.
@@ -31,6 +33,21 @@ pub(super) struct Tree {
     children: HashMap<String, Vec<Live>>,
     /// Where a file has the name of a needed folder.
     blocked: BTreeSet<Vec<String>>,
+}
+
+impl Folder {
+    async fn make(
+        &mut self,
+        writer: &DriveWriter<'_>,
+        parent: &str,
+    ) -> holdfast_workloads::Result<()> {
+        let id = writer.make_folder(parent, &self.name).await?;
+        self.id = Some(id.clone());
+        match &self.facts {
+            Some(facts) => writer.set_dates(&id, facts.created, facts.modified).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl Tree {
@@ -74,10 +91,11 @@ impl Tree {
         Ok(())
     }
 
-    /// What lies in a folder of the target under this name.
+    /// What lies in a folder of the target under this name: the same to the letter, else in case.
     pub fn child(&self, folder: &[String], name: &str) -> Option<&Live> {
-        let id = self.id(folder)?;
-        self.children.get(id)?.iter().find(|live| fold(&live.name) == fold(name))
+        let there = self.children.get(self.id(folder)?)?;
+        let same = there.iter().find(|live| live.name == name);
+        same.or_else(|| there.iter().find(|live| lower(&live.name) == lower(name)))
     }
 
     /// Id of a folder, if it is there.
@@ -107,7 +125,14 @@ impl Tree {
         }
     }
 
-    /// Makes the folders that are missing, with their dates.
+    /// Why a folder, or one above it, could not be made.
+    pub fn refusal(&self, folder: &[String]) -> Option<&str> {
+        let above = (1..=folder.len()).filter_map(|end| self.folders.get(&key(&folder[..end])));
+        above.filter_map(|folder| folder.refused.as_deref()).next()
+    }
+
+    /// Makes the folders that are missing, with their dates. One that is refused is noted; an error
+    /// ends the restore.
     pub async fn make(&mut self, writer: &DriveWriter<'_>) -> Result<()> {
         let missing: Vec<Vec<String>> = (self.folders.iter())
             .filter(|(path, folder)| folder.id.is_none() && !self.is_blocked(path))
@@ -117,11 +142,11 @@ impl Tree {
             let Some(above) = path.split_last().map(|(_, above)| above.to_vec()) else { continue };
             let Some(parent) = self.id(&above).map(str::to_owned) else { continue };
             let Some(folder) = self.folders.get_mut(&path) else { continue };
-            let id = writer.make_folder(&parent, &folder.name).await?;
-            if let Some(facts) = &folder.facts {
-                writer.set_dates(&id, facts.created, facts.modified).await?;
+            match folder.make(writer, &parent).await.map_err(Error::from) {
+                Err(error) if ends_restore(&error) => return Err(error),
+                Err(error) => folder.refused = Some(error.to_string()),
+                Ok(()) => {}
             }
-            folder.id = Some(id);
         }
         Ok(())
     }
@@ -129,5 +154,11 @@ impl Tree {
 
 /// Drives tell names apart without case, so that two spellings of a folder are one.
 fn key(path: &[String]) -> Vec<String> {
-    path.iter().map(|name| fold(name)).collect()
+    path.iter().map(|name| lower(name)).collect()
+}
+
+/// The form in which a drive compares names. `ss` and `ß`, and letters composed in two ways, are
+/// different names there, though not on every computer.
+fn lower(name: &str) -> String {
+    name.to_lowercase()
 }

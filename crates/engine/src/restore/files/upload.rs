@@ -56,7 +56,8 @@ impl Task<'_> {
             Action::Replace(live) => (live.name.clone(), true),
         };
         let Some(parent) = self.tree.id(&planned.folder) else {
-            return Ok(Done::Failed("its folder could not be made".to_owned()));
+            let cause = self.tree.refusal(&planned.folder).unwrap_or("one above it is missing");
+            return Ok(Done::Failed(format!("its folder could not be made: {cause}")));
         };
         let id = planned.item.found.meta.item_id();
         match self.bring_back(&planned.item, parent, &name, replace).await {
@@ -65,7 +66,10 @@ impl Task<'_> {
             Err(error) if ends_restore(&error) => Err(error),
             Err(error) => {
                 self.note(&id, RestoreState::Failed, None, Some(error.cause())).await?;
-                Ok(Done::Failed(error.to_string()))
+                let is_full = error.graph().map(holdfast_graph::Error::kind) == Some(Kind::Full);
+                let hint =
+                    if is_full { "; free space or raise the quota of the drive" } else { "" };
+                Ok(Done::Failed(format!("{error}{hint}")))
             }
         }
     }
@@ -177,7 +181,7 @@ impl Task<'_> {
                     }
                 }
                 Err(error) if error.kind() == Kind::NotFound && attempt < SESSIONS => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(own(error)),
             }
         }
         Err(Error::Thread)
@@ -214,5 +218,18 @@ impl Task<'_> {
             detail,
         };
         Ok(self.home.catalog.restore_item_put(&[row]).await?)
+    }
+}
+
+/// Where the bytes could not be read from the vault, the error of the vault.
+fn own(error: holdfast_graph::Error) -> Error {
+    match error {
+        holdfast_graph::Error::Source { endpoint, offset, source } => {
+            match source.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(source) => holdfast_graph::Error::Source { endpoint, offset, source }.into(),
+            }
+        }
+        other => other.into(),
     }
 }
