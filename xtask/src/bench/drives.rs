@@ -79,7 +79,9 @@ pub(crate) fn run(root: &Path, scale: Scale) -> Result<ExitCode> {
     let holdfast = copied(super::build(root, &["--bin", "holdfast"], "holdfast")?, "holdfast")?;
     let xtask = copied(super::this_for_release(root)?, "xtask")?;
     let machine = Machine::here(&run_command(Command::new(&holdfast).arg("--version"))?)?;
-    let command = format!("cargo xtask bench drives --large {}", scale.large);
+    let Scale { files, many, large, runs, .. } = &scale;
+    let options = format!("--files {files} --many {many} --large {large} --runs {runs}");
+    let command = format!("cargo xtask bench drives {options}");
     let report = Report::new(machine, &command);
     let mut bench = Bench { holdfast, xtask, dir, scale, report, backups: 0 };
     bench.small_files()?;
