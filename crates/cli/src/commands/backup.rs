@@ -61,9 +61,13 @@ pub fn summary(report: &BackupReport) -> String {
         0 => String::new(),
         ms => format!(", {:.1} s waited for Microsoft", ms as f64 / 1000.0),
     };
+    let units = match report.resource_units {
+        0 => String::new(),
+        units => format!(" ({})", of(units, "resource unit")),
+    };
     format!(
-        "Backup {}: {} new, {} changed, {} deleted, {} failed, {} skipped; {} read in {}{waited}; \
-         {snapshot}.",
+        "Backup {}: {} new, {} changed, {} deleted, {} failed, {} skipped; {} read in \
+         {}{units}{waited}; {snapshot}.",
         report.outcome,
         count(c.items_new),
         count(c.items_changed),

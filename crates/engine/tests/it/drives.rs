@@ -82,6 +82,7 @@ async fn files_are_stored_at_their_paths_and_changes_cost_what_changed() {
     let report = t.backup().await;
     assert_eq!((report.counts.items_changed, tenant.stats().downloads), (1, before.0 + 1));
     assert!(units(tenant) - cost <= 2 + 2 + 2, "{} units", units(tenant) - cost);
+    assert_eq!(report.resource_units, units(tenant) - cost, "as the tenant counts them");
     assert_stored(&t, &name, &drive).await;
     tenant.drive_item_remove(&drive.id, &folder).unwrap();
     let report = t.backup().await;
