@@ -69,7 +69,7 @@ async fn of_restore_point(home: &Home, choice: &Choice<'_>) -> Result<Selection>
     let mut visit = |seen| {
         match seen {
             Ok(found) => {
-                items.push(Picked { found, reader: located.reader.clone(), root: located.tree })
+                items.push(Picked { found, reader: located.reader.clone(), root: located.tree });
             }
             Err(damage) => unread.push(damage),
         }

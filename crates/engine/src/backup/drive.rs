@@ -173,7 +173,8 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
             match self.read_round(round, read_at).await {
                 // Expired, or lost on the way (onedrive-api-docs#1476).
                 Err(error) if is_expired(kind(&error)) => {
-                    (self.removed.clear(), self.waiting.clear());
+                    self.removed.clear();
+                    self.waiting.clear();
                     link = None;
                 }
                 other => return other,

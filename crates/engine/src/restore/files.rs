@@ -32,7 +32,7 @@ enum Action {
     /// It is created under this name.
     Create(String),
     /// It becomes the newest version of this one.
-    Replace(Live),
+    Replace(Box<Live>),
     /// It is left out, for this reason.
     Skip(&'static str),
     /// It cannot be written, for this reason.
@@ -217,9 +217,11 @@ fn action(
         _ if there.is_folder => Action::Refuse("a folder of the target has its name"),
         _ if same && request.version.is_none() => Action::Skip("the target has it, unchanged"),
         // What an interrupted attempt has left is ours, and no conflict.
-        OnConflict::Skip if resumed && there.meta.size == 0 => Action::Replace(there.clone()),
+        OnConflict::Skip if resumed && there.meta.size == 0 => {
+            Action::Replace(Box::new(there.clone()))
+        }
         OnConflict::Skip => Action::Skip("the target has another version of it"),
-        OnConflict::Replace => Action::Replace(there.clone()),
+        OnConflict::Replace => Action::Replace(Box::new(there.clone())),
     })
 }
 

@@ -33,7 +33,7 @@ pub async fn versions(graph: &Graph, drive: &str, id: &ItemId) -> Result<Vec<Lis
             Err(error) => return Err(error.into()),
         }
     }
-    versions.sort_by(|a, b| version_number(&b.id).cmp(&version_number(&a.id)));
+    versions.sort_by_key(|version| std::cmp::Reverse(version_number(&version.id)));
     Ok(versions.into_iter().skip(1).collect())
 }
 

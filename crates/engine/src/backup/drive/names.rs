@@ -122,19 +122,19 @@ impl DriveRun<'_, '_, '_> {
         };
         match old {
             Some(old) if old == row => Ok(()),
-            old => self.put_folder(old, row, mtime),
+            old => self.put_folder(old.as_ref(), row, mtime),
         }
     }
 
     /// Puts a folder into the tree; one that was elsewhere goes with all that is in it.
     fn put_folder(
         &mut self,
-        old: Option<ContainerRow>,
+        old: Option<&ContainerRow>,
         row: ContainerRow,
         mtime: Timestamp,
     ) -> Result<()> {
         let mut state = self.shard.state();
-        let moved = old.as_ref().filter(|old| (&old.parent, &old.dir) != (&row.parent, &row.dir));
+        let moved = old.filter(|old| (&old.parent, &old.dir) != (&row.parent, &row.dir));
         let taken = match moved {
             Some(old) => state.pending.edit.remove(&parts(&self.paths.of(&old.id)))?,
             None => None,
@@ -148,7 +148,9 @@ impl DriveRun<'_, '_, '_> {
         };
         state.pending.edit.put(&parts(&above), node)?;
         self.paths.set(&row.id, row.parent.clone(), row.dir.clone());
-        old.iter().for_each(|old| self.names.take(old));
+        if let Some(old) = old {
+            self.names.take(old);
+        }
         self.names.put(&row);
         state.pending.put_container(row.clone());
         state.pending.touch(&self.resource.id)?;
@@ -298,7 +300,7 @@ impl DriveRun<'_, '_, '_> {
             let meta = FolderMeta::from_json(&row.dir, row.meta.as_deref().unwrap_or_default())?;
             let mtime = meta.file.and_then(|facts| facts.modified.or(facts.created));
             let renamed = ContainerRow { dir: plain, ..row.clone() };
-            self.put_folder(Some(row), renamed, mtime.unwrap_or(Timestamp::UNIX_EPOCH))?;
+            self.put_folder(Some(&row), renamed, mtime.unwrap_or(Timestamp::UNIX_EPOCH))?;
         }
         let late = std::mem::take(&mut self.names.late_files);
         let rows = self.shard.lookup(&self.resource.id, late.iter()).await?;
