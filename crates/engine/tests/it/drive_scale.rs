@@ -27,7 +27,9 @@ async fn trees(scene: &Scene) -> BTreeSet<String> {
     let (mut found, mut open) = (BTreeSet::new(), vec![located.tree]);
     while let Some(tree) = open.pop() {
         if found.insert(format!("{tree:?}")) {
-            open.extend(located.reader.list(tree).unwrap().iter().filter_map(|node| node.tree()));
+            open.extend(
+                located.reader.list(tree).unwrap().iter().filter_map(holdfast_vault::Node::tree),
+            );
         }
     }
     found
@@ -41,7 +43,7 @@ async fn widest(scene: &Scene) -> usize {
     while let Some(tree) = open.pop() {
         let nodes = reader.list(tree).unwrap();
         most = most.max(nodes.len());
-        open.extend(nodes.iter().filter_map(|node| node.tree()));
+        open.extend(nodes.iter().filter_map(holdfast_vault::Node::tree));
     }
     most
 }

@@ -130,7 +130,7 @@ impl Edits {
     fn one(&mut self, tenant: &Tenant, drive: &DriveView) {
         let items = tenant.drive_items(&drive.id).unwrap();
         let folder = self.any(&items, true).map_or(drive.root.clone(), |item| item.id);
-        let name = format!("{}", NAMES.choose(&mut self.rng).unwrap());
+        let name = (*NAMES.choose(&mut self.rng).unwrap()).to_owned();
         let bytes = self.content();
         let file = self.any(&items, false).map(|item| item.id);
         let moved = match self.rng.random_range(0..3) {
@@ -315,7 +315,8 @@ impl Sequence {
         for workload in ["onedrive", "sharepoint"] {
             hashes(&target.join(workload), &mut found);
         }
-        (expected.sort(), found.sort());
+        expected.sort();
+        found.sort();
         assert_eq!(found, expected, "what restic restores differs from the tenant");
     }
 }

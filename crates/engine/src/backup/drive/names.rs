@@ -148,7 +148,9 @@ impl DriveRun<'_, '_, '_> {
         };
         state.pending.edit.put(&parts(&above), node)?;
         self.paths.set(&row.id, row.parent.clone(), row.dir.clone());
-        old.into_iter().for_each(|old| self.names.take(old));
+        if let Some(old) = old {
+            self.names.take(old);
+        }
         self.names.put(&row);
         state.pending.put_container(row.clone());
         state.pending.touch(&self.resource.id)?;
