@@ -88,9 +88,9 @@ mod tests {
     fn units_are_counted_by_what_they_bought() {
         let stats = json!({
             "downloads": 9, "throttled": 1,
-            "requests": {"GET /drives/{id}/root/delta": {"200": 4, "429": 1}, "GET /users": {"200": 1}},
+            "requests": {"GET /drives/{id}/items/{id}/delta": {"200": 4, "429": 1}, "GET /users": {"200": 1}},
             "units": {
-                "GET /drives/{id}/root/delta": 5,
+                "GET /drives/{id}/items/{id}/delta": 5,
                 "GET /drives/{id}/items/{id}/content": 9,
                 "GET /drives/{id}/items/{id}/permissions": 15,
                 "GET /drives/{id}/items/{id}/versions": 2,
