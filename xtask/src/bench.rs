@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: the product in its release build against stock restic on the same messages;
-//! `bench ingest` and `bench vault`: the vault alone (`vault`).
+//! `bench ingest` and `bench vault`: the vault alone (`vault`); `bench drives`: OneDrive (`drives`).
 //!
 //! Whole processes are measured, nothing inside of them: the simulated tenant is one, the product
 //! another. CPU seconds are the figure to trust; wall times hold the simulated tenant's work too.
 //! Runs of the rivals alternate, so that other work on the machine strikes both.
 
 mod changes;
+mod drives;
 mod files;
 mod mix;
 mod numbers;
@@ -25,6 +26,7 @@ use cargo_metadata::MetadataCommand;
 use clap::Subcommand;
 use tempfile::TempDir;
 
+pub(crate) use self::drives::{Task as DrivesTask, run_child as run_drives_child};
 use self::page::{Machine, Report, Section};
 pub(crate) use self::vault::{Task, run_child};
 
@@ -109,11 +111,17 @@ pub(crate) enum Part {
         #[arg(long)]
         json: bool,
     },
+    /// OneDrive: small and large files, changes, the budget of SharePoint
+    Drives {
+        #[command(flatten)]
+        scale: drives::Scale,
+    },
 }
 
 /// Measures a part.
 pub(crate) fn run_part(root: &Path, part: Part) -> Result<ExitCode> {
     let (scale, json, command) = match part {
+        Part::Drives { scale } => return drives::run(root, scale),
         Part::Ingest { items, json, write } => {
             let sets = if items > 10_000 { vec![10_000, items] } else { vec![items] };
             let scale = vault::Scale {
@@ -171,6 +179,14 @@ fn build(root: &Path, what: &[&str], name: &str) -> Result<PathBuf> {
     let manifest = root.join("Cargo.toml");
     let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec()?;
     Ok(metadata.target_directory.join("release").join(name).into())
+}
+
+/// This program, built for release.
+fn this_for_release(root: &Path) -> Result<PathBuf> {
+    match cfg!(debug_assertions) {
+        true => build(root, &["--package", "xtask"], "xtask"),
+        false => Ok(std::env::current_exe()?),
+    }
 }
 
 /// What is being done, for whoever waits.

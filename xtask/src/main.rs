@@ -40,6 +40,14 @@ enum Command {
         #[command(subcommand)]
         task: bench::Task,
     },
+    /// One process of `bench drives`
+    #[command(hide = true)]
+    BenchDrives {
+        /// Folder of its files, or of its installation
+        dir: PathBuf,
+        #[command(subcommand)]
+        task: bench::DrivesTask,
+    },
     /// Run a long campaign, of which ./test runs a slice
     Soak {
         /// Which one
@@ -64,6 +72,9 @@ fn main() -> Result<ExitCode> {
         Command::Bench { part: Some(part), .. } => bench::run_part(&root()?, part),
         Command::Bench { part: None, quick, binary } => bench::run(&root()?, quick, binary),
         Command::BenchChild { dir, task } => bench::run_child(&dir, task),
+        Command::BenchDrives { dir, task } => {
+            bench::run_drives_child(&dir, &task).map(|()| ExitCode::SUCCESS)
+        }
         Command::Soak { campaign, count, from } => soak::run(&root()?, campaign, count, from),
         Command::Tidy { shrink } => tidy::run(&root()?, shrink),
     }

@@ -17,6 +17,10 @@ pub(crate) enum Campaign {
     Kill,
     /// Random edits and incrementals, compared at every step; counts seeds
     Sequence,
+    /// The same with drives, in a second test with faults on; counts seeds
+    DriveSequence,
+    /// A file of many gigabytes over a line that is cut five times; counts megabytes
+    DriveLarge,
     /// The power is cut after every operation on a vault's disk; counts histories
     Power,
     /// The disk is full at every write; counts rounds
@@ -57,6 +61,23 @@ impl Campaign {
                 tests: &["sequence::random_edits_are_stored_as_they_are"],
                 count: "HOLDFAST_SOAK_SEEDS",
                 default: 100,
+            },
+            Self::DriveSequence => Plan {
+                package: "holdfast-engine",
+                tests: &[
+                    "drive_sequence::random_edits_of_drives_are_stored_as_they_are",
+                    "drive_sequence::random_edits_among_faults_lack_what_is_named_and_nothing_else",
+                ],
+                count: "HOLDFAST_SOAK_SEEDS",
+                default: 500,
+            },
+            Self::DriveLarge => Plan {
+                package: "holdfast-engine",
+                tests: &[
+                    "drive_scale::a_large_file_whose_line_is_cut_five_times_arrives_in_little_memory",
+                ],
+                count: "HOLDFAST_SOAK_MEGABYTES",
+                default: 20_000,
             },
             Self::Power => vault(
                 &[

@@ -29,7 +29,7 @@ const EXIT_CODES: &str = "Exit codes:
   6   try later: throttled by Microsoft, or another process is at work
   10  the vault is damaged";
 
-/// Backs up and restores a company's Microsoft 365 mail, on the company's own storage.
+/// Backs up and restores a company's Microsoft 365 mail and files, on the company's own storage.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, after_help = EXIT_CODES, propagate_version = false)]
 pub struct Cli {
@@ -82,7 +82,7 @@ pub enum Command {
     /// Connect Microsoft 365 tenants
     #[command(subcommand)]
     Tenant(Tenant),
-    /// List what is protected: asks the directory and takes up new mailboxes
+    /// List what is protected: asks the tenant and takes up new mailboxes, OneDrives and sites
     Resources(Resources),
     /// Back up what changed since the last time
     Backup(Backup),
@@ -90,22 +90,22 @@ pub enum Command {
     Snapshots(Snapshots),
     /// List a folder of a restore point
     Ls(Ls),
-    /// Write a stored message to standard output, byte for byte
+    /// Write a stored message or file to standard output, byte for byte
     Cat(Cat),
-    /// Find messages by subject or sender, in all mailboxes or in one
+    /// Find messages by subject or sender and files by name, everywhere or in one resource
     Find(Find),
-    /// Show all versions of a message over all restore points
+    /// Show all versions of a message or file over all restore points
     History(History),
     /// Show what changed between two restore points
     Diff(Diff),
-    /// Bring back a message, a folder or a whole mailbox, and prove that it is the same
+    /// Bring back a message, a file, a folder, a mailbox or a site, and prove that it is the same
     Restore(Restore),
-    /// Write messages as files, mbox or ZIP, to be read without Microsoft 365 and without Holdfast
+    /// Write messages as files, mbox or ZIP, and files as they are, to be read without Microsoft 365 and without Holdfast
     Export(Export),
     /// Look after the vault
     #[command(subcommand)]
     Vault(Vault),
-    /// Take single messages out of every snapshot, for good
+    /// Take single messages or files out of every snapshot, for good
     Erase(Erase),
     /// Look after the catalog
     #[command(subcommand)]
@@ -141,7 +141,7 @@ pub struct Demo {
     /// People in the simulated company
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=500))]
     pub users: u16,
-    /// Decides people, mail and what is lost
+    /// Decides people, mail, files and what is lost
     #[arg(long, default_value_t = 7, value_name = "S")]
     pub seed: u64,
     /// Files in each OneDrive; 0 makes none
@@ -405,7 +405,7 @@ pub struct Serve {
     /// People in the company
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub users: usize,
-    /// Decides people, mail, ids and secrets
+    /// Decides people, mail, files, ids and secrets
     #[arg(long, default_value_t = 1, value_name = "S")]
     pub seed: u64,
     /// Messages per person

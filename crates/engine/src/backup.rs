@@ -64,6 +64,8 @@ pub struct BackupReport {
     pub counts: Counts,
     /// Requests to Microsoft Graph, parts of a batch counted singly.
     pub requests: u64,
+    /// Resource units of SharePoint that the requests for drives and sites cost; none of mail.
+    pub resource_units: u64,
     /// Milliseconds waited because Graph said so.
     pub waited_ms: u64,
     /// New snapshots of all shards, by shard.
@@ -156,6 +158,7 @@ pub async fn backup(
         outcome: Outcome::Complete,
         counts: Counts::default(),
         requests: 0,
+        resource_units: 0,
         waited_ms: 0,
         snapshots: Vec::new(),
         runs: Vec::new(),
@@ -210,6 +213,7 @@ async fn of_tenant(
     let result = of_vault(home, tenant, request, run, progress, (&graph, &vault), report).await;
     let stats = graph.stats();
     report.requests += stats.requests;
+    report.resource_units += stats.resource_units;
     report.waited_ms += stats.waited_ms;
     result
 }
@@ -223,7 +227,10 @@ async fn of_vault(
     (graph, vault): (&Graph, &Vault),
     report: &mut BackupReport,
 ) -> Result<()> {
-    let due = due(home, tenant, request, graph, vault).await?;
+    let mut due = due(home, tenant, request, graph, vault).await?;
+    if let Some(error) = due.problem.take() {
+        report.failures.push(Failure::new(tenant, None, &error));
+    }
     progress.expect_resources(due.rows.len());
     let slots = &Semaphore::new(RESOURCES_AT_ONCE);
     let row = home.vault_row(Some(vault.id())).await?;

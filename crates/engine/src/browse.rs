@@ -247,6 +247,15 @@ impl Located {
         Layout::of(self.resource.workload)
     }
 
+    /// What a node stands for. In what is kept of a drive the months are no folders of the user: they
+    /// have no metadata.
+    pub(crate) fn place(&self, node: &Node) -> Place {
+        match self.layout().place(&node.name, node.is_dir()) {
+            Place::Folder if node.is_dir() && node.meta.is_none() => Place::Fanout,
+            place => place,
+        }
+    }
+
     /// Finds what a path means. Folder names match exactly, else by what people call them; the
     /// spread may be left out, and the name of a drive where the resource has only one.
     pub fn spot(&self, path: &str) -> Result<Spot> {
@@ -266,7 +275,7 @@ impl Located {
         }
         let mut drives = Vec::new();
         for node in self.reader.list(self.tree)? {
-            if node.is_dir() && self.layout().place(&node.name, true) == Place::Folder {
+            if node.is_dir() && self.place(&node) == Place::Folder {
                 drives.push(node);
             }
         }
@@ -289,7 +298,7 @@ impl Located {
             let Some(node) = self.step(tree.ok_or_else(missing)?, part)? else {
                 return Err(missing());
             };
-            match (self.layout().place(part, node.is_dir()), &node.kind) {
+            match (self.place(&node), &node.kind) {
                 (Place::Item, NodeKind::File { .. }) if last => {
                     return Ok(Spot::Item(Box::new(node), folders));
                 }
@@ -324,7 +333,7 @@ impl Located {
     fn by_title(&self, tree: TreeId, title: &str) -> Result<Option<Node>> {
         let mut found = Vec::new();
         for node in self.reader.list(tree)? {
-            let name = match self.layout().place(&node.name, node.is_dir()) {
+            let name = match self.place(&node) {
                 Place::Folder if node.is_dir() => step_of(&node)?.meta.name,
                 Place::Item if self.layout().is_drive() => {
                     self.short_meta(&node)?.title().to_owned()
@@ -391,7 +400,7 @@ impl Located {
         entries: &mut Vec<Entry>,
     ) -> Result<()> {
         for node in self.reader.list(tree)? {
-            let place = self.layout().place(&node.name, node.is_dir());
+            let place = self.place(&node);
             if !matches!(place, Place::Folder | Place::Kept) || !node.is_dir() {
                 continue;
             }

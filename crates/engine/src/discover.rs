@@ -22,6 +22,8 @@ pub(crate) struct Listed {
     pub rows: Vec<ResourceRow>,
     /// Who works where.
     pub departments: Departments,
+    /// Why sites could not be listed: those that are known are read nevertheless.
+    pub problem: Option<Error>,
 }
 
 /// Asks the directory and brings the catalog (and, first, the intent in the vault) up to date.
@@ -47,9 +49,16 @@ pub(crate) async fn list(
         known.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut found: Vec<Found> = users.iter().map(mailbox).collect();
     let mut asked = vec![Workload::Exchange];
+    let mut problem = None;
     if sites::may_list(graph).await? {
-        asked.extend([Workload::OneDrive, Workload::SharePoint]);
-        found.extend(sites::find(graph, &users, &known).await?);
+        // Mail goes on without the sites.
+        match sites::find(graph, &users, &known).await {
+            Ok(sites) => {
+                asked.extend([Workload::OneDrive, Workload::SharePoint]);
+                found.extend(sites);
+            }
+            Err(error) => problem = Some(error),
+        }
     }
     let (mut rows, mut departments) = (Vec::new(), Departments::new());
     for found in found {
@@ -63,13 +72,16 @@ pub(crate) async fn list(
         .filter(|row| asked.contains(&row.workload) && !here.contains(&row.id))
         .map(|row| ResourceRow { status: ResourceStatus::Gone, ..row.clone() });
     rows.extend(vanished);
+    if problem.is_some() {
+        rows.extend(known.values().filter(|row| !asked.contains(&row.workload)).cloned());
+    }
     place(home, vault, &departments, &mut rows).await?;
     let changed: Vec<ResourceRow> =
         rows.iter().filter(|row| known.get(&row.id) != Some(row)).cloned().collect();
     let (changed, new): (Vec<_>, Vec<_>) =
         changed.into_iter().partition(|row| known.contains_key(&row.id));
     store(home, vault, changed, &new).await?;
-    Ok(Listed { rows, departments })
+    Ok(Listed { rows, departments, problem })
 }
 
 /// What can be protected, as the tenant lists it.

@@ -289,7 +289,9 @@ impl Search {
     /// The place inside a directory, where the message can lie there.
     fn below(&self, name: &str, place: Place, here: &Here) -> Option<Here> {
         let mut below = Here { depth: here.depth + 1, ..here.clone() };
-        match place {
+        // The months of what is kept of a drive are no folders of the user.
+        let is_month = self.layout.is_drive() && here.kept && place == Place::Folder;
+        match if is_month { Place::Fanout } else { place } {
             Place::Folder | Place::Kept => {
                 below.folders.push(name.to_owned());
                 below.spread = 0;

@@ -150,6 +150,11 @@ pub fn answer(tenant: &Tenant, call: &Call) -> Answer {
         }
         ("POST", ["tenant"]) => change(tenant, body(call)?),
         ("POST", ["drives"]) => drives::change(tenant, body(call)?),
+        ("GET", ["tenant", "sites"]) => Ok(Reply::json(200, json!(tenant.sites()))),
+        ("GET", ["tenant", "drives"]) => Ok(Reply::json(200, json!(tenant.drives()))),
+        ("GET", ["tenant", "drives", drive]) => {
+            Ok(Reply::json(200, json!(tenant.drive_items(drive)?)))
+        }
         ("GET", ["tenant", "users"]) => Ok(Reply::json(200, json!(tenant.users()))),
         ("GET", ["tenant", "users", user, "folders"]) => {
             Ok(Reply::json(200, json!(tenant.folders(user)?)))

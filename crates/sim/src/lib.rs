@@ -47,7 +47,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -195,11 +196,13 @@ pub async fn start(config: SimConfig) -> Result<RunningSim, SimError> {
 
     let app = axum::Router::new().fallback(serve::handle).with_state(Arc::clone(&tenant));
     let handle = Handle::new();
-    let server =
-        axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(server_config)))
-            .map_err(failed)?
-            .handle(handle.clone())
-            .serve(app.into_make_service());
+    // Without the delay of small answers that TCP makes by itself.
+    let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(server_config)));
+    let server = axum_server::from_tcp(listener)
+        .map_err(failed)?
+        .acceptor(tls.acceptor(NoDelayAcceptor::new()))
+        .handle(handle.clone())
+        .serve(app.into_make_service());
     let task = tokio::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the simulated tenant stopped");

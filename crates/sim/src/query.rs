@@ -83,6 +83,16 @@ pub fn expands(call: &Call) -> Vec<String> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
+/// The names in the `$select` inside of what `$expand` says of a property (`fields($select=A,B)`),
+/// at any depth.
+pub fn expand_select(call: &Call, property: &str) -> Option<Vec<String>> {
+    let text = call.option("$expand")?;
+    let start = text.find(&format!("{property}("))? + property.len() + 1;
+    let inner = text[start..].split(')').next()?;
+    let names = inner.split(';').find_map(|part| part.trim().strip_prefix("$select="))?;
+    Some(names.split(',').map(|name| name.trim().to_owned()).collect())
+}
+
 /// `$top` within its bounds.
 pub fn top(call: &Call, default: usize, most: usize) -> Result<usize, GraphError> {
     let Some(text) = call.option("$top") else { return Ok(default) };
@@ -224,6 +234,17 @@ mod tests {
         assert_eq!(expand.properties.len(), 2);
         assert_eq!(expand.properties[0], "Integer 0xe07");
         assert!(Expand::read(&call("$expand=nothing")).is_err());
+    }
+
+    #[test]
+    fn selections_inside_of_expansions_are_read() {
+        let inside = |query: &str| expand_select(&call(query), "fields");
+        let names = vec!["A".to_owned(), "B".to_owned()];
+        assert_eq!(inside("$expand=fields($select=A,B)"), Some(names.clone()));
+        assert_eq!(inside("$expand=listItem($expand=fields($select=A, B))"), Some(names));
+        assert_eq!(inside("$expand=fields"), None);
+        let all = expands(&call("$expand=fields($select=A,B),driveItem"));
+        assert_eq!(all, ["fields", "driveItem"]);
     }
 
     #[test]

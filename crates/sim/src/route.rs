@@ -133,6 +133,8 @@ const SITE_ROUTES: &[Route] = &[
     file("GET", "sites/{id}/drive", FILES, ONE, drives::of_site),
     file("GET", "sites/{id}/drives", FILES, MANY, drives::all_of_site),
     file("GET", "sites/{id}/lists", SITES, MANY, list_items::lists),
+    file("GET", "sites/{id}/lists/{id}", SITES, ONE, list_items::get_list),
+    file("GET", "sites/{id}/lists/{id}/columns", SITES, MANY, list_items::list_columns),
     file("GET", "sites/{id}/lists/{id}/items", SITES, MANY, list_items::items),
     file("GET", "sites/{id}/lists/{id}/items/{id}", SITES, ONE, list_items::get),
     file(
@@ -383,6 +385,6 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 56);
+        assert_eq!(compared, 58);
     }
 }

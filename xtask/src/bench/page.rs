@@ -16,6 +16,7 @@ use super::{rival, say};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Section {
     Product,
+    Drives,
     Vault,
 }
 
@@ -25,6 +26,10 @@ impl Section {
             Self::Product => {
                 ["<!-- bench: begin (written by cargo xtask bench) -->", "<!-- bench: end -->"]
             }
+            Self::Drives => [
+                "<!-- bench drives: begin (written by cargo xtask bench drives --write) -->",
+                "<!-- bench drives: end -->",
+            ],
             Self::Vault => [
                 "<!-- bench vault: begin (written by cargo xtask bench vault) -->",
                 "<!-- bench vault: end -->",

@@ -26,6 +26,7 @@ pub(crate) struct Backup {
     pub(crate) items_failed: u64,
     pub(crate) bytes: u64,
     pub(crate) requests: u64,
+    pub(crate) resource_units: u64,
     pub(crate) waited_ms: u64,
 }
 
@@ -54,6 +55,11 @@ impl Installation {
         add.args(["--graph-url", &info.graph_url, "--authority-url", &info.authority_url]);
         run(add.args(["--ca-file", &info.ca_file]))?;
         Ok(one)
+    }
+
+    /// Its folder: `home` and `instance.key` lie in it.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// A command of the product in this installation.

@@ -50,13 +50,15 @@ impl Drop for Tenant {
 impl Tenant {
     /// Starts `holdfast sim serve` with these options; what it writes lies in `scratch`.
     pub(crate) fn start(binary: &Path, scratch: &Path, options: &[&OsStr]) -> Result<Self> {
-        let mut child = Command::new(binary)
-            .args(["sim", "serve"])
-            .args(options)
-            .env("TMPDIR", scratch)
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the simulated tenant")?;
+        let mut command = Command::new(binary);
+        command.args(["sim", "serve"]).args(options).env("TMPDIR", scratch);
+        Self::run(command)
+    }
+
+    /// The tenant that this command serves.
+    pub(crate) fn run(mut command: Command) -> Result<Self> {
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().context("cannot start the simulated tenant")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("its output is a pipe")?)
             .read_line(&mut line)?;

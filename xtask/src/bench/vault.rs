@@ -55,7 +55,7 @@ pub(crate) struct Scale {
 pub(crate) fn run(root: &Path, scale: Scale, json: bool, command: &str) -> Result<ExitCode> {
     let dir = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
     let binary = dir.path().join("xtask");
-    fs::copy(this_for_release(root)?, &binary)?;
+    fs::copy(super::this_for_release(root)?, &binary)?;
     let machine = Machine::here(&format!("holdfast-vault {}", env!("CARGO_PKG_VERSION")))?;
     let mut bench = Bench { binary, dir, scale, report: Report::new(machine, command) };
     bench.whole()?;
@@ -69,14 +69,6 @@ pub(crate) fn run(root: &Path, scale: Scale, json: bool, command: &str) -> Resul
         page::write(&root.join("docs/performance.md"), Section::Vault, &text)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// This program, built for release.
-fn this_for_release(root: &Path) -> Result<PathBuf> {
-    match cfg!(debug_assertions) {
-        true => super::build(root, &["--package", "xtask"], "xtask"),
-        false => Ok(std::env::current_exe()?),
-    }
 }
 
 /// Runs as a child and prints what the task gives.

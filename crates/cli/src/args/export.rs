@@ -32,10 +32,10 @@ pub struct Find {
 pub struct Export {
     #[command(flatten)]
     pub source: Source,
-    /// What was there at this time or later and is gone, each message as it was last
+    /// What was there at this time or later and is gone, each message or file as it was last
     #[arg(long, value_name = "TIME", conflicts_with = "at")]
     pub deleted_since: Option<Since>,
-    /// Folder or message; the whole resource where absent
+    /// Folder, message or file; the whole resource where absent
     #[arg(long, value_name = "P")]
     pub path: Option<String>,
     /// Form: files or eml (a folder tree), mbox (one file per folder), zip

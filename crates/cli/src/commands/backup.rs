@@ -34,13 +34,13 @@ fn human(report: &BackupReport) -> String {
     if idle < report.resources.len() {
         let rows = report.resources.iter().filter(|r| !quiet(r)).map(row).collect();
         let headings =
-            ["mailbox", "outcome", "new", "changed", "deleted", "failed", "skipped", "bytes"];
+            ["resource", "outcome", "new", "changed", "deleted", "failed", "skipped", "bytes"];
         text.push_str(&table(&headings, rows, &[2, 3, 4, 5, 6, 7]));
         text.push('\n');
     }
     // Writing to a string cannot fail.
     if idle > 0 {
-        let _ = writeln!(text, "{} without change", of(idle as u64, "mailbox"));
+        let _ = writeln!(text, "{} without change", of(idle as u64, "resource"));
     }
     problems(report, &mut text);
     let _ = writeln!(text, "{}", summary(report));
@@ -61,9 +61,13 @@ pub fn summary(report: &BackupReport) -> String {
         0 => String::new(),
         ms => format!(", {:.1} s waited for Microsoft", ms as f64 / 1000.0),
     };
+    let units = match report.resource_units {
+        0 => String::new(),
+        units => format!(" ({})", of(units, "resource unit")),
+    };
     format!(
-        "Backup {}: {} new, {} changed, {} deleted, {} failed, {} skipped; {} read in {}{waited}; \
-         {snapshot}.",
+        "Backup {}: {} new, {} changed, {} deleted, {} failed, {} skipped; {} read in \
+         {}{units}{waited}; {snapshot}.",
         report.outcome,
         count(c.items_new),
         count(c.items_changed),

@@ -29,7 +29,7 @@ fn snapshot_table(views: &[SnapshotView]) -> String {
     let row = |view: &SnapshotView| {
         let changed = match view.resources.as_slice() {
             [one] => one.clone(),
-            many => of(many.len() as u64, "mailbox"),
+            many => of(many.len() as u64, "resource"),
         };
         let id = view.id[..view.id.len().min(8)].to_owned();
         let shard = view.shard.to_string();

@@ -4,6 +4,7 @@
 //! came back and fails when they differ. Everything lies in a temporary folder that is removed.
 
 mod compare;
+mod files;
 mod restic;
 mod scene;
 mod script;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use self::compare::{Comparison, Seen};
+use self::files::FileProof;
 use self::restic::Witness;
 use self::scene::{Changes, Victim};
 use self::script::Script;
@@ -53,6 +55,8 @@ struct Report {
     /// Lost messages whose stored bytes equal those that the tenant gave.
     equal_in_vault: usize,
     comparison: Comparison,
+    /// Absent where the company has no files (`--files 0`).
+    files: Option<FileProof>,
     restic: Option<Witness>,
 }
 
@@ -64,11 +68,14 @@ impl Report {
             Some(witness) if !witness.ok => "restic finds fault with the vault",
             _ => "restic is content or absent",
         };
+        let files = self.files.as_ref().map_or((0, 0), |proof| (proof.back, proof.files));
         format!(
             "the proof failed: of {lost} lost messages {} are whole in the vault, {found} came back, \
-             {surplus} too many, {} different; {restic}",
+             {surplus} too many, {} different; {} of {} files are as before; {restic}",
             self.equal_in_vault,
             differences.len(),
+            files.0,
+            files.1,
         )
     }
 }
@@ -98,6 +105,7 @@ struct Stage {
     sim: RunningSim,
     home: Home,
     dir: TempDir,
+    has_files: bool,
 }
 
 impl Stage {
@@ -123,7 +131,7 @@ impl Stage {
         let row = tenant::add(&home, new_tenant(&sim)?).await?;
         let tested = tenant::test(&home, &row).await?;
         script.installed(&tested)?;
-        Ok(Self { sim, home, dir })
+        Ok(Self { sim, home, dir, has_files: args.files > 0 })
     }
 
     async fn act(&self, script: &mut Script) -> Result<Report> {
@@ -166,9 +174,14 @@ impl Stage {
         let comparison =
             compare::compare(&before, &after, |id| losses.get(id).copied().unwrap_or_default());
         script.comparison(&comparison, in_mailbox, scene::in_mailbox(tenant, upn)?)?;
+        let files = match self.has_files {
+            true => Some(self.ransomware(script).await?),
+            false => None,
+        };
         let restic = self.witness().await?;
         script.restic(restic.as_ref())?;
         let ok = comparison.is_proof()
+            && files.as_ref().is_none_or(FileProof::is_proof)
             && equal_in_vault == before.len()
             && restic.as_ref().is_none_or(|witness| witness.ok);
         Ok(Report {
@@ -184,8 +197,29 @@ impl Stage {
             restore,
             equal_in_vault,
             comparison,
+            files,
             restic,
         })
+    }
+
+    /// Ransomware strikes a OneDrive; the files come back from the restore point before it.
+    async fn ransomware(&self, script: &mut Script) -> Result<FileProof> {
+        let tenant = self.sim.tenant();
+        let drive = files::choose(tenant)?;
+        let before = files::see(tenant, &drive)?;
+        let at = At::Time(self.home.clock.now());
+        let ransom = tenant.ransomware(&drive.id, 1)?;
+        let backup = self.back_up().await?;
+        script.ransomware(&drive, &ransom, &backup)?;
+        let request = RestoreRequest {
+            resource: format!("onedrive/{}", drive.owner.as_deref().unwrap_or_default()),
+            at,
+            ..RestoreRequest::default()
+        };
+        let restore = self.restore(&request).await?;
+        let proof = files::compare(&drive, &ransom, &before, &files::see(tenant, &drive)?);
+        script.files_back(&restore, &proof)?;
+        Ok(proof)
     }
 
     async fn back_up(&self) -> Result<BackupReport> {

@@ -1,4 +1,4 @@
-//! `find`: messages by subject or sender.
+//! `find`: messages by subject or sender, files by name.
 
 use holdfast_engine::find::{self, FindRequest, Finds, Hit};
 use holdfast_engine::{Exit, Home};
@@ -40,7 +40,7 @@ fn hit_table(hits: &[Hit], deleted: bool) -> String {
     let row = |hit: &Hit| {
         let entry = &hit.entry;
         let mut row = vec![
-            time(entry.received),
+            time(entry.received.or(entry.modified)),
             bytes(entry.size),
             short(&entry.title, TITLE),
             hit.resource.clone(),
@@ -51,11 +51,11 @@ fn hit_table(hits: &[Hit], deleted: bool) -> String {
         }
         row
     };
-    let mut headings = vec!["received", "size", "subject", "resource", "path"];
+    let mut headings = vec!["date", "size", "subject or name", "resource", "path"];
     if deleted {
         headings.insert(0, "last seen");
     }
     let figures = [if deleted { 2 } else { 1 }];
     let text = table(&headings, hits.iter().map(row).collect(), &figures);
-    format!("{text}\n{}", of(hits.len() as u64, "message"))
+    format!("{text}\n{}", of(hits.len() as u64, "hit"))
 }

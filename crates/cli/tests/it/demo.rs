@@ -23,7 +23,16 @@ fn the_demo_ends_with_its_proof() {
     assert_eq!((answer.code, left), (0, 0), "{answer:?}");
     let report = answer.json();
     assert_eq!((&report["ok"], &report["messages"]), (&json!(true), &json!(630)));
-    assert_eq!(report["first_backup"]["items_new"], 630);
+    let resources = report["first_backup"]["resources"].as_array().unwrap();
+    let new = |workload: &str| {
+        let own = resources.iter().filter(|one| one["id"].as_str().unwrap().starts_with(workload));
+        own.map(|one| one["items_new"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(new("exchange/"), 630);
+    assert!(new("onedrive/") > 30 && new("sharepoint/") > 10, "{resources:#?}");
+    let files = &report["files"];
+    assert!(files["struck"].as_u64().unwrap() > 5, "{files}");
+    assert_eq!(files["back"], files["files"]);
     let comparison = &report["comparison"];
     let lost = comparison["lost"].as_u64().unwrap();
     assert!(lost >= 5, "{lost}");
@@ -53,7 +62,8 @@ fn the_demo_tells_each_step() {
     for words in [
         "1. A company with mail",
         "3 mailboxes, 630 messages",
-        "Backup complete: 630 new",
+        "11. The files come back",
+        "at their paths, byte for byte",
         "deleted for good",
         "Dry run, nothing was written",
         "read back and found equal",

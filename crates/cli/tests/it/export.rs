@@ -70,7 +70,7 @@ async fn what_was_deleted_is_found_exported_and_restored() {
     let at = hit["restore_point"].as_str().unwrap();
     assert_eq!(site.ok(&["cat", "--resource", &ann, "--at", at, path]).out, *bytes);
     let people = site.ok(&["find", "--deleted", "*"]).text();
-    assert!(people.starts_with("last seen ") && people.ends_with("\n1 message\n"), "{people}");
+    assert!(people.starts_with("last seen ") && people.ends_with("\n1 hit\n"), "{people}");
 
     let out = site.arg("deleted");
     let args = ["export", "--resource", &ann, "--deleted-since", &since, "--out", &out];

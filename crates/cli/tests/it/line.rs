@@ -147,7 +147,7 @@ async fn people_get_tables_and_sentences() {
     let ann = site.user(0);
     let backup = site.ok(&["backup"]).text();
     assert!(backup.contains("Backup complete: 60 new, 0 changed, 0 deleted, 0 failed"), "{backup}");
-    assert!(site.ok(&["backup"]).text().contains("2 mailboxes without change"));
+    assert!(site.ok(&["backup"]).text().contains("2 resources without change"));
     let resources = site.ok(&["resources"]).text();
     assert!(resources.ends_with("2 resources\n"), "{resources}");
     let listed = site.ok(&["ls", "--resource", &ann, "Inbox"]).text();

@@ -59,9 +59,12 @@ fn permissions_are_listed_by_use() {
         let name = |p: &serde_json::Value| p["name"].as_str().unwrap().to_owned();
         list.as_array().unwrap().iter().map(name).collect::<Vec<_>>()
     };
-    assert_eq!(names(&["--for", "backup"]), ["User.ReadBasic.All", "Mail.Read"]);
+    assert_eq!(
+        names(&["--for", "backup"]),
+        ["User.ReadBasic.All", "Mail.Read", "Files.Read.All", "Sites.Read.All"]
+    );
     let restore = names(&["--for", "restore"]);
     assert!(restore.contains(&"Mail.ReadWrite".to_owned()));
-    assert_eq!(names(&[]).len(), 2 + restore.len());
+    assert_eq!(names(&[]).len(), 4 + restore.len());
     assert_eq!(holdfast(&["tenant", "permissions", "--for", "fun"]).code, 2);
 }

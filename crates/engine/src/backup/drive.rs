@@ -18,9 +18,8 @@ use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, Counts, ItemId, SkipCause, Timestamp, Workload};
 use holdfast_vault::SnapshotKind;
 use holdfast_workloads::FolderMeta;
-use holdfast_workloads::drive::{self, Drive, Entry, Round};
+use holdfast_workloads::drive::{self, Drive, Entry, FileMeta, Round};
 
-use self::about::Facts;
 use self::names::Names;
 use super::entries::Retry;
 use super::folders::{Paths, is_expired};
@@ -30,6 +29,12 @@ use super::shard::ShardRun;
 use super::{Problem, ResourceReport};
 use crate::{Error, Result};
 
+/// Folders below each other that are followed; a path has 400 characters at most.
+const MAX_DEPTH: usize = 400;
+
+/// Times that a round is begun: the service may ask more than once in a run to begin anew.
+const BEGINNINGS: usize = 3;
+
 /// One round of a site.
 pub(super) async fn round(
     shard: &ShardRun<'_, '_>,
@@ -38,7 +43,12 @@ pub(super) async fn round(
     let read_at = shard.work.home.now();
     let known = shard.work.home.catalog.container_list(&resource.id).await?;
     tracing::debug!(target: "holdfast::stage", stage = "fetch");
-    let drives = drives(shard, &resource, &known).await?;
+    let drives = match drives(shard, &resource, &known).await {
+        Err(error) if is_locked(&error) => {
+            return unavailable(shard, resource, SkipCause::Locked).await;
+        }
+        drives => drives?,
+    };
     if drives.is_empty() {
         return unavailable(shard, resource, SkipCause::NoDrive).await;
     }
@@ -76,7 +86,8 @@ async fn drives(
     resource: &ResourceRow,
     known: &[ContainerRow],
 ) -> Result<Vec<Drive>> {
-    if resource.workload == Workload::OneDrive {
+    // One that was not read whole may have another drive by now.
+    if resource.workload == Workload::OneDrive && !resource.stale {
         let mut drives = Vec::new();
         for row in known.iter().filter(|row| row.parent.is_none()) {
             let name = row.display_name.clone();
@@ -129,7 +140,7 @@ struct DriveRun<'r, 'a, 'w> {
     /// Entries whose folder is not known yet.
     waiting: Vec<Entry>,
     retry: Retry,
-    facts: Facts,
+    facts: about::Round,
 }
 
 impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
@@ -151,7 +162,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
             removed: BTreeSet::new(),
             waiting: Vec::new(),
             retry: Retry::default(),
-            facts: Facts::default(),
+            facts: about::Round::default(),
         }
     }
 
@@ -162,18 +173,22 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
     /// One round; one that cannot go on from where the last one stopped begins anew.
     async fn read(&mut self, read_at: Timestamp) -> Result<()> {
         let root = self.root();
-        let link = root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
+        let mut link =
+            root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
         let graph = self.shard.work.graph;
-        let round = Round::start(graph, &self.drive.id, link.as_deref());
-        match self.read_round(round, read_at).await {
-            // Expired, or lost on the way (onedrive-api-docs#1476): once more from the beginning.
-            Err(error) if link.is_some() && is_expired(kind(&error)) => {
-                self.removed.clear();
-                self.waiting.clear();
-                self.read_round(Round::start(graph, &self.drive.id, None), read_at).await
+        for _ in 1..BEGINNINGS {
+            let round = Round::start(graph, &self.drive.id, link.as_deref());
+            match self.read_round(round, read_at).await {
+                // Expired, or lost on the way (onedrive-api-docs#1476).
+                Err(error) if begins_anew(kind(&error)) => {
+                    self.removed.clear();
+                    self.waiting.clear();
+                    link = None;
+                }
+                other => return other,
             }
-            other => other,
         }
+        self.read_round(Round::start(graph, &self.drive.id, link.as_deref()), read_at).await
     }
 
     async fn read_round(&mut self, mut round: Round<'_>, read_at: Timestamp) -> Result<()> {
@@ -184,13 +199,13 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         self.facts.is_first = is_first;
         self.facts.is_full = round.is_full();
         self.retry = self.root().map(Retry::of).unwrap_or_default();
-        let mut seen = HashSet::new();
+        let (mut seen, none) = (HashSet::new(), BTreeSet::new());
         while let Some((entries, next)) = round.next_page().await? {
             if round.is_full() && !is_first {
                 let there = entries.iter().filter(|entry| !matches!(entry, Entry::Removed(_)));
                 seen.extend(there.map(|entry| entry.id().to_owned()));
             }
-            self.apply(entries, read_at).await?;
+            self.apply(entries, &none, read_at).await?;
             // A page that told of removals is told again: they wait for the end of the round.
             if resumable && self.removed.is_empty() && self.waiting.is_empty() {
                 self.note_root(|row| row.next_link = next);
@@ -205,6 +220,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         }
         self.apply_removals().await?;
         self.apply_retries(read_at).await?;
+        self.ask_for_replaced(read_at).await?;
         self.plain_names().await?;
         let link = round.delta_link().map(str::to_owned);
         self.note_root(|row| {
@@ -226,7 +242,12 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
     }
 
     /// Applies entries: folders, then files. Of an item that is told twice the last entry counts.
-    async fn apply(&mut self, entries: Vec<Entry>, read_at: Timestamp) -> Result<()> {
+    async fn apply(
+        &mut self,
+        entries: Vec<Entry>,
+        again: &BTreeSet<ItemId>,
+        read_at: Timestamp,
+    ) -> Result<()> {
         let mut last = BTreeMap::new();
         for entry in std::mem::take(&mut self.waiting).into_iter().chain(entries) {
             last.insert(entry.id().to_owned(), entry);
@@ -238,6 +259,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
                     self.removed.insert(id);
                     continue;
                 }
+                Entry::Unread(id, cause) => self.fail(id, cause),
                 Entry::Folder(folder) => folders.push(*folder),
                 Entry::File(listed) => files.push(*listed),
             }
@@ -248,18 +270,18 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         let (files, early): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|listed| self.rows.contains_key(&listed.parent));
         self.waiting.extend(early.into_iter().map(|listed| Entry::File(Box::new(listed))));
-        self.apply_files(files).await
+        self.apply_files(files, again).await
     }
 
     /// Asks for the folders that were never told and hold what was. What lies in none is gone, or
     /// will be told in the next round.
     async fn settle_waiting(&mut self, read_at: Timestamp) -> Result<()> {
         let mut asked = HashSet::new();
-        loop {
+        for _ in 0..MAX_DEPTH {
             let missing = self.waiting.iter().filter_map(|entry| match entry {
                 Entry::Folder(folder) => folder.parent.clone(),
                 Entry::File(listed) => Some(listed.parent.clone()),
-                Entry::Removed(_) => None,
+                Entry::Removed(_) | Entry::Unread(..) => None,
             });
             let missing: BTreeSet<ContainerId> = missing
                 .filter(|id| !self.rows.contains_key(id) && asked.insert(id.clone()))
@@ -270,9 +292,12 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
             let mut found = Vec::new();
             for id in missing {
                 let id = ItemId(id.0);
-                found.extend(drive::listed(self.shard.work.graph, &self.drive.id, &id).await?);
+                match drive::listed(self.shard.work.graph, &self.drive.id, &id).await {
+                    Ok(entry) => found.extend(entry),
+                    Err(error) => self.fail_or_end(id, error.into())?,
+                }
             }
-            self.apply(found, read_at).await?;
+            self.apply(found, &BTreeSet::new(), read_at).await?;
         }
         for entry in std::mem::take(&mut self.waiting) {
             let id = entry.id().to_owned();
@@ -299,6 +324,18 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
     fn own_path(&self, path: &[String]) -> Vec<String> {
         self.paths.root().iter().chain(path).cloned().collect()
     }
+}
+
+/// A place from which reading cannot go on: the token is too old, or the service refuses its own link.
+fn begins_anew(kind: Option<Kind>) -> bool {
+    is_expired(kind) || matches!(kind, Some(Kind::Invalid | Kind::Loop))
+}
+
+/// A site that its administrator or a lapsed subscription has locked.
+fn is_locked(error: &Error) -> bool {
+    let nobody = FileMeta::default();
+    let cause = error.graph().and_then(|error| drive::skip_cause(error, &nobody));
+    cause == Some(SkipCause::Locked)
 }
 
 /// Failures that concern the whole drive.

@@ -112,15 +112,18 @@ impl<'w> Pending<'w> {
 
     /// Items that this run put into a container and that the catalog does not show there yet.
     pub fn items_in(&self, resource: &ResourceId, container: &ContainerId) -> Vec<ItemRow> {
+        let mut rows = self.items_of(resource);
+        rows.retain(|row| row.container == *container);
+        rows
+    }
+
+    /// Items that this run put and that the catalog does not show yet.
+    pub fn items_of(&self, resource: &ResourceId) -> Vec<ItemRow> {
         let pending = self.resources.get(resource).into_iter().flat_map(|c| c.items.values());
         let in_flight = self.in_flight.get(resource).into_iter().flat_map(HashMap::values);
         let known: BTreeMap<&ItemId, &ItemRow> =
             in_flight.flatten().chain(pending).map(|row| (&row.id, row)).collect();
-        known
-            .into_keys()
-            .filter_map(|id| self.item(resource, id).flatten())
-            .filter(|row| row.container == *container)
-            .collect()
+        known.into_keys().filter_map(|id| self.item(resource, id).flatten()).collect()
     }
 
     /// Puts an item into its folder, with its row.
@@ -131,6 +134,17 @@ impl<'w> Pending<'w> {
         changes.items_removed.remove(&row.id);
         changes.items.insert(row.id.clone(), row);
         self.touch(&resource)
+    }
+
+    /// What the tree has of an item: its stored content and the metadata of its node.
+    pub fn item_node(
+        &mut self,
+        folder: &[String],
+        resource: &ResourceRow,
+        name: &str,
+    ) -> Result<Option<(Content, ItemMeta)>> {
+        let node = self.edit.get_item(&parts(folder), name)?;
+        node.map_or(Ok(None), |node| place::read(Layout::of(resource.workload), node))
     }
 
     /// Takes an item out of its folder, for a change or a move: its row stays to be replaced.

@@ -72,10 +72,20 @@ pub(super) fn take(
     if meta.has_overflow() {
         edit.remove_item(folder, &mail::overflow_name(name))?;
     }
-    Ok(match node.kind {
-        NodeKind::File { content, size } => Some((Content { blobs: content, size }, meta)),
+    Ok(content_of(node).map(|content| (content, meta)))
+}
+
+/// Stored content and metadata of a node.
+pub(super) fn read(layout: Layout, node: Node) -> Result<Option<(Content, ItemMeta)>> {
+    let meta = layout.item(&node.name, node.meta.as_deref().unwrap_or_default())?;
+    Ok(content_of(node).map(|content| (content, meta)))
+}
+
+fn content_of(node: Node) -> Option<Content> {
+    match node.kind {
+        NodeKind::File { content, size } => Some(Content { blobs: content, size }),
         NodeKind::Dir { .. } => None,
-    })
+    }
 }
 
 /// Stores bytes on a thread for blocking work, so that several are compressed at once.

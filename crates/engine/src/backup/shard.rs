@@ -252,20 +252,36 @@ impl<'w> ShardRun<'_, 'w> {
         resource: &ResourceId,
         container: &ContainerId,
     ) -> Result<Vec<ItemRow>> {
-        const PAGE: u32 = 1_000;
-        let mut after = None;
-        let mut rows = Vec::new();
-        loop {
-            let catalog = &self.work.home.catalog;
-            let page = catalog.item_list(resource, Some(container), after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id.clone());
-            rows.extend(page);
-        }
+        let mut rows = self.catalogued(resource, Some(container)).await?;
         let state = self.state();
         rows.retain(|row| state.pending.item(resource, &row.id).is_none());
         rows.extend(state.pending.items_in(resource, container));
         Ok(rows)
+    }
+
+    /// All items of a resource, likewise.
+    pub async fn items_of(&self, resource: &ResourceId) -> Result<Vec<ItemRow>> {
+        let mut rows = self.catalogued(resource, None).await?;
+        let state = self.state();
+        rows.retain(|row| state.pending.item(resource, &row.id).is_none());
+        rows.extend(state.pending.items_of(resource));
+        Ok(rows)
+    }
+
+    async fn catalogued(
+        &self,
+        resource: &ResourceId,
+        container: Option<&ContainerId>,
+    ) -> Result<Vec<ItemRow>> {
+        const PAGE: u32 = 1_000;
+        let (mut after, mut rows) = (None, Vec::new());
+        loop {
+            let catalog = &self.work.home.catalog;
+            let page = catalog.item_list(resource, container, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { return Ok(rows) };
+            after = Some(last.id.clone());
+            rows.extend(page);
+        }
     }
 
     /// True when it is time for a checkpoint.

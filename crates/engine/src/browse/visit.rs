@@ -55,7 +55,7 @@ impl Located {
             nodes => nodes?,
         };
         for node in nodes {
-            let is_folder = self.layout().place(&node.name, node.is_dir()) == Place::Folder;
+            let is_folder = self.place(&node) == Place::Folder;
             let Some(tree) = node.tree().filter(|_| is_folder) else { continue };
             let mut inner = folders.to_vec();
             inner.push(step_of(&node)?);
@@ -88,7 +88,7 @@ impl Located {
             nodes => nodes?,
         };
         for node in nodes {
-            match (self.layout().place(&node.name, node.is_dir()), node.tree()) {
+            match (self.place(&node), node.tree()) {
                 (Place::Item, _) => visit(self.found_or_damage(node, folders)?)?,
                 (Place::Fanout, Some(tree)) => self.visit(tree, folders, below, visit)?,
                 (Place::Folder, Some(tree)) if below => {

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_model::{ItemId, ResourceId, ShardId};
+use holdfast_catalog::ContainerRow;
+use holdfast_model::{ContainerId, ItemId, ResourceId, ShardId};
 use holdfast_vault::{MendReport, RepairIndexReport, Shard, Vault};
+use holdfast_workloads::Layout;
 use serde::Serialize;
 
 use super::{Alone, leased};
@@ -138,7 +140,20 @@ async fn same_shard(second: &Vault, id: ShardId) -> Result<Option<Shard>> {
     .await
 }
 
-/// Notes the messages whose current version is damaged as not yet read, so that the next backup
+/// The folder that has no other above it: a drive keeps at its root what is asked for again.
+fn top(folders: &[ContainerRow], mut folder: ContainerId) -> ContainerId {
+    // No deeper than there are folders, whatever the rows say.
+    for _ in folders {
+        let row = folders.iter().find(|row| row.id == folder);
+        match row.and_then(|row| row.parent.clone()) {
+            Some(above) => folder = above,
+            None => break,
+        }
+    }
+    folder
+}
+
+/// Notes the messages and files whose current version is damaged as not yet read, so that the next backup
 /// fetches them. Their blobs have left the index, so that what comes is stored again, under the
 /// same names: every restore point that needs them is whole again.
 async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
@@ -157,9 +172,11 @@ async fn ask_again(alone: &Alone<'_>, damaged: &[Damaged]) -> Result<u64> {
         if row.shard != Some(alone.shard.id()) || vault != alone.vault.id() {
             continue;
         }
+        let is_drive = Layout::of(row.workload).is_drive();
+        let folders = if is_drive { catalog.container_list(resource).await? } else { Vec::new() };
         let mut by_folder: BTreeMap<_, Vec<ItemId>> = BTreeMap::new();
         for row in catalog.item_get(resource, &ids).await? {
-            by_folder.entry(row.container).or_default().push(row.id);
+            by_folder.entry(top(&folders, row.container)).or_default().push(row.id);
         }
         for (folder, ids) in by_folder {
             count += ids.len() as u64;

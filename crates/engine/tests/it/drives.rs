@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_engine::browse::{At, ls};
 use holdfast_engine::tenant::set_file_versions;
 use holdfast_model::{FileVersions, Outcome};
-use holdfast_testkit::sim::{DriveView, FileBytes, Tenant};
+use holdfast_testkit::sim::{DriveView, Fault, FaultKind, FileBytes, RetryAfter, Tenant};
 use holdfast_testkit::{
     Options, TENANT, TestContext, assert_same_files, live_files, sha256, stored_files,
 };
@@ -82,6 +82,7 @@ async fn files_are_stored_at_their_paths_and_changes_cost_what_changed() {
     let report = t.backup().await;
     assert_eq!((report.counts.items_changed, tenant.stats().downloads), (1, before.0 + 1));
     assert!(units(tenant) - cost <= 2 + 2 + 2, "{} units", units(tenant) - cost);
+    assert_eq!(report.resource_units, units(tenant) - cost, "as the tenant counts them");
     assert_stored(&t, &name, &drive).await;
     tenant.drive_item_remove(&drive.id, &folder).unwrap();
     let report = t.backup().await;
@@ -170,7 +171,7 @@ async fn versions_are_taken_as_the_rule_says() {
 }
 
 /// Hashes of the earlier versions in the newest restore point, by name.
-async fn versions(t: &TestContext, _: &DriveView) -> Vec<String> {
+pub async fn versions(t: &TestContext, _: &DriveView) -> Vec<String> {
     let located =
         holdfast_engine::browse::locate(&t.home, None, &onedrive(t), &At::Latest).await.unwrap();
     let reader = &located.reader;
@@ -188,4 +189,90 @@ async fn versions(t: &TestContext, _: &DriveView) -> Vec<String> {
     }
     found.sort();
     found.into_iter().map(|(_, hash)| hash).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_drive_of_shared_files_goes_on() {
+    let (t, drive) = context(0).await;
+    let tenant = t.tenant();
+    for number in 0..24 {
+        let name = format!("shared {number}.txt");
+        let file = tenant.file_add(&drive.id, &drive.root, &name, bytes(&name)).unwrap();
+        tenant.drive_link_add(&drive.id, &file, "view", "organization").unwrap();
+    }
+    // Fewer places at once: downloads wait in the queue while sharing is to be asked for.
+    let throttle = FaultKind::Throttle(RetryAfter::Seconds(7));
+    tenant.faults().inject(Fault::once(throttle, "/content").after(1).times(3));
+    let report = t.backup().await;
+    assert_eq!((report.outcome, report.counts.items_new), (Outcome::Complete, 24), "{report:#?}");
+    assert_stored(&t, &onedrive(&t), &drive).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_moves_and_cannot_be_read_keeps_its_last_version() {
+    let (t, drive) = context(0).await;
+    let tenant = t.tenant();
+    let old = tenant.drive_folder_add(&drive.id, &drive.root, "Old").unwrap();
+    let new = tenant.drive_folder_add(&drive.id, &drive.root, "New").unwrap();
+    let file = tenant.file_add(&drive.id, &old, "plan.txt", bytes("one")).unwrap();
+    t.backup().await;
+    tenant.file_replace(&drive.id, &file, bytes("two")).unwrap();
+    tenant.drive_item_move(&drive.id, &file, &new).unwrap();
+    tenant.drive_item_remove(&drive.id, &old).unwrap();
+    tenant.faults().inject(Fault::always(FaultKind::ServerError(500), &format!("{file}/content")));
+    let report = t.backup().await;
+    assert_eq!((report.outcome, report.counts.items_failed), (Outcome::Partial, 1), "{report:#?}");
+    let name = onedrive(&t);
+    let stored = stored_files(&t.home, &name, &At::Latest).await.unwrap();
+    assert_eq!(stored[&file].path, ["OneDrive", "New", "plan.txt"]);
+    assert_eq!(stored[&file].sha256, sha256(b"one"));
+    tenant.faults().clear();
+    t.backup().await;
+    assert_stored(&t, &name, &drive).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sharing_that_could_not_be_read_is_asked_for_again() {
+    let (t, drive) = context(0).await;
+    let tenant = t.tenant();
+    let file = tenant.file_add(&drive.id, &drive.root, "plan.txt", bytes("x")).unwrap();
+    tenant.drive_link_add(&drive.id, &file, "view", "organization").unwrap();
+    tenant.faults().inject(Fault::always(FaultKind::ServerError(500), "/permissions"));
+    let report = t.backup().await;
+    assert_eq!((report.outcome, report.counts.items_failed), (Outcome::Partial, 1), "{report:#?}");
+    assert_stored(&t, &onedrive(&t), &drive).await;
+    assert_eq!(about(&t, &file).await, None);
+    tenant.faults().clear();
+    assert_eq!(t.backup().await.outcome, Outcome::Complete);
+    let known = about(&t, &file).await.unwrap();
+    assert!(known.contains("organization"), "{known}");
+    // What is known stays where a later reading fails.
+    tenant.faults().inject(Fault::always(FaultKind::ServerError(500), "/permissions"));
+    tenant.drive_item_rename(&drive.id, &file, "plan b.txt").unwrap();
+    assert_eq!(t.backup().await.outcome, Outcome::Partial);
+    assert_eq!(about(&t, &file).await, Some(known));
+    assert_stored(&t, &onedrive(&t), &drive).await;
+}
+
+/// The file of facts about an item in the newest restore point.
+async fn about(t: &TestContext, id: &str) -> Option<String> {
+    let located =
+        holdfast_engine::browse::locate(&t.home, None, &onedrive(t), &At::Latest).await.unwrap();
+    let path = holdfast_workloads::drive::about_path(id);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let node = located.reader.node(located.tree, &path).unwrap()?;
+    Some(String::from_utf8(located.reader.bytes(&node).unwrap()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_that_cannot_be_listed_do_not_stop_what_is_known() {
+    let (t, drive) = context(0).await;
+    let tenant = t.tenant();
+    t.backup().await;
+    tenant.file_add(&drive.id, &drive.root, "plan.txt", bytes("x")).unwrap();
+    tenant.faults().inject(Fault::always(FaultKind::ServerError(500), "getAllSites"));
+    let report = t.backup().await;
+    assert_eq!((report.outcome, report.failures.len()), (Outcome::Partial, 1), "{report:#?}");
+    assert!(report.resources.iter().all(|one| one.outcome == Outcome::Complete));
+    assert_stored(&t, &onedrive(&t), &drive).await;
 }

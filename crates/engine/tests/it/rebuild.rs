@@ -179,7 +179,7 @@ async fn an_orphan_is_no_restore_point_and_no_parent() {
 }
 
 /// The catalog's file as it is now, to be put back later: a crash after the snapshot.
-async fn save_catalog(t: &mut TestContext) -> Vec<u8> {
+pub async fn save_catalog(t: &mut TestContext) -> Vec<u8> {
     t.home.catalog.close().await;
     let path = t.home.dir().join("catalog.db");
     assert!(!path.with_extension("db-wal").exists(), "closed, all is in one file");
@@ -189,7 +189,7 @@ async fn save_catalog(t: &mut TestContext) -> Vec<u8> {
 }
 
 /// Puts the catalog back; the run that died had taken the lease.
-async fn crash(t: &mut TestContext, catalog: &[u8]) {
+pub async fn crash(t: &mut TestContext, catalog: &[u8]) {
     t.home.catalog.close().await;
     std::fs::write(t.home.dir().join("catalog.db"), catalog).unwrap();
     t.reopen().await;
@@ -200,7 +200,7 @@ async fn crash(t: &mut TestContext, catalog: &[u8]) {
 }
 
 /// The directory is asked before the lease is taken: a crash later finds the mailboxes known.
-async fn discover(t: &TestContext) {
+pub async fn discover(t: &TestContext) {
     let row = t.home.catalog.tenant_get(TENANT).await.unwrap();
     let graph = tenant::graph(&t.home, &row, tenant::Purpose::Backup).unwrap();
     let vault = t.home.vault(None).await.unwrap();

@@ -313,8 +313,9 @@ impl<'a> Rewriter<'a> {
     /// Whether a file belongs to an item that is erased; its content is unwanted then.
     fn is_erased(&mut self, at: usize, node: &Node) -> bool {
         let wanted = &mut self.erasures[at];
-        let named = short_id_of(&node.name).is_some_and(|id| wanted.items.contains(id.as_str()));
-        if !named && !described_id(node).is_some_and(|id| wanted.items.contains(id.as_str())) {
+        // The metadata say what an item is; what lies beside one has only its name.
+        let id = described_id(node).or_else(|| short_id_of(&node.name));
+        if !id.is_some_and(|id| wanted.items.contains(id.as_str())) {
             return false;
         }
         wanted.names.insert(node.name.clone());
@@ -344,8 +345,7 @@ fn short_id_of(name: &str) -> Option<String> {
     Some(id.to_owned())
 }
 
-/// The short id of an item that has its own name, such as a file of a drive: its metadata say what
-/// its id is.
+/// The short id of an item by its metadata: a file of a drive has the name that its owner gave it.
 fn described_id(node: &Node) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Described {

@@ -122,7 +122,7 @@ pub async fn columns(graph: &Graph, drive: &str) -> Result<Columns> {
     let request = graph
         .get(format!("/drives/{}/list", segment(drive)))
         .query("$select", "id")
-        .query("$expand", "columns($select=name,readOnly,columnGroup)")
+        .query("$expand", "columns($select=name,readOnly,hidden,columnGroup,lookup,personOrGroup)")
         .drive(2);
     let list = match request.send_json().await {
         // A drive without a list has no columns.
@@ -130,18 +130,39 @@ pub async fn columns(graph: &Graph, drive: &str) -> Result<Columns> {
         list => list?,
     };
     let columns = list["columns"].as_array().into_iter().flatten();
-    let mut names: Vec<String> = columns.filter_map(custom).collect();
+    let mut names: Vec<String> = columns.flat_map(custom).collect();
     names.sort();
     Ok(Columns { list: list["id"].as_str().unwrap_or_default().to_owned(), names })
 }
 
-/// The name of a column that people made, or that holds the label.
-fn custom(column: &Value) -> Option<String> {
-    let name = column["name"].as_str()?;
-    let own = column["readOnly"].as_bool() != Some(true)
-        && column["columnGroup"].as_str().is_none_or(|group| group == "Custom Columns")
-        && !["ContentType", "Title", "FileLeafRef"].contains(&name);
-    (own || name == LABEL).then(|| name.to_owned())
+/// Columns of every library that can be written and say nothing of their own.
+const SERVICE: [&str; 6] = [
+    "ContentType",
+    "Title",
+    "FileLeafRef",
+    "_ExtendedDescription",
+    "_ColorTag",
+    "MediaServiceImageTags",
+];
+
+/// The names under which the fields of an item show a column that people made, or the label's.
+/// Columns that point to people or other items show their number (`<name>LookupId`) besides.
+fn custom(column: &Value) -> Vec<String> {
+    let Some(name) = column["name"].as_str() else { return Vec::new() };
+    let is = |property: &str| column[property].as_bool() == Some(true);
+    let own = !is("readOnly")
+        && !is("hidden")
+        && column["columnGroup"].as_str() != Some("_Hidden")
+        && !SERVICE.contains(&name);
+    if name == LABEL {
+        vec![name.to_owned()]
+    } else if own && (column["lookup"].is_object() || column["personOrGroup"].is_object()) {
+        vec![name.to_owned(), format!("{name}LookupId")]
+    } else if own {
+        vec![name.to_owned()]
+    } else {
+        Vec::new()
+    }
 }
 
 impl Columns {
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn only_custom_columns_and_the_label_are_kept() {
-        let name = |column: Value| custom(&column);
+        let name = |column: Value| custom(&column).pop();
         assert_eq!(
             name(json!({"name": "Client", "columnGroup": "Custom Columns"})).as_deref(),
             Some("Client")
@@ -207,6 +228,8 @@ mod tests {
         );
         assert_eq!(name(json!({"name": "Created", "readOnly": true})), None);
         assert_eq!(name(json!({"name": "Title"})), None);
+        let person = json!({"name": "Owner", "personOrGroup": {}});
+        assert_eq!(custom(&person), ["Owner", "OwnerLookupId"]);
         let mut about = About::default();
         assert_eq!(about.tag(), None);
         about.set_fields(

@@ -3,7 +3,7 @@
 //! The JSON is compact and versioned; `docs/format.md` describes it. It is all that a rebuild of
 //! the catalog needs. Sharing, columns and labels, which few files have, lie in `~about`.
 
-use holdfast_model::{ItemId, Timestamp};
+use holdfast_model::{ItemId, Timestamp, short_id};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,6 +17,15 @@ const VERSION: u8 = 1;
 /// in UTF-8 for each UTF-16 unit.
 const NAME_BYTES: usize = 765;
 const BY_BYTES: usize = 120;
+
+/// Longest tag, hash or number kept, in bytes; what is longer is kept by its hash.
+const TAG_BYTES: usize = 128;
+
+/// Longest id, in bytes. Those of the service have 34.
+const ID_BYTES: usize = 256;
+
+/// What a node takes, in bytes.
+const MOST_BYTES: usize = 2048;
 
 /// Endings of the files that SharePoint changes when they are uploaded to a library, by writing
 /// properties into them (rclone#2036, #4890).
@@ -43,10 +52,13 @@ pub struct FileMeta {
     /// Graph id, unique in its drive.
     pub id: String,
     /// `eTag`, changed with every change; empty where Graph gave none, which equals no other.
+    #[serde(default)]
     pub etag: String,
     /// `cTag`, changed with the content.
+    #[serde(default)]
     pub ctag: String,
     /// Real name.
+    #[serde(default)]
     pub name: String,
     /// `fileSystemInfo.createdDateTime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +73,7 @@ pub struct FileMeta {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
     /// Size in bytes as Graph lists it; that of what was received is the size of the node.
+    #[serde(default)]
     pub size: u64,
     /// `quickXorHash` as Graph lists it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +97,9 @@ pub struct FileMeta {
     /// Beginning of the hash of the facts in `~about`; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// Of an earlier version: its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -99,8 +115,9 @@ fn is_file(form: &FileForm) -> bool {
 impl FileMeta {
     /// Reads the properties of a Graph drive item.
     pub fn from_graph(item: &Value) -> Result<Self> {
-        let id = item["id"].as_str().ok_or(Error::Answer { what: "a file", property: "id" })?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let id = item["id"].as_str().filter(|id| id.len() <= ID_BYTES);
+        let id = id.ok_or(Error::Answer { what: "a file", property: "id" })?;
+        let text = |value: &Value| tag(value.as_str().unwrap_or_default());
         let hash = &item["file"]["hashes"]["quickXorHash"];
         let mut meta = Self {
             v: VERSION,
@@ -113,8 +130,8 @@ impl FileMeta {
             author: who(&item["createdBy"]),
             by: who(&item["lastModifiedBy"]),
             size: item["size"].as_u64().unwrap_or_default(),
-            xor: hash.as_str().map(str::to_owned),
-            item: item["sharepointIds"]["listItemId"].as_str().map(str::to_owned),
+            xor: hash.as_str().map(tag),
+            item: item["sharepointIds"]["listItemId"].as_str().map(tag),
             shared: item["shared"].is_object(),
             checked_out: item["publication"]["level"].as_str() == Some("checkout"),
             ..Self::default()
@@ -137,9 +154,20 @@ impl FileMeta {
         serde_json::from_str(text).map_err(|error| Error::metadata(name, &error))
     }
 
-    /// The compact form for a node.
+    /// The compact form for a node, at most 2 KB: a name full of characters that JSON writes in six
+    /// is cut short, which the service allows nobody.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("metadata has text keys only")
+        let json = |meta: &Self| serde_json::to_string(meta).expect("metadata has text keys only");
+        let text = json(self);
+        if text.len() <= MOST_BYTES {
+            return text;
+        }
+        json(&Self {
+            name: shown(&self.name, NAME_BYTES / 8),
+            author: String::new(),
+            by: String::new(),
+            ..self.clone()
+        })
     }
 
     /// The id as an [`ItemId`].
@@ -164,6 +192,10 @@ impl FileMeta {
     pub fn received(&mut self, xor: String) {
         self.got_xor = Some(xor).filter(|xor| self.xor.as_ref() != Some(xor));
     }
+}
+
+fn tag(text: &str) -> String {
+    if text.len() <= TAG_BYTES { text.to_owned() } else { short_id(text) }
 }
 
 /// True for a file that SharePoint may change when it is uploaded.

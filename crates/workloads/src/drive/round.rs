@@ -4,7 +4,7 @@
 //! twice the last entry counts; a folder that moved is listed alone, without what is in it; a
 //! deleted item may have neither name nor parent (onedrive-api-docs#561, #1704).
 
-use holdfast_graph::{Graph, Page, Pages, segment};
+use holdfast_graph::{Graph, Kind, Page, Pages, segment};
 use holdfast_model::{ContainerId, ItemId};
 use serde_json::Value;
 
@@ -32,6 +32,8 @@ pub enum Entry {
     File(Box<Listed>),
     /// The item is gone.
     Removed(ItemId),
+    /// The page told only a part of it, and the rest could not be asked for: why.
+    Unread(ItemId, String),
 }
 
 /// A folder as a delta page lists it.
@@ -74,7 +76,7 @@ impl Entry {
         match self {
             Self::Folder(folder) => folder.id.as_str(),
             Self::File(listed) => &listed.meta.id,
-            Self::Removed(id) => id.as_str(),
+            Self::Removed(id) | Self::Unread(id, _) => id.as_str(),
         }
     }
 }
@@ -141,11 +143,22 @@ impl<'g> Round<'g> {
             // A delta promises only what changed: the rest is asked for.
             None => {
                 let id = ItemId::from(id);
-                let whole = listed(self.graph, &self.drive, &id).await?;
-                Ok(whole.unwrap_or(Entry::Removed(id)))
+                match listed(self.graph, &self.drive, &id).await {
+                    Ok(whole) => Ok(whole.unwrap_or(Entry::Removed(id))),
+                    Err(error) if is_of_all(&error) => Err(error),
+                    Err(error) => {
+                        let cause = error.cause();
+                        Ok(Entry::Unread(id, cause))
+                    }
+                }
             }
         }
     }
+}
+
+/// A failure that the next item would meet too.
+fn is_of_all(error: &Error) -> bool {
+    matches!(error.graph_kind(), Some(Kind::Throttled | Kind::Unreachable | Kind::Config))
 }
 
 /// One item by its id, as a delta page would list it; `None` when it is no longer there.

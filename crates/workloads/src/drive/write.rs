@@ -110,20 +110,19 @@ impl<'g> DriveWriter<'g> {
         }
     }
 
-    /// Makes a folder, or finds the one of that name.
+    /// Makes a folder, or finds the one of that name: also the one that an earlier attempt made,
+    /// so that it may be repeated.
     pub async fn make_folder(&self, parent: &str, name: &str) -> Result<String> {
         let body = json!({
             "name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail",
         });
         let request = self.graph.post(self.item_path(parent, "/children")).json(&body);
-        match request.drive(2).restore().once().send_json().await {
+        match request.drive(2).restore().send_json().await {
             Ok(made) => text(&made, "id"),
-            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Uncertain) => {
-                match self.child(parent, name).await? {
-                    Some(there) if there.is_folder => Ok(there.id),
-                    _ => Err(error.into()),
-                }
-            }
+            Err(error) if error.kind() == Kind::Conflict => match self.child(parent, name).await? {
+                Some(there) if there.is_folder => Ok(there.id),
+                _ => Err(error.into()),
+            },
             Err(error) => Err(error.into()),
         }
     }
@@ -143,8 +142,8 @@ impl<'g> DriveWriter<'g> {
         text(&request.drive(2).restore().send_json().await?, "uploadUrl")
     }
 
-    /// Makes an empty file: no upload session takes one. After an unclear answer, or where one of
-    /// that name is there, an empty one is what was wanted.
+    /// Makes an empty file: no upload session takes one. Where one of that name is there already,
+    /// it is taken for the one that an earlier attempt made: the answer to that may have been lost.
     pub async fn make_empty(&self, parent: &str, file: &NewFile<'_>) -> Result<Live> {
         let behavior = if file.replace { "replace" } else { "fail" };
         let request = self
@@ -152,13 +151,11 @@ impl<'g> DriveWriter<'g> {
             .put(self.child_path(parent, file.name, "content"))
             .query("@microsoft.graph.conflictBehavior", behavior)
             .body("application/octet-stream", Bytes::new());
-        let made = match request.drive(2).restore().once().send_json().await {
-            Ok(made) => live(&made)?,
-            Err(error) if matches!(error.kind(), Kind::Conflict | Kind::Uncertain) => {
-                match self.child(parent, file.name).await? {
-                    Some(there) if !there.is_folder && there.meta.size == 0 => there,
-                    _ => return Err(error.into()),
-                }
+        let made = match request.drive(2).restore().send_json().await {
+            Ok(item) => live(&item)?,
+            Err(error) if error.kind() == Kind::Conflict => {
+                let there = self.child(parent, file.name).await?;
+                there.filter(|there| !there.is_folder && there.meta.size == 0).ok_or(error)?
             }
             Err(error) => return Err(error.into()),
         };

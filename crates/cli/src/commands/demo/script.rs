@@ -6,9 +6,11 @@ use holdfast_engine::backup::BackupReport;
 use holdfast_engine::browse::Entry;
 use holdfast_engine::restore::RestoreReport;
 use holdfast_engine::tenant::TestReport;
+use holdfast_sim::{DriveView, RansomView};
 
 use super::Report;
 use super::compare::Comparison;
+use super::files::FileProof;
 use super::restic::Witness;
 use super::scene::{Changes, Victim};
 use crate::commands::backup::summary as backup_summary;
@@ -235,6 +237,48 @@ impl Script {
             "Not Holdfast but the tenant itself is asked: each lost message as it was, against the\n\
              message that is there now.",
             &lines,
+        )
+    }
+
+    pub fn ransomware(
+        &mut self,
+        drive: &DriveView,
+        ransom: &RansomView,
+        backup: &BackupReport,
+    ) -> Result<()> {
+        let owner = clean(drive.owner.as_deref().unwrap_or_default());
+        self.step(
+            "Ransomware",
+            "A program encrypts a OneDrive file by file, renames what it encrypts, and leaves its demand\n\
+             in each folder. The next backup stores that too: the restore point before it stays.",
+            &[
+                format!(
+                    "{} of {owner} encrypted, {} left",
+                    of(ransom.files.len() as u64, "file"),
+                    of(ransom.notes.len() as u64, "ransom note"),
+                ),
+                "$ holdfast backup".to_owned(),
+                backup_summary(backup),
+            ],
+        )
+    }
+
+    pub fn files_back(&mut self, report: &RestoreReport, proof: &FileProof) -> Result<()> {
+        let seconds = self.seconds();
+        self.step(
+            "The files come back",
+            "The OneDrive as it was the minute before: what is missing is written again, with its dates,\n\
+             and compared with the hash that the service makes of what it received.",
+            &[
+                format!("$ holdfast restore --resource onedrive/{} --at …", clean(&proof.owner)),
+                restore_summary(report),
+                format!(
+                    "the tenant shows {} of {} at their paths, byte for byte",
+                    count(proof.back as u64),
+                    of(proof.files as u64, "file"),
+                ),
+                seconds,
+            ],
         )
     }
 

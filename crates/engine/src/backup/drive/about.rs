@@ -2,25 +2,27 @@
 //! `~versions`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use holdfast_catalog::{ContainerRow, ItemRow};
-use holdfast_model::ItemId;
+use holdfast_catalog::ContainerRow;
+use holdfast_model::{ItemId, Timestamp, Workload};
 use holdfast_vault::{Content, Cut, Node};
 use holdfast_workloads::FolderMeta;
 use holdfast_workloads::drive::{
-    self, About, Columns, DriveFolder, FileMeta, Listed, ListedVersion,
+    self, About, Columns, DriveFolder, FileMeta, ListedVersion, version_name,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::pending::parts;
 use super::super::place::store;
+use super::super::shard::ShardRun;
+use super::DriveRun;
 use super::receive::receive;
-use super::{DriveRun, ends_round};
 use crate::{Error, Result};
 
-/// What is asked for once in a round.
+/// What is remembered during a round.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(super) struct Round {
     /// Nothing of the drive is known yet.
     pub is_first: bool,
     /// The whole drive is listed.
@@ -29,27 +31,187 @@ pub(super) struct Facts {
     pub asked_again: BTreeSet<ItemId>,
     columns: Option<Columns>,
     /// Columns of all files, by the number of the list item, in a first reading.
-    fields: BTreeMap<String, BTreeMap<String, Value>>,
+    fields: Option<Arc<AllFields>>,
 }
 
-impl DriveRun<'_, '_, '_> {
-    /// Brings the facts about a file up to date; answers with what its metadata says of them.
-    pub(super) async fn about_file(
-        &mut self,
-        listed: &Listed,
-        old: Option<&ItemRow>,
-    ) -> Result<Option<String>> {
-        let id = listed.meta.item_id();
-        let mut about = About::default();
-        if listed.meta.shared {
-            about.permissions = self.permissions(&id).await?;
+type AllFields = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// Reads what lies beside files.
+pub(super) struct Facts<'r, 'a, 'w> {
+    pub shard: &'r ShardRun<'a, 'w>,
+    pub drive: &'r str,
+    /// Directory of the resource.
+    own: Vec<String>,
+    columns: Columns,
+    fields: Option<Arc<AllFields>>,
+}
+
+/// What was read beside a file. A failure leaves what is stored as it is.
+#[derive(Default)]
+pub(super) struct Read {
+    pub about: About,
+    pub failure: Option<Error>,
+    pub versions: Versions,
+}
+
+/// The earlier versions of a file as the rule wants them.
+#[derive(Default)]
+pub(super) struct Versions {
+    new: Vec<(ListedVersion, Content)>,
+    /// Ids of all that are wanted; `None` where nothing is to be changed.
+    wanted: Option<Vec<String>>,
+    failure: Option<Error>,
+}
+
+impl Facts<'_, '_, '_> {
+    /// Asks for sharing and columns of a file.
+    pub async fn facts(&self, meta: &FileMeta) -> Read {
+        let mut read = Read::default();
+        match self.ask(meta).await {
+            Ok(about) => read.about = about,
+            Err(error) => read.failure = Some(error),
         }
-        about.set_fields(self.fields(&listed.meta).await?);
-        self.put_about(id.as_str(), &about, old.is_some()).await?;
-        Ok(about.tag())
+        read
     }
 
-    /// The same for a folder.
+    async fn ask(&self, meta: &FileMeta) -> Result<About> {
+        let (graph, id) = (self.shard.work.graph, meta.item_id());
+        let mut about = About::default();
+        if meta.shared {
+            about.permissions = drive::about_of(graph, self.drive, &id).await?;
+        }
+        let listed = self.fields.as_ref().and_then(|all| {
+            let number = meta.item.as_deref()?;
+            Some(all.get(number).cloned().unwrap_or_default())
+        });
+        let fields = match listed {
+            Some(fields) => fields,
+            None if self.columns.is_empty() => BTreeMap::new(),
+            None => self.columns.of(graph, self.drive, &id).await?,
+        };
+        about.set_fields(fields);
+        Ok(about)
+    }
+
+    /// Takes the earlier versions that the rule wants and that are not there yet.
+    pub async fn versions(&self, meta: &FileMeta) -> Versions {
+        let most = self.shard.work.versions.earlier();
+        let mut versions = Versions::default();
+        if most > 0
+            && let Err(error) = self.take_versions(meta, most, &mut versions).await
+        {
+            versions.failure = Some(error);
+        }
+        versions
+    }
+
+    async fn take_versions(&self, meta: &FileMeta, most: usize, to: &mut Versions) -> Result<()> {
+        let (graph, id) = (self.shard.work.graph, meta.item_id());
+        let mut listed = drive::versions(graph, self.drive, &id).await?;
+        listed.truncate(most);
+        to.wanted = Some(listed.iter().map(|version| version.id.clone()).collect());
+        let dir: Vec<String> =
+            self.own.iter().cloned().chain(drive::versions_path(&meta.id)).collect();
+        let there = self.shard.state().pending.edit.list(&parts(&dir))?;
+        let there: Vec<String> = there.iter().filter_map(version_of).collect();
+        for version in listed.into_iter().filter(|version| !there.contains(&version.id)) {
+            let download = drive::version_content(graph, self.drive, &id, &version.id);
+            let got = receive(self.shard.writer, download).await?;
+            to.new.push((version, got.content));
+        }
+        Ok(())
+    }
+}
+
+impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
+    /// Reads what lies beside files. Columns that cannot be read are reported once, and those that
+    /// are stored stay.
+    pub(super) async fn source(&mut self) -> Result<Facts<'r, 'a, 'w>> {
+        let columns = match self.facts.columns.clone() {
+            Some(columns) => columns,
+            None => self.columns().await?,
+        };
+        Ok(Facts {
+            shard: self.shard,
+            drive: &self.drive.id,
+            own: self.paths.root().to_vec(),
+            columns,
+            fields: self.facts.fields.clone(),
+        })
+    }
+
+    /// The columns of the library, and in a first reading what is in them.
+    async fn columns(&mut self) -> Result<Columns> {
+        let mut columns = Columns::default();
+        if self.resource.workload == Workload::SharePoint {
+            let graph = self.shard.work.graph;
+            match drive::columns(graph, &self.drive.id).await {
+                Ok(found) => columns = found,
+                Err(error) => self.fail_or_end(ItemId(self.drive.id.clone()), error.into())?,
+            }
+            if self.facts.is_first && !columns.is_empty() {
+                let site = &self.resource.graph_id;
+                match drive::fields_of_all(graph, site, &columns).await {
+                    Ok(fields) => self.facts.fields = Some(Arc::new(fields)),
+                    Err(error) => {
+                        tracing::info!(cause = error.cause(), "columns are asked file by file");
+                    }
+                }
+            }
+        }
+        self.facts.columns = Some(columns.clone());
+        Ok(columns)
+    }
+
+    /// Stores what was read beside a file; answers with what its metadata says of the facts, which
+    /// are `before` where they could not be read.
+    pub(super) async fn put_facts(
+        &mut self,
+        meta: &FileMeta,
+        read: Read,
+        before: Option<&str>,
+    ) -> Result<Option<String>> {
+        self.put_versions(meta, read.versions)?;
+        if let Some(error) = read.failure {
+            self.fail_or_end(meta.item_id(), error)?;
+            return Ok(before.map(str::to_owned));
+        }
+        self.put_about(&meta.id, &read.about, before.is_some()).await?;
+        Ok(read.about.tag())
+    }
+
+    fn put_versions(&mut self, meta: &FileMeta, versions: Versions) -> Result<()> {
+        if let Some(error) = versions.failure {
+            self.fail_or_end(meta.item_id(), error)?;
+        }
+        let Some(wanted) = versions.wanted else { return Ok(()) };
+        let dir = self.own_path(&drive::versions_path(&meta.id));
+        let mut state = self.shard.state();
+        for node in state.pending.edit.list(&parts(&dir))? {
+            if version_of(&node).is_none_or(|version| !wanted.contains(&version)) {
+                let path: Vec<String> = dir.iter().cloned().chain([node.name]).collect();
+                state.pending.edit.remove(&parts(&path))?;
+            }
+        }
+        for (version, content) in versions.new {
+            self.counts.bytes += content.size;
+            let name = version_name(&version.id, version.modified, &meta.name, &meta.id);
+            let about = FileMeta {
+                v: meta.v,
+                id: meta.id.clone(),
+                name: meta.name.clone(),
+                modified: Some(version.modified),
+                size: version.size,
+                version: Some(version.id),
+                ..FileMeta::default()
+            };
+            let node = Node::file(name, content, version.modified).with_meta(about.to_json());
+            state.pending.edit.put(&parts(&dir), node)?;
+        }
+        state.pending.touch(&self.resource.id)
+    }
+
+    /// The facts about a folder: whether there are any.
     pub(super) async fn about_folder(
         &mut self,
         folder: &DriveFolder,
@@ -71,66 +233,17 @@ impl DriveRun<'_, '_, '_> {
         }
         let mut about = About::default();
         if folder.shared {
-            about.permissions = self.permissions(&ItemId(folder.id.0.clone())).await?;
+            let id = ItemId(folder.id.0.clone());
+            match drive::about_of(self.shard.work.graph, &self.drive.id, &id).await {
+                Ok(permissions) => about.permissions = permissions,
+                Err(error) => {
+                    self.fail_or_end(id, error.into())?;
+                    return Ok(was);
+                }
+            }
         }
         self.put_about(folder.id.as_str(), &about, was).await?;
         Ok(!about.is_empty())
-    }
-
-    /// The permissions of an item. A file is not lost for want of them: what Graph refuses is
-    /// reported, and the item asked for again.
-    async fn permissions(&mut self, id: &ItemId) -> Result<Vec<Value>> {
-        match drive::about_of(self.shard.work.graph, &self.drive.id, id).await {
-            Ok(permissions) => Ok(permissions),
-            Err(error) => self.without(id, error.into()).map(|()| Vec::new()),
-        }
-    }
-
-    async fn fields(&mut self, meta: &FileMeta) -> Result<BTreeMap<String, Value>> {
-        if self.resource.workload != holdfast_model::Workload::SharePoint {
-            return Ok(BTreeMap::new());
-        }
-        let graph = self.shard.work.graph;
-        let fields = match self.columns().await {
-            Ok(columns) if columns.is_empty() => return Ok(BTreeMap::new()),
-            Ok(_) if self.facts.is_first => {
-                let number = meta.item.as_deref().unwrap_or_default();
-                return Ok(self.facts.fields.remove(number).unwrap_or_default());
-            }
-            Ok(columns) => {
-                let id = meta.item_id();
-                columns.of(graph, &self.drive.id, &id).await.map_err(Error::from)
-            }
-            Err(error) => Err(error),
-        };
-        match fields {
-            Ok(fields) => Ok(fields),
-            Err(error) => self.without(&meta.item_id(), error).map(|()| BTreeMap::new()),
-        }
-    }
-
-    /// The columns of the library, and in a first reading what is in them.
-    async fn columns(&mut self) -> Result<Columns> {
-        if let Some(columns) = &self.facts.columns {
-            return Ok(columns.clone());
-        }
-        let graph = self.shard.work.graph;
-        let columns = drive::columns(graph, &self.drive.id).await?;
-        if self.facts.is_first && !columns.is_empty() {
-            let site = &self.resource.graph_id;
-            self.facts.fields = drive::fields_of_all(graph, site, &columns).await?;
-        }
-        self.facts.columns = Some(columns.clone());
-        Ok(columns)
-    }
-
-    /// An item goes without some of its facts: a failure of the item, not of the drive.
-    fn without(&mut self, id: &ItemId, error: Error) -> Result<()> {
-        if ends_round(&error) {
-            return Err(error);
-        }
-        self.fail(id.clone(), error.cause());
-        Ok(())
     }
 
     async fn put_about(&mut self, id: &str, about: &About, was_there: bool) -> Result<()> {
@@ -143,64 +256,14 @@ impl DriveRun<'_, '_, '_> {
             return Ok(());
         }
         let content = store(self.shard.writer, about.to_json().into(), Cut::Whole).await?;
-        let node = Node::file(name, content, holdfast_model::Timestamp::UNIX_EPOCH);
+        let node = Node::file(name, content, Timestamp::UNIX_EPOCH);
         let mut state = self.shard.state();
         state.pending.edit.put(&parts(dir), node)?;
         state.pending.touch(&self.resource.id)
-    }
-
-    /// Takes the earlier versions of a file that the rule wants and that are not there yet; those
-    /// that the service no longer has, or that the rule does not want, go from the present state.
-    pub(super) async fn take_versions(&mut self, meta: &FileMeta) -> Result<()> {
-        let most = self.shard.work.versions.earlier();
-        if most == 0 {
-            return Ok(());
-        }
-        let id = meta.item_id();
-        let mut listed = match drive::versions(self.shard.work.graph, &self.drive.id, &id).await {
-            Ok(listed) => listed,
-            Err(error) => return self.without(&id, error.into()),
-        };
-        listed.truncate(most);
-        let dir = self.own_path(&drive::versions_path(&meta.id));
-        let there = self.shard.state().pending.edit.list(&parts(&dir))?;
-        for node in &there {
-            let version = version_of(node);
-            if !listed.iter().any(|listed| Some(listed.id.as_str()) == version.as_deref()) {
-                let path: Vec<String> = dir.iter().cloned().chain([node.name.clone()]).collect();
-                self.shard.state().pending.edit.remove(&parts(&path))?;
-            }
-        }
-        for version in listed {
-            if !there.iter().any(|node| version_of(node).as_deref() == Some(version.id.as_str())) {
-                self.take_version(meta, &version, &dir).await?;
-            }
-        }
-        self.shard.state().pending.touch(&self.resource.id)
-    }
-
-    async fn take_version(
-        &mut self,
-        meta: &FileMeta,
-        version: &ListedVersion,
-        dir: &[String],
-    ) -> Result<()> {
-        let (graph, id) = (self.shard.work.graph, meta.item_id());
-        let download = drive::version_content(graph, &self.drive.id, &id, &version.id);
-        let content: Content = match receive(self.shard.writer, download).await {
-            Ok(got) => got.content,
-            Err(error) => return self.without(&id, error),
-        };
-        self.counts.bytes += content.size;
-        let name = drive::version_name(&version.id, version.modified, &meta.name, &meta.id);
-        let about = json!({"v": 1, "id": meta.id, "version": version.id, "name": meta.name});
-        let node = Node::file(name, content, version.modified).with_meta(about.to_string());
-        Ok(self.shard.state().pending.edit.put(&parts(dir), node)?)
     }
 }
 
 /// Which version of its file a node is.
 fn version_of(node: &Node) -> Option<String> {
-    let meta: Value = serde_json::from_str(node.meta.as_deref()?).ok()?;
-    meta["version"].as_str().map(str::to_owned)
+    FileMeta::from_json(&node.name, node.meta.as_deref()?).ok()?.version
 }

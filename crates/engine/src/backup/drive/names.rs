@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use holdfast_catalog::{ContainerRow, ItemRow};
 use holdfast_model::{ContainerId, ItemId, Timestamp, fold};
 use holdfast_vault::{Node, NodeKind};
-use holdfast_workloads::drive::{self, DriveFolder};
+use holdfast_workloads::drive::{self, DriveFolder, FileMeta};
 use holdfast_workloads::{FolderMeta, ItemMeta, Layout};
 
 use super::super::pending::parts;
@@ -148,7 +148,9 @@ impl DriveRun<'_, '_, '_> {
         };
         state.pending.edit.put(&parts(&above), node)?;
         self.paths.set(&row.id, row.parent.clone(), row.dir.clone());
-        old.into_iter().for_each(|old| self.names.take(old));
+        if let Some(old) = old {
+            self.names.take(old);
+        }
         self.names.put(&row);
         state.pending.put_container(row.clone());
         state.pending.touch(&self.resource.id)?;
@@ -163,7 +165,7 @@ impl DriveRun<'_, '_, '_> {
         let mut path = self.paths.root().to_vec();
         path.push(plain.clone());
         let there = self.shard.state().pending.edit.get(&parts(&path))?;
-        let own = there.as_ref().is_none_or(|node| is_of(node, id.as_str()));
+        let own = there.is_none_or(|node| id_of(&node).as_deref() == Some(id.as_str()));
         Ok(if own { plain } else { drive::folder_name_with_id(name, id.as_str()) })
     }
 
@@ -189,9 +191,14 @@ impl DriveRun<'_, '_, '_> {
     }
 
     /// True where something else in the folder has this name.
-    pub(super) fn is_taken(&self, parent: &ContainerId, name: &str, id: &str) -> Result<bool> {
-        if self.names.folder(parent, name).is_some_and(|other| other.as_str() != id) {
-            return Ok(true);
+    fn is_taken(&self, parent: &ContainerId, name: &str, id: &str) -> Result<bool> {
+        Ok(self.holder(parent, name)?.is_some_and(|holder| holder.as_deref() != Some(id)))
+    }
+
+    /// What has this name in a folder: its id, where it has one.
+    fn holder(&self, parent: &ContainerId, name: &str) -> Result<Option<Option<String>>> {
+        if let Some(folder) = self.names.folder(parent, name) {
+            return Ok(Some(Some(folder.0.clone())));
         }
         let folder = self.paths.of(parent);
         let mut state = self.shard.state();
@@ -201,7 +208,7 @@ impl DriveRun<'_, '_, '_> {
             let path: Vec<String> = folder.into_iter().chain([name.to_owned()]).collect();
             node = edit.get(&parts(&path))?;
         }
-        Ok(node.is_some_and(|node| !is_of(&node, id)))
+        Ok(node.map(|node| id_of(&node)))
     }
 
     /// The name of a file: the one that it has already, its own, or one with its short id.
@@ -224,6 +231,56 @@ impl DriveRun<'_, '_, '_> {
             return Ok(marked);
         }
         Ok(plain)
+    }
+
+    /// Asks for those whose names others have now: the service has seldom two of one name in a
+    /// folder, and has been seen to lose tombstones (docs-contrib#8794).
+    pub(super) async fn ask_for_replaced(&mut self, read_at: Timestamp) -> Result<()> {
+        let mut found = Vec::new();
+        for id in self.replaced().await? {
+            let id = ItemId(id);
+            match drive::listed(self.shard.work.graph, &self.drive.id, &id).await {
+                Ok(Some(entry)) => found.push(entry),
+                Ok(None) => drop(self.removed.insert(id.0)),
+                Err(error) => self.fail_or_end(id, error.into())?,
+            }
+        }
+        self.apply(found, &BTreeSet::new(), read_at).await?;
+        self.apply_removals().await
+    }
+
+    /// Ids of those whose names were wanted for others in this round.
+    async fn replaced(&self) -> Result<BTreeSet<String>> {
+        let mut holders = BTreeSet::new();
+        for id in &self.names.late_folders {
+            let Some(row) = self.rows.get(id) else { continue };
+            let Some(parent) = &row.parent else { continue };
+            let holder = self.holder(parent, &drive::folder_name(&row.display_name))?;
+            holders.extend(holder.flatten().filter(|holder| holder != id.as_str()));
+        }
+        let late = self.names.late_files.iter();
+        for row in self.shard.lookup(&self.resource.id, late).await?.into_values() {
+            let Some(plain) = self.plain_name_of(&row)? else { continue };
+            let holder = self.holder(&row.container, &plain)?;
+            holders.extend(holder.flatten().filter(|holder| holder != row.id.as_str()));
+        }
+        Ok(holders)
+    }
+
+    /// The name that a stored file would have if nothing else had it.
+    fn plain_name_of(&self, row: &ItemRow) -> Result<Option<String>> {
+        Ok(self.stored_meta(row)?.map(|meta| drive::file_name(&meta.stored_name())))
+    }
+
+    /// The metadata of a file as the tree has it.
+    pub(super) fn stored_meta(&self, row: &ItemRow) -> Result<Option<FileMeta>> {
+        let path = self.paths.of(&row.container);
+        let node = self.shard.state().pending.edit.get_item(&parts(&path), &row.name)?;
+        let Some(Node { kind: NodeKind::File { .. }, meta: Some(meta), .. }) = node else {
+            return Ok(None);
+        };
+        let meta = Layout::of(self.resource.workload).item(&row.name, &meta)?;
+        Ok(meta.file().cloned())
     }
 
     /// Gives those their own names whose names have become free in this round.
@@ -249,26 +306,21 @@ impl DriveRun<'_, '_, '_> {
     }
 
     fn plain_file_name(&mut self, row: ItemRow) -> Result<()> {
-        let path = self.paths.of(&row.container);
-        let node = self.shard.state().pending.edit.get_item(&parts(&path), &row.name)?;
-        let Some(Node { kind: NodeKind::File { .. }, meta: Some(meta), .. }) = node else {
-            return Ok(());
-        };
-        let layout = Layout::of(self.resource.workload);
-        let ItemMeta::File(meta) = layout.item(&row.name, &meta)? else { return Ok(()) };
-        let plain = drive::file_name(&meta.stored_name());
+        let Some(plain) = self.plain_name_of(&row)? else { return Ok(()) };
         if plain == row.name || self.is_taken(&row.container, &plain, row.id.as_str())? {
             return Ok(());
         }
+        let path = self.paths.of(&row.container);
         let mut state = self.shard.state();
-        let Some((content, _)) = state.pending.take_item(&path, &row)? else { return Ok(()) };
+        let taken = state.pending.take_item(&path, &row)?;
+        let Some((content, ItemMeta::File(meta))) = taken else { return Ok(()) };
         let placed = Placed::file(&plain, content, &meta);
         state.pending.put_item(&path, ItemRow { name: plain, ..row }, placed)
     }
 }
 
-/// True for the node of this item.
-fn is_of(node: &Node, id: &str) -> bool {
-    let meta = node.meta.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    meta.is_some_and(|meta: serde_json::Value| meta["id"].as_str() == Some(id))
+/// The Graph id of what a node holds.
+fn id_of(node: &Node) -> Option<String> {
+    let meta: serde_json::Value = serde_json::from_str(node.meta.as_deref()?).ok()?;
+    meta["id"].as_str().map(str::to_owned)
 }

@@ -99,16 +99,22 @@ fn remove_facts(edit: &mut holdfast_vault::Edit<'_>, paths: &Paths, id: &str) ->
 impl DriveRun<'_, '_, '_> {
     /// Finds what a whole enumeration did not show.
     pub(super) async fn note_unseen(&mut self, seen: &HashSet<String>) -> Result<()> {
-        let folders: Vec<ContainerId> = self.rows.keys().cloned().collect();
-        for id in folders {
-            for row in self.shard.items_in(&self.resource.id, &id).await? {
-                if !seen.contains(row.id.as_str()) {
-                    self.removed.insert(row.id.0);
-                }
+        for row in self.shard.items_of(&self.resource.id).await? {
+            if self.rows.contains_key(&row.container) && !seen.contains(row.id.as_str()) {
+                self.removed.insert(row.id.0);
             }
-            let is_root = self.rows[&id].parent.is_none();
-            if !is_root && !seen.contains(id.as_str()) {
-                self.removed.insert(id.0);
+        }
+        let unseen: Vec<ContainerId> = (self.rows.values())
+            .filter(|row| row.parent.is_some() && !seen.contains(row.id.as_str()))
+            .map(|row| row.id.clone())
+            .collect();
+        // With a folder goes all that is in it: one that was only not told is asked for.
+        for id in unseen {
+            let item = ItemId(id.0.clone());
+            match drive::listed(self.shard.work.graph, &self.drive.id, &item).await {
+                Ok(None) => drop(self.removed.insert(id.0)),
+                Ok(Some(_)) => {}
+                Err(error) => self.fail_or_end(item, error.into())?,
             }
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use holdfast_model::fold;
 use holdfast_vault::{Reader, TreeId};
 use holdfast_workloads::FolderFacts;
 use holdfast_workloads::drive::{DriveWriter, Live};
@@ -87,14 +86,14 @@ impl Tree {
         }
         if let Some(id) = self.id(&path).map(str::to_owned) {
             let children = writer.children(&id).await?.into_iter();
-            self.children.insert(id, children.map(|live| (fold(&live.name), live)).collect());
+            self.children.insert(id, children.map(|live| (lower(&live.name), live)).collect());
         }
         Ok(())
     }
 
-    /// What lies in a folder of the target under this name.
+    /// What lies in a folder of the target under this name: the same to the letter, else in case.
     pub fn child(&self, folder: &[String], name: &str) -> Option<&Live> {
-        self.children.get(self.id(folder)?)?.get(&fold(name))
+        self.children.get(self.id(folder)?)?.get(&lower(name))
     }
 
     /// What lies in a folder of the target with this id.
@@ -104,7 +103,8 @@ impl Tree {
 
     /// True where a folder of this name is needed.
     pub fn needs(&self, folder: &[String], name: &str) -> bool {
-        let path: Vec<String> = folder.iter().map(|name| fold(name)).chain([fold(name)]).collect();
+        let path: Vec<String> =
+            folder.iter().map(|name| lower(name)).chain([lower(name)]).collect();
         self.folders.contains_key(&path)
     }
 
@@ -162,5 +162,11 @@ pub(super) fn name_beside(name: &str, number: usize) -> String {
 
 /// Drives tell names apart without case, so that two spellings of a folder are one.
 fn key(path: &[String]) -> Vec<String> {
-    path.iter().map(|name| fold(name)).collect()
+    path.iter().map(|name| lower(name)).collect()
+}
+
+/// The form in which a drive compares names. `ss` and `ß`, and letters composed in two ways, are
+/// different names there, though not on every computer.
+fn lower(name: &str) -> String {
+    name.to_lowercase()
 }

@@ -104,7 +104,10 @@ impl Task<'_> {
                 let error = self.failures.count(error, bytes)?;
                 let id = planned.item.found.meta.item_id();
                 self.note(&id, RestoreState::Failed, None, Some(error.cause())).await?;
-                Ok(Done::Failed(error.to_string()))
+                let is_full = error.graph().map(holdfast_graph::Error::kind) == Some(Kind::Full);
+                let hint =
+                    if is_full { "; free space or raise the quota of the drive" } else { "" };
+                Ok(Done::Failed(format!("{error}{hint}")))
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{drive, item};
 use crate::api::page::{collection, entity};
 use crate::error::Refused;
 use crate::http::{Answer, Call, GraphError};
-use crate::query::{Select, expands, top};
+use crate::query::{Select, expand_select, expands, top};
 use crate::render::drive::ItemLook;
 use crate::render::time;
 use crate::state::State;
@@ -20,6 +20,20 @@ const PAGE_DEFAULT: usize = 200;
 
 /// Items of a page at most.
 const PAGE_MAX: usize = 5000;
+
+/// The column with the name of the retention label.
+const LABEL: &str = "_ComplianceTag";
+
+/// Columns that every library has: name, what people read, whether it is read only.
+const BUILT_IN: [(&str, &str, bool); 7] = [
+    ("ContentType", "Content Type", false),
+    ("Title", "Title", false),
+    ("FileLeafRef", "Name", false),
+    ("Created", "Created", true),
+    ("Modified", "Modified", true),
+    ("FileSizeDisplay", "File Size", true),
+    (LABEL, "Retention label", true),
+];
 
 /// The list item of a file or folder, with its columns on request.
 pub fn list_item(look: &ItemLook<'_>, item: &Item, with_fields: bool) -> Map<String, Value> {
@@ -61,7 +75,13 @@ pub fn fields(look: &ItemLook<'_>, item: &Item) -> Map<String, Value> {
     let mut shown = shown.as_object().cloned().unwrap_or_default();
     shown.extend(item.fields.iter().map(|(name, value)| (name.clone(), value.clone())));
     if let Some(label) = &item.label {
-        shown.insert("_ComplianceTag".to_owned(), json!(label.name));
+        shown.insert(LABEL.to_owned(), json!(label.name));
+    }
+    if let Some(names) = expand_select(look.call, "fields") {
+        let always = ["@odata.etag", "id"];
+        shown.retain(|name, _| {
+            always.contains(&name.as_str()) || names.iter().any(|wanted| wanted == name)
+        });
     }
     shown
 }
@@ -139,11 +159,65 @@ fn list(state: &State, drive: &Drive) -> Map<String, Value> {
     shown.as_object().cloned().unwrap_or_default()
 }
 
+/// A list with its columns, if they are asked for.
+fn shown_list(state: &State, drive: &Drive, call: &Call) -> Answer {
+    let mut shown = list(state, drive);
+    if expands(call).iter().any(|name| name.eq_ignore_ascii_case("columns")) {
+        shown.insert("columns".to_owned(), Value::Array(columns(drive, call)));
+    }
+    Ok(entity(call, 200, "lists", shown))
+}
+
+/// The columns of a list: those of SharePoint and those that people made.
+fn columns(drive: &Drive, call: &Call) -> Vec<Value> {
+    let column = |name: &str, title: &str, group: &str, read_only: bool| {
+        json!({
+            "id": uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()),
+            "name": name,
+            "displayName": title,
+            "columnGroup": group,
+            "readOnly": read_only,
+            "hidden": false,
+            "indexed": false,
+            "required": false,
+            "enforceUniqueValues": false,
+            "text": {"allowMultipleLines": false, "maxLength": 255},
+        })
+    };
+    let built_in = BUILT_IN
+        .iter()
+        .map(|(name, title, read_only)| column(name, title, "Custom Columns", *read_only));
+    let own = drive.columns.iter().filter(|name| name.as_str() != "Title");
+    let own = own.map(|name| column(name, name, "Custom Columns", false));
+    let mut all: Vec<Value> = built_in.chain(own).collect();
+    if let Some(names) = expand_select(call, "columns") {
+        let wanted = |name: &str| names.iter().any(|wanted| wanted == name);
+        for column in all.iter_mut().filter_map(Value::as_object_mut) {
+            column.retain(|name, _| wanted(name));
+        }
+    }
+    all
+}
+
 /// `GET /drives/{id}/list`
 pub fn of_drive(tenant: &Tenant, call: &Call) -> Answer {
     let state = tenant.state();
     let (_, drive) = drive(&state, call)?;
-    Ok(entity(call, 200, "lists", list(&state, drive)))
+    shown_list(&state, drive, call)
+}
+
+/// `GET /sites/{id}/lists/{id}`
+pub fn get_list(tenant: &Tenant, call: &Call) -> Answer {
+    let state = tenant.state();
+    let (_, drive) = listed(&state, call)?;
+    shown_list(&state, drive, call)
+}
+
+/// `GET /sites/{id}/lists/{id}/columns`
+pub fn list_columns(tenant: &Tenant, call: &Call) -> Answer {
+    let state = tenant.state();
+    let (_, drive) = listed(&state, call)?;
+    Ok(collection(call, "sites('')/lists('')/columns", columns(drive, call), None))
 }
 
 /// `GET /sites/{id}/lists`

@@ -339,7 +339,9 @@ impl Drive {
         if self.made.owner.is_some() || item == ROOT {
             return Err(Refused::NotALibrary);
         }
-        if fields.keys().any(|name| !self.columns.contains(name)) {
+        // Every library has a title.
+        let is_known = |name: &String| name == "Title" || self.columns.contains(name);
+        if !fields.keys().all(is_known) {
             return Err(Refused::UnknownColumn);
         }
         self.change(at, item, |item| {
