@@ -47,8 +47,6 @@ struct Plan {
 
 impl Campaign {
     fn plan(self) -> Plan {
-        let vault =
-            |tests, count, default| Plan { package: "holdfast-vault", tests, count, default };
         match self {
             Self::Kill => Plan {
                 package: "holdfast-cli",
@@ -56,29 +54,26 @@ impl Campaign {
                 count: "HOLDFAST_SOAK_KILLS",
                 default: 1_000,
             },
-            Self::Sequence => Plan {
-                package: "holdfast-engine",
-                tests: &["sequence::random_edits_are_stored_as_they_are"],
-                count: "HOLDFAST_SOAK_SEEDS",
-                default: 100,
-            },
-            Self::DriveSequence => Plan {
-                package: "holdfast-engine",
-                tests: &[
+            Self::Sequence => engine(
+                &["sequence::random_edits_are_stored_as_they_are"],
+                "HOLDFAST_SOAK_SEEDS",
+                100,
+            ),
+            Self::DriveSequence => engine(
+                &[
                     "drive_sequence::random_edits_of_drives_are_stored_as_they_are",
                     "drive_sequence::random_edits_among_faults_lack_what_is_named_and_nothing_else",
                 ],
-                count: "HOLDFAST_SOAK_SEEDS",
-                default: 500,
-            },
-            Self::DriveLarge => Plan {
-                package: "holdfast-engine",
-                tests: &[
+                "HOLDFAST_SOAK_SEEDS",
+                500,
+            ),
+            Self::DriveLarge => engine(
+                &[
                     "drive_scale::a_large_file_whose_line_is_cut_five_times_arrives_in_little_memory",
                 ],
-                count: "HOLDFAST_SOAK_MEGABYTES",
-                default: 20_000,
-            },
+                "HOLDFAST_SOAK_MEGABYTES",
+                20_000,
+            ),
             Self::Power => vault(
                 &[
                     "campaign_power::the_power_is_cut_after_every_operation",
@@ -123,6 +118,14 @@ impl Campaign {
             ),
         }
     }
+}
+
+fn vault(tests: &'static [&'static str], count: &'static str, default: u64) -> Plan {
+    Plan { package: "holdfast-vault", tests, count, default }
+}
+
+fn engine(tests: &'static [&'static str], count: &'static str, default: u64) -> Plan {
+    Plan { package: "holdfast-engine", tests, count, default }
 }
 
 /// Runs a campaign; `count` and `from` where something else than the usual is wanted.

@@ -5,6 +5,7 @@
 //! as often as told; a [`FaultProfile`] strikes at random, from the tenant's seed.
 
 mod drive;
+mod profile;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use self::drive::{Resync, resync};
+pub use self::profile::FaultProfile;
 use crate::http::{Call, GraphError, Reply};
 
 /// What goes wrong.
@@ -228,33 +230,6 @@ struct Request<'a> {
     path: &'a str,
     user: [&'a str; 2],
     is_download: bool,
-}
-
-/// How often the service misbehaves of its own accord.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultProfile {
-    /// Never.
-    #[default]
-    Calm,
-    /// About 3 requests in 100: throttling, 503, empty pages.
-    Flaky,
-    /// About 15 requests in 100, with broken connections, duplicates and oversized pages, and no
-    /// MIME for S/MIME and reports.
-    Storm,
-}
-
-impl std::str::FromStr for FaultProfile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "calm" => Ok(Self::Calm),
-            "flaky" => Ok(Self::Flaky),
-            "storm" => Ok(Self::Storm),
-            _ => Err(format!("{text} is not one of calm, flaky, storm")),
-        }
-    }
 }
 
 /// The faults in force.
