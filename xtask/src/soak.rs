@@ -48,12 +48,15 @@ struct Plan {
 impl Campaign {
     fn plan(self) -> Plan {
         match self {
-            Self::Kill => Plan {
-                package: "holdfast-cli",
-                tests: &["kill::killed_at_every_stage_nothing_is_lost_or_doubled"],
-                count: "HOLDFAST_SOAK_KILLS",
-                default: 1_000,
-            },
+            Self::Kill => {
+                let tests = &["kill::killed_at_every_stage_nothing_is_lost_or_doubled"];
+                Plan {
+                    package: "holdfast-cli",
+                    tests,
+                    count: "HOLDFAST_SOAK_KILLS",
+                    default: 1_000,
+                }
+            }
             Self::Sequence => engine(
                 &["sequence::random_edits_are_stored_as_they_are"],
                 "HOLDFAST_SOAK_SEEDS",
@@ -64,7 +67,7 @@ impl Campaign {
                     "drive_sequence::random_edits_of_drives_are_stored_as_they_are",
                     "drive_sequence::random_edits_among_faults_lack_what_is_named_and_nothing_else",
                 ],
-                "HOLDFAST_SOAK_SEEDS",
+                SEEDS,
                 500,
             ),
             Self::DriveLarge => engine(
@@ -74,6 +77,13 @@ impl Campaign {
                 "HOLDFAST_SOAK_MEGABYTES",
                 20_000,
             ),
+            _ => self.in_vault(),
+        }
+    }
+
+    /// The campaigns of the vault alone.
+    fn in_vault(self) -> Plan {
+        match self {
             Self::Power => vault(
                 &[
                     "campaign_power::the_power_is_cut_after_every_operation",
@@ -108,7 +118,7 @@ impl Campaign {
                 "HOLDFAST_SOAK_FLIPS",
                 1_000,
             ),
-            Self::Fuzz => vault(
+            _ => vault(
                 &[
                     "campaign_fuzz::no_stored_bytes_make_a_parser_panic",
                     "campaign_fuzz::a_hostile_repository_takes_no_memory_without_limit",
@@ -119,6 +129,9 @@ impl Campaign {
         }
     }
 }
+
+/// How many seeds a campaign of sequences runs.
+const SEEDS: &str = "HOLDFAST_SOAK_SEEDS";
 
 fn vault(tests: &'static [&'static str], count: &'static str, default: u64) -> Plan {
     Plan { package: "holdfast-vault", tests, count, default }
