@@ -93,8 +93,8 @@ async fn an_idle_poll_costs_one_call_a_folder_and_writes_nothing() {
     let idle = t.backup().await;
     assert!(idle.counts.is_idle(), "{idle:#?}");
     assert!(idle.snapshots.is_empty());
-    // The list of users, the list of folders, each folder.
-    assert_eq!(idle.requests, 2 + folders);
+    // The lists of users, of sites, of folders, and each folder.
+    assert_eq!(idle.requests, 3 + folders);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +102,7 @@ async fn requests_per_new_message_stay_near_one() {
     let t = TestContext::new(Options { users: 1, mails: 200, ..Options::default() }).await;
     let report = t.backup().await;
     let folders = t.tenant().folders(&t.people()[0]).unwrap().len() as u64;
-    let fixed = 2 + folders + 8; // users, folders, one round each, well-known names
+    let fixed = 3 + folders + 8; // users, sites, folders, one round each, well-known names
     let per_message = (report.requests - fixed) as f64 / report.counts.items_new as f64;
     assert!(per_message <= 1.1, "{per_message} requests per message");
 }

@@ -186,7 +186,7 @@ async fn libraries_that_come_into_one_drive_keep_their_names() {
         (0, libraries.len() as u64),
         "{report:#?}"
     );
-    assert_eq!(report.drives, [drive.name.clone()]);
+    assert_eq!(report.drives, std::slice::from_ref(&drive.name));
     let paths: Vec<String> = libraries.iter().map(|it| format!("{}/plan.txt", it.name)).collect();
     let expected: Vec<(&str, &str)> =
         paths.iter().zip(&libraries).map(|(path, it)| (path.as_str(), it.name.as_str())).collect();
