@@ -143,7 +143,7 @@ async fn d34_a_name_that_is_taken_at_the_end_is_told_and_nothing_is_overwritten(
     let report = e.restore().await;
     let failed = Emptied::failed(&report);
     assert_eq!((report.outcome, failed.len()), (Outcome::Partial, 2), "{report:#?}");
-    assert!(failed.iter().all(|(_, said)| said.contains("nameAlreadyExists")), "{failed:?}");
+    assert!(failed.iter().all(|(_, said)| said.contains("taken by another file")), "{failed:?}");
     e.t.tenant().faults().clear();
     let report = e.restore().await;
     assert_eq!((report.items_restored, report.items_skipped), (2, 1), "{report:#?}");

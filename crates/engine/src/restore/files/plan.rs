@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use holdfast_catalog::{RestoreItemRow, RestoreState};
-use holdfast_model::{Timestamp, fold};
+use holdfast_model::Timestamp;
 use holdfast_vault::Node;
 use holdfast_workloads::drive::{DriveWriter, FileForm, FileMeta, Live, Same, is_office};
 
 use super::super::{Before, OnConflict, RestoreRequest, Skipped, is_unreadable};
-use super::tree::{Tree, name_beside};
+use super::tree::{Tree, lower, name_beside};
 use super::verify;
 use crate::browse::{StoredVersion, stored_versions};
 use crate::compare::size;
@@ -135,7 +135,7 @@ impl Planner<'_> {
             Action::Replace { there, .. } | Action::Finish { there, .. } => &there.name,
             Action::Skip(_) | Action::Refuse(_) => &meta.name,
         };
-        let key = (key(folder), fold(name));
+        let key = (key(folder), lower(name));
         self.taken.insert(key);
         Ok(action)
     }
@@ -234,7 +234,7 @@ impl Planner<'_> {
     }
 
     fn is_taken(&self, folder: &[String], name: &str) -> bool {
-        let is_of_file = self.taken.contains(&(key(folder), fold(name)));
+        let is_of_file = self.taken.contains(&(key(folder), lower(name)));
         // A folder that is yet to be made.
         is_of_file || (self.tree.needs(folder, name) && self.tree.child(folder, name).is_none())
     }
@@ -294,7 +294,7 @@ async fn is_equal(there: &Live, item: &Picked, contents: &Contents) -> Result<bo
 }
 
 fn key(folder: &[String]) -> Vec<String> {
-    folder.iter().map(|name| fold(name)).collect()
+    folder.iter().map(|name| lower(name)).collect()
 }
 
 /// The file as it is.

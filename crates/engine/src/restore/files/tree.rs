@@ -167,6 +167,6 @@ fn key(path: &[String]) -> Vec<String> {
 
 /// The form in which a drive compares names. `ss` and `ß`, and letters composed in two ways, are
 /// different names there, though not on every computer.
-fn lower(name: &str) -> String {
+pub(super) fn lower(name: &str) -> String {
     name.to_lowercase()
 }
