@@ -263,8 +263,8 @@ async fn f11_to_f13_a_lost_link_starts_a_whole_comparison() {
         let found = (counts.items_new, counts.items_changed, counts.items_deleted);
         assert_eq!(found, (1, 1, 1), "{kind:?}: {report:#?}");
         let folders = t.tenant().folders(&upn).unwrap().len() as u64;
-        // Users; each delta twice; the well-known names; one body; where the missing message is.
-        assert!(report.requests <= 1 + 2 * (folders + 1) + 8 + 1 + 1, "{}", report.requests);
+        // Users and sites; each delta twice; the well-known names; one body; where the missing message is.
+        assert!(report.requests <= 2 + 2 * (folders + 1) + 8 + 1 + 1, "{}", report.requests);
         t.tenant().faults().clear();
         assert_healthy(&t, &upn).await;
     }
