@@ -17,9 +17,6 @@ pub enum Workload {
 }
 
 impl Workload {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Exchange, Self::OneDrive, Self::SharePoint];
-
     /// The name in paths, in the catalog and in `--json`.
     pub fn as_str(self) -> &'static str {
         match self {

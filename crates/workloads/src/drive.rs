@@ -18,12 +18,12 @@ mod versions;
 mod write;
 
 pub use about::{About, Columns, about_of, columns, fields_of_all};
-pub use compare::{Same, compare_files, office_parts};
+pub use compare::{Same, compare_files};
 pub use content::{content, is_error_page, skip_cause};
 pub use hash::QuickXor;
 pub use layout::{
-    ABOUT_DIR, VERSIONS_DIR, about_path, fanout_levels, file_name, file_name_with_id, folder_name,
-    folder_name_with_id, place, short_id_of_version, version_name, versions_path,
+    about_path, fanout_levels, file_name, file_name_with_id, folder_name, folder_name_with_id,
+    place, version_name, versions_path,
 };
 pub use meta::{FileForm, FileMeta, is_office};
 pub use round::{DriveFolder, Entry, Listed, Round, listed};

@@ -320,6 +320,15 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         self.retry.add(id);
     }
 
+    /// Records a failed item, unless the failure is one of the whole drive.
+    fn fail_or_end(&mut self, id: ItemId, error: Error) -> Result<()> {
+        if ends_round(&error) {
+            return Err(error);
+        }
+        self.fail(id, error.cause());
+        Ok(())
+    }
+
     /// Path of something in the directory of the resource.
     fn own_path(&self, path: &[String]) -> Vec<String> {
         self.paths.root().iter().chain(path).cloned().collect()

@@ -18,6 +18,8 @@ use holdfast_testkit::sim::{Fault, FaultKind, PlainBody, RetryAfter};
 use holdfast_testkit::{
     Files, Restic, TENANT, TestContext, assert_same_files, live_files, stored_files,
 };
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::drive_faults::Scene;
 use crate::drives::{bytes, onedrive, versions};
@@ -75,7 +77,7 @@ async fn a_checkpoint_of_a_run_that_died_is_adopted() {
     let mut scene = many().await;
     discover(&scene.t).await;
     let before = save_catalog(&mut scene.t).await;
-    slow(&scene, 10);
+    slow(&scene, 300);
     assert_complete(&scene.t.backup().await);
     let rows = scene.t.home.catalog.snapshot_list(None).await.unwrap();
     let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
@@ -86,7 +88,7 @@ async fn a_checkpoint_of_a_run_that_died_is_adopted() {
     let whole = scene.downloads();
     assert_complete(&scene.t.backup().await);
     let again = scene.downloads() - whole;
-    assert!(again < MANY as u64, "{again} fetched again");
+    assert!(again < MANY as u64 - 100, "{again} fetched again");
     scene.assert_healthy().await;
     let home = scene.t.second_home().await;
     rebuild(&home).await.unwrap();
@@ -252,19 +254,25 @@ fn packs(vault: &Path) -> Vec<PathBuf> {
     packs.map(|pack| pack.unwrap().path()).collect()
 }
 
-/// Changes a byte at the beginning of the largest pack, which holds content.
+/// Changes the byte in the middle of the packs that hold the large file: one, and after a repair
+/// the one that took its place beside the damaged one, which stays until the next prune.
 fn damage(vault: &Path) {
-    let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
-    let largest = packs(vault).into_iter().max_by_key(size).unwrap();
-    let mut content = fs::read(&largest).unwrap();
-    content[40] ^= 1;
-    fs::write(&largest, content).unwrap();
+    let is_large = |path: &PathBuf| fs::metadata(path).unwrap().len() > 100_000;
+    let large: Vec<PathBuf> = packs(vault).into_iter().filter(is_large).collect();
+    assert!(!large.is_empty());
+    for path in large {
+        let mut content = fs::read(&path).unwrap();
+        let middle = content.len() / 2;
+        content[middle] = content[middle].wrapping_add(1);
+        fs::write(&path, content).unwrap();
+    }
 }
 
-/// A drive whose largest pack begins with a file.
+/// A drive with a file that is most of the pack that it is in, wherever in it that is.
 async fn with_large_file() -> (Scene, String) {
     let scene = Scene::new().await;
-    let text: String = (0..60_000).map(|number| format!("{number:x} ")).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let text: String = (0..20_000).map(|_| format!("{:016x}", rng.random::<u64>())).collect();
     let id = scene.t.tenant().file_add(&scene.drive.id, &scene.work, "large.txt", bytes(&text));
     assert_complete(&scene.t.backup().await);
     (scene, id.unwrap())

@@ -38,7 +38,7 @@ pub fn compare_files(stored: impl Read + Seek, found: impl Read + Seek) -> Same 
 
 /// Size and CRC-32 of each part of a document, as its directory tells; `None` of what is no
 /// package. Nothing is unpacked, so that no file can fill the memory.
-pub fn office_parts(file: impl Read + Seek) -> Option<BTreeMap<String, (u64, u32)>> {
+fn office_parts(file: impl Read + Seek) -> Option<BTreeMap<String, (u64, u32)>> {
     let mut archive = ZipArchive::new(file).ok().filter(|archive| archive.len() <= MAX_PARTS)?;
     let mut parts = BTreeMap::new();
     for index in 0..archive.len() {

@@ -8,10 +8,10 @@ use holdfast_model::{MAX_COMPONENT_BYTES, Timestamp, component, short_id};
 use crate::layout::{KEPT_DIR, Place};
 
 /// Directory of a resource that holds sharing, columns and labels, a file per item that has any.
-pub const ABOUT_DIR: &str = "~about";
+const ABOUT_DIR: &str = "~about";
 
 /// Directory of a resource that holds earlier versions of files.
-pub const VERSIONS_DIR: &str = "~versions";
+const VERSIONS_DIR: &str = "~versions";
 
 /// Longest ending that a shortened name keeps, in bytes.
 const ENDING: usize = 24;
@@ -104,11 +104,6 @@ pub fn versions_path(id: &str) -> [String; 3] {
 pub fn version_name(version: &str, modified: Timestamp, name: &str, id: &str) -> String {
     let stamp = modified.strftime("%Y%m%d-%H%M%S");
     file_name_with_id(&format!("v{} {stamp} {name}", component(version, 32)), id)
-}
-
-/// The short id of the file that a component of [`VERSIONS_DIR`] belongs to.
-pub fn short_id_of_version(dir: &str) -> Option<&str> {
-    (dir.len() == 16 && is_hex(dir)).then_some(dir)
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use holdfast_graph::{Download, Graph, Kind, Method, segment};
-use holdfast_model::{ItemId, Timestamp};
+use holdfast_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::content::is_gone;
 use super::meta::FileMeta;
-use super::versions::versions;
 use crate::{Error, Result};
 
 const SELECT: &str = "id,name,size,eTag,cTag,file,folder,package,root,fileSystemInfo,parentReference,createdDateTime,lastModifiedDateTime";
@@ -189,11 +188,6 @@ impl<'g> DriveWriter<'g> {
             Err(error) if is_gone(&error) => Ok(()),
             done => Ok(done?),
         }
-    }
-
-    /// How many earlier versions an item has.
-    pub async fn version_count(&self, id: &str) -> Result<usize> {
-        Ok(versions(self.graph, &self.drive, &ItemId(id.to_owned())).await?.len())
     }
 
     /// Gives people a right to an item; nobody is told by mail.

@@ -13,9 +13,9 @@ use holdfast_workloads::drive::{self, FileForm, FileMeta, Listed};
 use super::super::entries::FAILURES_IN_A_ROW;
 use super::super::mailbox::kind;
 use super::super::place::{Placed, store};
+use super::DriveRun;
 use super::about::{Facts, Read};
 use super::receive::receive;
-use super::{DriveRun, ends_round};
 use crate::{Error, Result};
 
 /// Files of one drive fetched at once; the tenant's budget bounds all drives together.
@@ -285,16 +285,5 @@ fn not_given(error: Error, meta: &FileMeta) -> Fetched {
             None => Fetched::Failed(error),
         },
         None => Fetched::Failed(error),
-    }
-}
-
-impl DriveRun<'_, '_, '_> {
-    /// A failure of one item, unless it is one of the whole drive.
-    pub(super) fn fail_or_end(&mut self, id: ItemId, error: Error) -> Result<()> {
-        if ends_round(&error) {
-            return Err(error);
-        }
-        self.fail(id, error.cause());
-        Ok(())
     }
 }
