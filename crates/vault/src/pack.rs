@@ -18,10 +18,11 @@ pub(crate) enum BlobKind {
 impl BlobKind {
     pub(crate) const ALL: [Self; 2] = [Self::Data, Self::Tree];
 
-    /// Size at which a pack is closed: 32 MiB for data; less for trees, which are read one by one.
-    pub(crate) fn target(self) -> u64 {
+    /// Size at which a pack is closed: 16 MiB for data, as restic does by default, since packs under
+    /// way are held in memory; less for trees, which are read one by one.
+    pub(crate) const fn target(self) -> u64 {
         match self {
-            Self::Data => 32 << 20,
+            Self::Data => 16 << 20,
             Self::Tree => 8 << 20,
         }
     }

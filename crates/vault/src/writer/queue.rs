@@ -14,14 +14,27 @@ use super::seal::Segment;
 use crate::blobs::Blobs;
 use crate::error::{Error, Result};
 use crate::pack::{BlobKind, PackBuilder, PackInfo};
+use crate::repository::Repository;
 
 /// Bytes of content that go to a worker at once, or one piece that is larger.
-const BATCH_BYTES: usize = 128 << 10;
+pub(super) const BATCH_BYTES: usize = 128 << 10;
 /// Bytes of content, not yet compressed, that wait for a worker or are in the hands of one; who
 /// brings more waits.
-const QUEUE_BYTES: usize = 32 << 20;
-/// Bytes of packs that wait for an uploader or are in the hands of one; the workers wait then.
-const UPLOAD_BYTES: usize = 96 << 20;
+const QUEUE_BYTES: usize = 4 << 20;
+
+/// Packs that are worth writing at the same time: a disk is content with one and another that
+/// waits for it, a store that answers after a tenth of a second is not.
+fn uploads(repository: &Repository) -> usize {
+    if repository.backend.store().folder().is_some() { 2 } else { 4 }
+}
+
+/// Bytes of packs that wait for an uploader or are in the hands of one at which the workers wait:
+/// a pack that they fill, and all but one of those under way. So never more than `uploads` packs
+/// are in memory.
+const fn upload_bytes(uploads: usize) -> usize {
+    let pack = BlobKind::Data.target() as usize;
+    uploads * pack - pack / 2
+}
 
 /// Pieces of content of one kind with their ids.
 pub(super) struct Batch {
@@ -46,6 +59,8 @@ struct Tickets {
 
 pub(super) struct Queue {
     pub(super) blobs: Arc<Blobs>,
+    /// Packs that are written at the same time.
+    pub(super) uploads: usize,
     state: Mutex<State>,
     /// Signals a batch to the workers.
     batches: Condvar,
@@ -94,6 +109,7 @@ impl Queue {
             stopped: false,
         };
         Self {
+            uploads: uploads(&blobs.repository),
             blobs,
             state: Mutex::new(state),
             batches: Condvar::new(),
@@ -138,7 +154,8 @@ impl Queue {
     /// their way.
     pub(super) fn sealed(&self, batch: &Batch, segment: Segment) {
         self.blobs.sealed(batch.kind, &segment.sealed, &segment.blobs);
-        let full = |state: &mut State| state.uploading >= UPLOAD_BYTES && state.goes_on();
+        let limit = upload_bytes(self.uploads);
+        let full = |state: &mut State| state.uploading >= limit && state.goes_on();
         let state = self.done.wait_while(self.lock(), full);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         state.stats.bytes_stored += segment.sealed.len() as u64;

@@ -4,11 +4,14 @@ use bytes::Bytes;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
-use super::queue::Batch;
+use super::queue::{BATCH_BYTES, Batch};
 use crate::compression::{Compression, is_noise};
 use crate::crypto::{NONCE, RepositoryKey};
 use crate::error::{Error, Result};
 use crate::pack::{BlobKind, PackedBlob};
+
+/// Size of a buffer that a worker keeps: twice that of a batch of small items.
+const KEPT_BYTES: usize = 2 * BATCH_BYTES;
 
 /// Encrypted blobs of one kind, one after the other, as their offsets tell.
 pub(super) struct Segment {
@@ -44,7 +47,18 @@ impl Sealer {
             let length = (self.buffer.len() - start) as u32;
             blobs.push(PackedBlob { id: *id, offset: start as u32, length, size });
         }
-        Ok(Segment { sealed: Bytes::copy_from_slice(&self.buffer), blobs })
+        Ok(Segment { sealed: self.take(), blobs })
+    }
+
+    /// What is in the buffer. A buffer that grew for large content is given away: to keep one of
+    /// several MiB for each worker would cost more than to make one.
+    fn take(&mut self) -> Bytes {
+        if self.buffer.len() <= KEPT_BYTES {
+            return Bytes::copy_from_slice(&self.buffer);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.shrink_to_fit();
+        Bytes::from(buffer)
     }
 
     /// Appends room for a nonce and the content as it will be stored; tells its size if it is

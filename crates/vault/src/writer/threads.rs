@@ -10,10 +10,6 @@ use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::index;
 
-/// Packs that are written at the same time. A disk is content with one; a store that answers
-/// after a tenth of a second is not.
-const UPLOADERS: usize = 4;
-
 /// Blobs after which an index file is written, snapshot or not (as restic does).
 const BLOBS_PER_INDEX: usize = 50_000;
 
@@ -28,7 +24,7 @@ pub(super) fn start(
         let sealer = Sealer::new(queue.blobs.repository.key.clone(), compression)?;
         threads.push(spawn("vault-worker", queue, |queue| work(queue, sealer))?);
     }
-    for _ in 0..UPLOADERS {
+    for _ in 0..queue.uploads {
         threads.push(spawn("vault-upload", queue, upload)?);
     }
     Ok(())

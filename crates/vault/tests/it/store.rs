@@ -176,7 +176,7 @@ fn an_interrupted_run_leaves_only_packs_that_disturb_nobody() {
         let writer = shard.writer().unwrap();
         // Two packs are full and written; no index, no snapshot follows.
         for seed in 0..5 {
-            writer.put(&random_bytes(seed, 16 << 20), Cut::Whole).unwrap();
+            writer.put(&random_bytes(seed, 8 << 20), Cut::Whole).unwrap();
         }
         while writer.stats().packs < 2 {
             std::thread::yield_now();
@@ -188,7 +188,7 @@ fn an_interrupted_run_leaves_only_packs_that_disturb_nobody() {
 
     let writer = shard.writer().unwrap();
     assert!(!location.join("tmp/left-behind").exists());
-    let bytes = random_bytes(0, 16 << 20);
+    let bytes = random_bytes(0, 8 << 20);
     let content = writer.put(&bytes, Cut::Whole).unwrap();
     assert_eq!(writer.stats().blobs_reused, 0, "packs without index are not known");
     let mut edit = writer.edit(None, Fanout::FLAT);
