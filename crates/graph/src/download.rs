@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use holdfast_model::Secret;
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
     RANGE,
@@ -47,6 +48,7 @@ impl Graph {
             content,
             target,
             address: None,
+            listed: false,
             begun: false,
             body: None,
             offset: 0,
@@ -66,6 +68,8 @@ pub struct Download {
     /// The request to the address, without the address.
     target: Parts,
     address: Option<Url>,
+    /// The address came with a listing.
+    listed: bool,
     begun: bool,
     body: Option<Body>,
     /// Bytes of the file that were handed out.
@@ -108,6 +112,18 @@ impl fmt::Debug for Download {
 }
 
 impl Download {
+    /// Begins at an address that came with a listing (`@microsoft.graph.downloadUrl`), which saves
+    /// the request for one. It counts the unit that the request would have cost: whether the
+    /// service counts it is not documented. An address that is of no use, or whose answer refuses,
+    /// is passed over, and Graph asked.
+    pub fn listed(mut self, address: Option<&Secret>) -> Self {
+        let address = address.and_then(Secret::expose_str);
+        self.address = address.and_then(|address| session_url(address).ok());
+        self.listed = self.address.is_some();
+        self.target.units = u32::from(self.listed);
+        self
+    }
+
     /// The next piece as it comes from the line (never empty, far below 1 MiB), `None` at the
     /// end. All pieces together are the file
     /// as the service sent it, of as many bytes as it said: an answer that breaks off is taken up
@@ -140,10 +156,7 @@ impl Download {
     }
 
     async fn locate(&mut self) -> Result<Url> {
-        if !self.begun {
-            add(&self.graph.counters().downloads, 1);
-            self.begun = true;
-        }
+        (self.listed, self.target.units) = (false, 0);
         let location = self.graph.run(&self.content, ERROR_LIMIT, |reply| {
             reply.location.clone().ok_or("without the address of the content")
         });
@@ -154,6 +167,10 @@ impl Download {
 
     /// Asks, or reads on. A body that fails is dropped, and its connection with it.
     async fn step(&mut self, address: Url) -> Result<Option<Bytes>> {
+        if !self.begun {
+            add(&self.graph.counters().downloads, 1);
+            self.begun = true;
+        }
         let Some(mut body) = self.body.take() else {
             return self.open(address).await.map(|()| None);
         };
@@ -290,10 +307,16 @@ impl Download {
     async fn refused(&mut self, response: reqwest::Response) -> Error {
         let (now, counters) = (self.graph.now(), self.graph.counters());
         let error = read_refusal(place(), response, now, counters).await;
-        if is_expired(&error) {
+        if self.wants_address(&error) {
             self.address = None;
         }
         error
+    }
+
+    /// True where another address may help. Why a listed one is refused Graph says better.
+    fn wants_address(&self, error: &Error) -> bool {
+        let refused = error.status().is_some_and(|status| (400..500).contains(&status));
+        is_expired(error) || self.listed && refused && error.kind() != Kind::Throttled
     }
 
     fn changed(&self) -> Error {
@@ -302,7 +325,7 @@ impl Download {
 
     /// Waits until the next attempt, or returns the error as final.
     async fn after(&mut self, error: Error) -> Result<()> {
-        let (kind, expired, now) = (error.kind(), is_expired(&error), self.graph.now());
+        let (kind, expired, now) = (error.kind(), self.wants_address(&error), self.graph.now());
         let passing = matches!(kind, Kind::Throttled | Kind::Transient | Kind::Unreachable);
         let mended = !matches!(error, Error::Malformed { .. } | Error::Paused { .. });
         let fresh = || Stuck { failures: 0, since: now, waited: Duration::ZERO };

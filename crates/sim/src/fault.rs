@@ -204,22 +204,22 @@ impl Fault {
     }
 
     fn matches(&self, request: &Request<'_>) -> bool {
-        let Request { call, path, user, is_download } = *request;
+        let Request { call, path, user, .. } = *request;
         let method = self.method.as_ref();
         let wanted = self.user.as_ref();
         method.is_none_or(|method| method.eq_ignore_ascii_case(&call.method))
             && path.contains(&self.path)
-            && self.strikes_here(is_download)
+            && self.strikes_here(request)
             && wanted.is_none_or(|wanted| user.iter().any(|name| name.eq_ignore_ascii_case(wanted)))
     }
 }
 
 impl Fault {
     /// Whether the fault is one of this kind of request. What strikes any request strikes a
-    /// download only if its path says `/download/`.
-    fn strikes_here(&self, is_download: bool) -> bool {
-        let is_named = is_download && self.path.contains("/download/");
-        self.kind.is_of_download() == is_download || is_named
+    /// download only if its path says `/download/`, or if no request went before it.
+    fn strikes_here(&self, request: &Request<'_>) -> bool {
+        let is_named = request.is_download && self.path.contains("/download/");
+        self.kind.is_of_download() == request.is_download || is_named || request.is_listed
     }
 }
 
@@ -230,6 +230,8 @@ struct Request<'a> {
     path: &'a str,
     user: [&'a str; 2],
     is_download: bool,
+    /// A download whose address came with a listing.
+    is_listed: bool,
 }
 
 /// The faults in force.
@@ -282,12 +284,25 @@ impl Faults {
     /// The faults that strike this request of this user (object id and name); counts it.
     pub fn strike(&self, call: &Call, user: [&str; 2]) -> Vec<FaultKind> {
         let path = percent_encoding::percent_decode_str(&call.target).decode_utf8_lossy();
-        self.strike_request(&Request { call, path: &path, user, is_download: false })
+        self.strike_request(&Request {
+            call,
+            path: &path,
+            user,
+            is_download: false,
+            is_listed: false,
+        })
     }
 
-    /// The faults that strike a download, `path` being that of the request which gave its address.
-    pub fn strike_download(&self, call: &Call, path: &str, user: [&str; 2]) -> Vec<FaultKind> {
-        self.strike_request(&Request { call, path, user, is_download: true })
+    /// The faults that strike a download, `path` being that of the request which gave its address,
+    /// or would have where a listing did.
+    pub fn strike_download(
+        &self,
+        call: &Call,
+        path: &str,
+        user: [&str; 2],
+        is_listed: bool,
+    ) -> Vec<FaultKind> {
+        self.strike_request(&Request { call, path, user, is_download: true, is_listed })
     }
 
     fn strike_request(&self, request: &Request<'_>) -> Vec<FaultKind> {

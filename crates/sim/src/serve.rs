@@ -142,30 +142,11 @@ async fn carry_out(
     let claims = authenticate(tenant, call)?;
     (call.app, call.roles) = (claims.appid, claims.roles);
     let now = tenant.clock().now();
-    let limits = spend(tenant, call, route)?;
+    let limits = units::spend(tenant, &call.app, &route.name(), units::cost(route, call))?;
     let mut reply =
         admitted(tenant, call, route).await.unwrap_or_else(|error| error.reply(call, now));
     reply.headers.extend(limits);
     Ok(reply)
-}
-
-/// Takes the price of a request from the budget of its application; the headers that say how much
-/// is left.
-fn spend(
-    tenant: &Tenant,
-    call: &Call,
-    route: &route::Route,
-) -> Result<Vec<(&'static str, String)>, GraphError> {
-    let cost = units::cost(route, call);
-    if cost == 0 {
-        return Ok(Vec::new());
-    }
-    let headers = tenant.units().enter(&call.app, cost, tenant.clock().now())?;
-    tenant.counters().count(|stats| {
-        stats.resource_units += cost;
-        *stats.units.entry(route.name()).or_default() += cost;
-    });
-    Ok(headers)
 }
 
 /// Carries out a request for which there is budget.

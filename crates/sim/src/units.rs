@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::http::{Call, GraphError};
 use crate::route::Route;
+use crate::tenant::Tenant;
 use crate::throttle::Limits;
 
 /// Seconds in the short window.
@@ -58,6 +59,25 @@ pub fn cost(route: &Route, call: &Call) -> u64 {
         return 1;
     }
     u64::from(route.units)
+}
+
+/// Takes the price of a request from the budget of its application; the headers that say how much
+/// is left.
+pub fn spend(
+    tenant: &Tenant,
+    app: &str,
+    name: &str,
+    cost: u64,
+) -> Result<Vec<(&'static str, String)>, GraphError> {
+    if cost == 0 {
+        return Ok(Vec::new());
+    }
+    let headers = tenant.units().enter(app, cost, tenant.clock().now())?;
+    tenant.counters().count(|stats| {
+        stats.resource_units += cost;
+        *stats.units.entry(name.to_owned()).or_default() += cost;
+    });
+    Ok(headers)
 }
 
 impl Units {

@@ -98,6 +98,65 @@ async fn the_bytes_come_from_the_address_and_the_token_stays_here() {
     assert!(!format!("{download:?}").contains("S3CR3T"));
 }
 
+/// The script of the store, the address, and what was asked of store and Graph.
+#[tokio::test]
+async fn an_address_from_a_listing_saves_the_request_for_one() {
+    let ok = || status(200).text("abc");
+    for (store, address, asked, of_graph) in [
+        (vec![ok()], "/listed?tempauth=S3CR3T", vec!["/listed "], 0),
+        // Expired, refused, busy.
+        (vec![status(401), ok()], "/listed", vec!["/listed ", "/file1 "], 1),
+        (vec![status(423), ok()], "/listed", vec!["/listed ", "/file1 "], 1),
+        (vec![status(400), ok()], "/listed", vec!["/listed ", "/file1 "], 1),
+        (vec![status(503), ok()], "/listed", vec!["/listed ", "/listed "], 0),
+        (vec![status(429), ok()], "/listed", vec!["/listed ", "/listed "], 0),
+    ] {
+        let pair = Pair::start(store).await;
+        let graph = pair.graph();
+        let listed = Secret::new(pair.store.link(address));
+        let mut download = graph.download(graph.get(CONTENT)).listed(Some(&listed));
+        assert_eq!(pair.rest(&mut download).await.unwrap(), "abc");
+        assert_eq!((pair.asked(), pair.tenant.calls().len()), (to_strings(&asked), of_graph));
+        assert_eq!(pair.store.calls()[0].header("authorization"), "");
+        let stats = graph.stats();
+        assert_eq!(stats.downloads, 1);
+        assert!(stats.resource_units >= 1, "a download is never free: {stats:?}");
+        assert!(!format!("{download:?}").contains("S3CR3T"));
+    }
+}
+
+fn to_strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_listed_address_of_no_use_is_passed_over() {
+    for address in ["", "nowhere", "http://files.example/a", "https://a:b@files.example/a"] {
+        let pair = Pair::start([status(200).text("abc")]).await;
+        let graph = pair.graph();
+        let download = graph.download(graph.get(CONTENT));
+        let mut download = download.listed(Some(&Secret::new(address)));
+        assert_eq!(pair.rest(&mut download).await.unwrap(), "abc", "{address}");
+        assert_eq!(pair.asked(), ["/file1 "]);
+        assert_eq!(graph.stats().resource_units, 1);
+    }
+}
+
+/// Why a listed address is refused Graph says.
+#[tokio::test]
+async fn the_cause_is_graphs_where_a_listed_address_is_refused() {
+    let pair = Pair::start([status(403)]).await;
+    let refusal = fault(423, "resourceLocked");
+    let tenant = Server::start([refusal]).await;
+    let mut config = tenant.config(Credential::Secret(Secret::new("s")));
+    config.ca_pem = Some(format!("{}{}", tenant.ca_pem, pair.store.ca_pem).into_bytes());
+    let graph = Graph::new(config).unwrap();
+    let listed = Secret::new(pair.store.link("/listed"));
+    let mut download = graph.download(graph.get(CONTENT)).listed(Some(&listed));
+    let error = download.next().await.unwrap_err();
+    assert!(error.has_code("resourceLocked"), "{error}");
+}
+
 /// Fault 35, and the file is empty or of unknown size.
 #[tokio::test]
 async fn fault_35_a_download_goes_on_where_it_broke() {

@@ -76,6 +76,10 @@ pub struct Ticket {
     /// Until when, in seconds since 1970.
     #[serde(rename = "x")]
     pub expires: i64,
+    /// For an address that stands in a listing: the application that asked for it, which pays for
+    /// the download. An address from `/content` is paid already.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
 }
 
 /// The pre-authenticated address of a ticket.
@@ -204,6 +208,7 @@ impl ItemLook<'_> {
                 item: item.number,
                 version: None,
                 expires: download_end(self.tenant.clock().now()),
+                payer: Some(self.call.app.clone()),
             };
             Some(download_url(
                 self.tenant.seal(),

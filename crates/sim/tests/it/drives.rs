@@ -1,10 +1,11 @@
 //! Sites, drives and items: every operation once, and what reading them has to keep to.
 
 mod sites;
+mod units;
 
 use std::time::Duration;
 
-use holdfast_sim::{DriveView, FileBytes, Limits, Marks, Refused, SimConfig};
+use holdfast_sim::{DriveView, FileBytes, Marks, Refused, SimConfig};
 use serde_json::{Value, json};
 
 use crate::session::{Session, config};
@@ -415,35 +416,6 @@ async fn permissions_of_applications_are_kept_to() {
     session.put(&format!("{path}/items/{file}/content"), b"y".to_vec()).await.expect(200);
     let upload = format!("{path}/root:/b:/createUploadSession");
     session.post(&upload, &json!({})).await.expect(200);
-}
-
-#[tokio::test]
-async fn resource_units_are_counted_and_limited() {
-    let limits = Limits { units_per_minute: 20, ..Limits::default() };
-    let config = SimConfig { empty: true, files_per_user: 1, sites: 1, limits, ..config() };
-    let session = Session::with(config).await;
-    let tenant = session.sim.tenant();
-    let (drive, path) = onedrive(&session);
-    let file = tenant.file_add(&drive.id, &drive.root, "a", text("x")).unwrap();
-    let first = session.get(&format!("{path}/root/delta")).await.expect(200);
-    let spent = |tenant: &holdfast_sim::Tenant| tenant.stats().resource_units;
-    assert_eq!(spent(tenant), 2);
-    session.get(first.text("@odata.deltaLink")).await.expect(200);
-    assert_eq!(spent(tenant), 3);
-    session.download(&format!("{path}/items/{file}/content")).await.expect(200);
-    assert_eq!(spent(tenant), 4);
-    session.get(&format!("{path}/items/{file}?$expand=permissions")).await.expect(200);
-    session.get(&format!("{path}/items/{file}/permissions")).await.expect(200);
-    assert_eq!(spent(tenant), 14);
-    assert_eq!(tenant.stats().units["GET /drives/{id}/items/{id}/permissions"], 5);
-    let near = session.put(&format!("{path}/items/{file}/content"), b"y".to_vec()).await;
-    let near = near.expect(200);
-    assert_eq!((near.header("ratelimit-limit"), near.header("ratelimit-remaining")), ("20", "4"));
-    let over = session.get(&format!("{path}/items/{file}/permissions")).await.expect(429);
-    assert_eq!(over.header("retry-after"), "60");
-    assert_eq!((tenant.stats().throttled, spent(tenant)), (1, 16));
-    tenant.clock().advance(Duration::from_secs(60));
-    session.get(&format!("{path}/items/{file}/permissions")).await.expect(200);
 }
 
 #[tokio::test]

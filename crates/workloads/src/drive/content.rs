@@ -1,14 +1,15 @@
 //! The bytes of a file, and what it means where Graph does not give them.
 
 use holdfast_graph::{self as graph, Download, Graph, Kind, segment};
-use holdfast_model::{ItemId, SkipCause};
+use holdfast_model::SkipCause;
 
 use super::meta::FileMeta;
+use super::round::Listed;
 
-/// Starts to download a file.
-pub fn content(graph: &Graph, drive: &str, id: &ItemId) -> Download {
-    let path = format!("/drives/{}/items/{}/content", segment(drive), segment(id.as_str()));
-    graph.download(graph.get(path).drive(1))
+/// Starts to download a file as it was listed.
+pub fn content(graph: &Graph, drive: &str, listed: &Listed) -> Download {
+    let path = format!("/drives/{}/items/{}/content", segment(drive), segment(&listed.meta.id));
+    graph.download(graph.get(path).drive(1)).listed(listed.address.as_ref())
 }
 
 /// The item is no longer there. An answer 404 without this code is about the drive.

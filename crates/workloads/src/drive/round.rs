@@ -5,17 +5,22 @@
 //! deleted item may have neither name nor parent (onedrive-api-docs#561, #1704).
 
 use holdfast_graph::{Graph, Kind, Page, Pages, segment};
-use holdfast_model::{ContainerId, ItemId};
+use holdfast_model::{ContainerId, ItemId, Secret};
 use serde_json::Value;
 
 use super::content::is_gone;
 use super::meta::{FileMeta, file_time};
 use crate::{Error, FolderFacts, Result};
 
-/// The properties of a delta page, so that only content is asked for besides.
+/// The properties of a delta page, so that only content is asked for besides, and that without a
+/// request for its address.
 const SELECT: &str = "id,name,size,eTag,cTag,file,folder,package,root,deleted,parentReference,\
     fileSystemInfo,createdBy,lastModifiedBy,createdDateTime,lastModifiedDateTime,shared,remoteItem,\
-    malware,publication,sharepointIds";
+    malware,publication,sharepointIds,content.downloadUrl";
+
+/// The pre-authenticated address of a file, which `content.downloadUrl` selects. It may be missing
+/// (msgraph-sdk-dotnet#3069).
+const ADDRESS: &str = "@microsoft.graph.downloadUrl";
 
 /// What a scan asks for, so that changes of sharing are told ("Best practices for discovering files
 /// and detecting changes at scale", OneDrive documentation, read 2026-11). Without
@@ -68,6 +73,8 @@ pub struct Listed {
     pub sharing_changed: bool,
     /// Of a shortcut: its description.
     pub shortcut: Option<Value>,
+    /// Where its content can be had for about an hour; a secret, since whoever knows it may.
+    pub address: Option<Secret>,
 }
 
 impl Entry {
@@ -207,8 +214,16 @@ fn read(item: &Value) -> Result<Option<Entry>> {
         parent: parent.into(),
         malware: item["malware"].is_object(),
         sharing_changed,
-        shortcut: item["remoteItem"].is_object().then(|| item.clone()),
+        shortcut: item["remoteItem"].is_object().then(|| without_address(item)),
+        address: item[ADDRESS].as_str().map(Secret::new),
     }))))
+}
+
+/// What is kept of a shortcut.
+fn without_address(item: &Value) -> Value {
+    let mut item = item.clone();
+    item.as_object_mut().map(|properties| properties.remove(ADDRESS));
+    item
 }
 
 #[cfg(test)]

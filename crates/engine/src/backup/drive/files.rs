@@ -261,7 +261,7 @@ async fn fetch(source: &Facts<'_, '_, '_>, wanted: &Wanted) -> Fetched {
     if listed.malware {
         return Fetched::Skipped(SkipCause::Malware);
     }
-    let download = drive::content(source.shard.work.graph, source.drive, &listed.meta.item_id());
+    let download = drive::content(source.shard.work.graph, source.drive, listed);
     match receive(source.shard.writer, download).await {
         Ok(got)
             if drive::is_error_page(&listed.meta, &got.beginning, got.content.size, &got.xor) =>

@@ -33,6 +33,7 @@ fn shown(
             item: item.number,
             version: Some(version.number),
             expires: download_end(tenant.clock().now()),
+            payer: Some(call.app.clone()),
         };
         let url = download_url(tenant.seal(), &tenant.files_base(&call.base), &ticket);
         all["@microsoft.graph.downloadUrl"] = json!(url);
