@@ -97,6 +97,7 @@ CREATE TABLE container (
     delta_link TEXT,
     next_link TEXT,
     retry TEXT,
+    columns TEXT,
     meta TEXT,
     UNIQUE (resource, id)
 );

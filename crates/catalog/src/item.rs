@@ -29,6 +29,8 @@ pub struct ContainerRow {
     pub next_link: Option<String>,
     /// Items that could not be read and are asked for again, as a JSON list of ids.
     pub retry: Option<String>,
+    /// Of the root of a library: where reading its columns goes on, as JSON.
+    pub columns: Option<String>,
     /// Further metadata as JSON.
     pub meta: Option<String>,
 }
@@ -44,6 +46,7 @@ impl FromRow for ContainerRow {
             delta_link: row.opt_text("delta_link")?,
             next_link: row.opt_text("next_link")?,
             retry: row.opt_text("retry")?,
+            columns: row.opt_text("columns")?,
             meta: row.opt_text("meta")?,
         })
     }
@@ -83,11 +86,13 @@ impl FromRow for ItemRow {
 pub(crate) fn container_put(num: u64, container: &ContainerRow) -> Statement {
     sql("INSERT INTO container \
              (num, resource, id, parent, dir, display_name, delta_link, next_link, retry, \
-             meta) \
-         VALUES ($1, (SELECT num FROM resource WHERE id = $2), $3, $4, $5, $6, $7, $8, $9, $10) \
+             columns, meta) \
+         VALUES ($1, (SELECT num FROM resource WHERE id = $2), $3, $4, $5, $6, $7, $8, $9, $10, \
+             $11) \
          ON CONFLICT (resource, id) DO UPDATE SET parent = excluded.parent, dir = excluded.dir, \
              display_name = excluded.display_name, delta_link = excluded.delta_link, \
-             next_link = excluded.next_link, retry = excluded.retry, meta = excluded.meta")
+             next_link = excluded.next_link, retry = excluded.retry, \
+             columns = excluded.columns, meta = excluded.meta")
     .number(num)
     .text(container.resource.as_str())
     .text(container.id.as_str())
@@ -97,6 +102,7 @@ pub(crate) fn container_put(num: u64, container: &ContainerRow) -> Statement {
     .opt_text(container.delta_link.as_deref())
     .opt_text(container.next_link.as_deref())
     .opt_text(container.retry.as_deref())
+    .opt_text(container.columns.as_deref())
     .opt_text(container.meta.as_deref())
 }
 
@@ -201,7 +207,7 @@ impl Catalog {
     /// The containers of a resource by id.
     pub async fn container_list(&self, resource: &ResourceId) -> Result<Vec<ContainerRow>> {
         let statement = sql("SELECT r.id AS resource, c.id, c.parent, c.dir, c.display_name, \
-                 c.delta_link, c.next_link, c.retry, c.meta \
+                 c.delta_link, c.next_link, c.retry, c.columns, c.meta \
              FROM container c JOIN resource r ON r.num = c.resource \
              WHERE r.id = $1 ORDER BY c.id");
         self.all(statement.text(resource.as_str())).await

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow};
 use holdfast_model::{ContainerId, ItemId, ResourceId};
 use holdfast_vault::{Node, Reader, TreeId};
-use holdfast_workloads::{FolderMeta, Layout, Place, ResourceState, STATE_FILE};
+use holdfast_workloads::{ColumnsState, FolderMeta, Layout, Place, ResourceState, STATE_FILE};
 
 use crate::{Exit, Result};
 
@@ -136,6 +136,7 @@ impl<'r> Walk<'r> {
             delta_link: None,
             next_link: None,
             retry: None,
+            columns: None,
             meta: Some(text.clone()),
         };
         Ok(Some((row, node.tree())))
@@ -178,6 +179,7 @@ pub(crate) fn with_links(rows: &mut Rows, state: &ResourceState) {
         let Some(folder) = state.folders.get(row.id.as_str()) else { continue };
         row.delta_link.clone_from(&folder.link);
         row.next_link.clone_from(&folder.next);
+        row.columns = folder.columns.as_ref().map(ColumnsState::to_json);
         row.retry = (!folder.retry.is_empty())
             .then(|| serde_json::to_string(&folder.retry).expect("ids are text and serialise"));
     }

@@ -6,7 +6,8 @@
 //! describe (MIME, counts, single attachments, items addressed by path) follows its neighbours.
 
 use crate::api::drive::{
-    self, download, drives, items, labels, list_items, permissions, sites, versions, write,
+    self, download, drives, items, labels, list_delta, list_items, permissions, sites, versions,
+    write,
 };
 use crate::api::{attachments, create, delta, folders, messages, update, upload, users};
 use crate::http::{Answer, Call, GraphError};
@@ -136,6 +137,7 @@ const SITE_ROUTES: &[Route] = &[
     file("GET", "sites/{id}/lists/{id}", SITES, ONE, list_items::get_list),
     file("GET", "sites/{id}/lists/{id}/columns", SITES, MANY, list_items::list_columns),
     file("GET", "sites/{id}/lists/{id}/items", SITES, MANY, list_items::items),
+    file("GET", "sites/{id}/lists/{id}/items/delta", SITES, MANY, list_delta::items),
     file("GET", "sites/{id}/lists/{id}/items/{id}", SITES, ONE, list_items::get),
     file(
         "PATCH",

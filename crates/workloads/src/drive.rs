@@ -17,7 +17,7 @@ mod sites;
 mod versions;
 mod write;
 
-pub use about::{About, Columns, about_of, columns, fields_of_all};
+pub use about::{About, Columns, Fields, FieldsFrom, about_of, columns, fields};
 pub use compare::{Same, compare_files};
 pub use content::{content, is_error_page, skip_cause};
 pub use hash::QuickXor;

@@ -20,4 +20,4 @@ mod state;
 pub use error::{Error, Result};
 pub use layout::{ItemMeta, KEPT_DIR, Layout, Place, resource_dir};
 pub use loss::Loss;
-pub use state::{ContainerState, FolderFacts, FolderMeta, ResourceState, STATE_FILE};
+pub use state::{ColumnsState, ContainerState, FolderFacts, FolderMeta, ResourceState, STATE_FILE};

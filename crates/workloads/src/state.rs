@@ -129,6 +129,30 @@ pub struct ContainerState {
     /// Items that could not be read and are asked for again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retry: Vec<String>,
+    /// Of the root of a library: where reading its columns goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<ColumnsState>,
+}
+
+/// Where reading the columns of a library goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnsState {
+    /// The columns that were asked for: a link tells of these only.
+    pub names: Vec<String>,
+    /// Delta link of the list's items.
+    pub link: String,
+}
+
+impl ColumnsState {
+    /// The form of a catalog row.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("text serialises")
+    }
+
+    /// Reads that; what cannot be read is as good as none: the columns are read from the start.
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
 }
 
 impl ResourceState {

@@ -45,9 +45,21 @@ const WAITING: u64 = 20_000;
 const BACKUP_UNITS: f64 = 900.0;
 const TENANT_UNITS: f64 = 1_250.0;
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Small,
+    Many,
+    Large,
+    Waiting,
+}
+
 /// How much is measured.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Scale {
+    /// Measure this part alone
+    #[arg(long, value_name = "PART", conflicts_with = "write")]
+    only: Option<Part>,
     /// Small files in one OneDrive
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     files: u64,
@@ -84,10 +96,11 @@ pub(crate) fn run(root: &Path, scale: Scale) -> Result<ExitCode> {
     let command = format!("cargo xtask bench drives {options}");
     let report = Report::new(machine, &command);
     let mut bench = Bench { holdfast, xtask, dir, scale, report, backups: 0 };
-    bench.small_files()?;
-    bench.many_files()?;
-    bench.large_files()?;
-    bench.waiting()?;
+    for (part, measured) in Bench::PARTS {
+        if bench.scale.only.is_none_or(|only| only == part) {
+            measured(&mut bench)?;
+        }
+    }
     let text = bench.report.markdown();
     match bench.scale.json {
         true => print(&serde_json::to_string_pretty(&bench.report.json())?),
@@ -116,7 +129,17 @@ struct Done {
     cost: Cost,
 }
 
+/// Carries out and reports one part.
+type Measuring = fn(&mut Bench) -> Result<()>;
+
 impl Bench {
+    const PARTS: [(Part, Measuring); 4] = [
+        (Part::Small, Self::small_files),
+        (Part::Many, Self::many_files),
+        (Part::Large, Self::large_files),
+        (Part::Waiting, Self::waiting),
+    ];
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

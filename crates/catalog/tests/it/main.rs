@@ -103,6 +103,7 @@ fn container(resource: &ResourceRow, id: &str) -> ContainerRow {
         delta_link: Some(format!("/v1.0/delta?{id}")),
         next_link: None,
         retry: None,
+        columns: None,
         meta: None,
     }
 }

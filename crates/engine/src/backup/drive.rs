@@ -196,8 +196,11 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         // what is gone.
         let is_first = self.rows.is_empty();
         let resumable = !round.is_full() || is_first;
-        self.facts.is_first = is_first;
+        let root = self.root();
+        let resumes = root.is_some_and(|row| row.next_link.is_some());
+        self.facts.columns_state = root.and_then(|row| row.columns.clone());
         self.facts.is_full = round.is_full();
+        self.facts.is_large = round.is_full() || resumes;
         self.retry = self.root().map(Retry::of).unwrap_or_default();
         let (mut seen, none) = (HashSet::new(), BTreeSet::new());
         while let Some((entries, next)) = round.next_page().await? {
@@ -223,9 +226,11 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         self.ask_for_replaced(read_at).await?;
         self.plain_names().await?;
         let link = round.delta_link().map(str::to_owned);
+        let columns = self.facts.columns_state.clone();
         self.note_root(|row| {
             row.next_link = None;
             row.delta_link = link;
+            row.columns = columns;
         });
         Ok(())
     }

@@ -144,6 +144,7 @@ fn rows(
             delta_link: before.and_then(|row| row.delta_link.clone()),
             next_link: before.and_then(|row| row.next_link.clone()),
             retry: before.and_then(|row| row.retry.clone()),
+            columns: None,
             meta: Some(meta.to_json()),
         };
         rows.insert(id, row);

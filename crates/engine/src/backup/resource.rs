@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_catalog::{ContainerRow, ResourceRow, ResourceStatus};
 use holdfast_model::{Counts, Outcome, SkipCause, Timestamp, Workload};
-use holdfast_workloads::ContainerState;
+use holdfast_workloads::{ColumnsState, ContainerState};
 
 use super::entries::Retry;
 use super::shard::ShardRun;
@@ -128,6 +128,7 @@ pub(super) fn note_state(states: &mut BTreeMap<String, ContainerState>, row: &Co
         link: row.delta_link.clone(),
         next: row.next_link.clone(),
         retry: Retry::of(row).into_ids(),
+        columns: row.columns.as_deref().and_then(ColumnsState::from_json),
     };
     states.insert(row.id.0.clone(), state);
 }

@@ -10,6 +10,7 @@ mod compare;
 mod corpus;
 mod deleted;
 mod diff;
+mod drive_columns;
 mod drive_corpus;
 mod drive_faults;
 mod drive_item_faults;

@@ -5,6 +5,7 @@ pub mod download;
 pub mod drives;
 pub mod items;
 pub mod labels;
+pub mod list_delta;
 pub mod list_items;
 pub mod permissions;
 pub mod sites;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::content::is_gone;
+use super::meta::FileMeta;
 use crate::{Error, Result};
 
 /// Version of the JSON form.
@@ -106,6 +107,11 @@ impl Columns {
         self.names.is_empty()
     }
 
+    /// Their internal names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     fn expand(&self) -> String {
         format!("fields($select={})", self.names.join(","))
     }
@@ -183,30 +189,84 @@ impl Columns {
     }
 }
 
-/// The columns of all files of a library, by the number of the list item, in pages of 200: for a
-/// first reading, where asking for each file would cost as much as its content.
-pub async fn fields_of_all(
+/// What the columns of files hold, as a delta of the library's list told it.
+#[derive(Debug, Default)]
+pub struct Fields {
+    /// By the number of the list item.
+    told: BTreeMap<u64, Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    /// Version of the item of which it was told.
+    version: u64,
+    fields: BTreeMap<String, Value>,
+}
+
+impl Fields {
+    /// The columns of a file as it is listed; `None` where they have to be asked for: they were not
+    /// told, or of another version of it.
+    pub fn of(&self, file: &FileMeta) -> Option<BTreeMap<String, Value>> {
+        let told = self.told.get(&file.item.as_deref()?.parse().ok()?)?;
+        (Some(told.version) == version(&file.etag)).then(|| told.fields.clone())
+    }
+
+    fn add(&mut self, item: &Value, fields: BTreeMap<String, Value>) {
+        let Some(number) = item["id"].as_str().and_then(|id| id.parse().ok()) else { return };
+        self.told.remove(&number);
+        if let Some(version) = item["eTag"].as_str().and_then(version) {
+            self.told.insert(number, Told { version, fields });
+        }
+    }
+}
+
+/// The version in the tag of a list item (`"b2…,7"`) or of its file (`"{B2…},7"`).
+fn version(etag: &str) -> Option<u64> {
+    etag.trim_matches('"').rsplit_once(',')?.1.parse().ok()
+}
+
+/// From where the columns of a library are read.
+#[derive(Clone, Copy, Debug)]
+pub enum FieldsFrom<'l> {
+    /// All of them, in pages of 200: to ask for each file would cost as much as its content.
+    Start,
+    /// Those of files that change from now on.
+    Now,
+    /// Those that changed since the link.
+    Link(&'l str),
+}
+
+/// What columns hold, and the link from which the next reading goes on, which tells of these columns
+/// only.
+///
+/// Source: Graph v1.0 `listItem: delta`, read 2026-11. The delta of a drive does not tell columns
+/// (onedrive-api-docs#1181).
+///
+/// # Errors
+/// Of kind [`Gone`](holdfast_graph::Kind::Gone) where the link is too old.
+pub async fn fields(
     graph: &Graph,
     site: &str,
     columns: &Columns,
-) -> Result<BTreeMap<String, BTreeMap<String, Value>>> {
-    let path = format!("/sites/{}/lists/{}/items", segment(site), segment(&columns.list));
-    let request = graph
-        .get(path)
-        .query("$select", "id")
-        .query("$expand", &columns.expand())
-        .query("$top", "200")
-        .drive(2);
+    from: FieldsFrom<'_>,
+) -> Result<(Fields, Option<String>)> {
+    let path = format!("/sites/{}/lists/{}/items/delta", segment(site), segment(&columns.list));
+    let first = graph.get(path).query("$expand", &columns.expand()).query("$top", "200");
+    let request = match from {
+        FieldsFrom::Start => first.drive(2),
+        FieldsFrom::Now => first.query("token", "latest").drive(1),
+        FieldsFrom::Link(link) => graph.get(link).drive(1),
+    };
     let mut pages = graph.pages(request);
-    let mut all = BTreeMap::new();
+    let (mut fields, mut link) = (Fields::default(), None);
     while let Some(page) = pages.next().await? {
         for mut item in page.items {
-            let fields = columns.kept(&mut item);
-            let Some(id) = item["id"].as_str().filter(|_| !fields.is_empty()) else { continue };
-            all.insert(id.to_owned(), fields);
+            let kept = columns.kept(&mut item);
+            fields.add(&item, kept);
         }
+        link = page.delta_link.or(link);
     }
-    Ok(all)
+    Ok((fields, link))
 }
 
 #[cfg(test)]
@@ -214,6 +274,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn columns_of_another_version_of_a_file_are_asked_for() {
+        let mut fields = Fields::default();
+        let listed = |etag: &str, number: &str| FileMeta {
+            etag: etag.to_owned(),
+            item: Some(number.to_owned()),
+            ..FileMeta::default()
+        };
+        let open: BTreeMap<String, Value> = [("Status".to_owned(), json!("open"))].into();
+        fields.add(&json!({"id": "5", "eTag": "\"b2f0,7\""}), open.clone());
+        fields.add(&json!({"id": "6", "eTag": "\"b2f1,1\""}), BTreeMap::new());
+        assert_eq!(fields.of(&listed("\"{B2F0},7\"", "5")), Some(open));
+        assert_eq!(fields.of(&listed("\"{B2F1},1\"", "6")), Some(BTreeMap::new()));
+        for (etag, number) in [("\"{B2F0},8\"", "5"), ("", "5"), ("\"{B2F2},1\"", "7"), ("7", "x")]
+        {
+            assert_eq!(fields.of(&listed(etag, number)), None, "{etag} {number}");
+        }
+        fields.add(&json!({"id": "5", "deleted": {"state": "deleted"}}), BTreeMap::new());
+        assert_eq!(fields.of(&listed("\"{B2F0},7\"", "5")), None);
+    }
 
     #[test]
     fn only_custom_columns_and_the_label_are_kept() {

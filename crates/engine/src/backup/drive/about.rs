@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::ContainerRow;
-use holdfast_model::{ItemId, Timestamp, Workload};
+use holdfast_model::{ItemId, Timestamp};
 use holdfast_vault::{Content, Cut, Node};
-use holdfast_workloads::FolderMeta;
 use holdfast_workloads::drive::{
-    self, About, Columns, DriveFolder, FileMeta, ListedVersion, version_name,
+    self, About, Columns, DriveFolder, Fields, FieldsFrom, FileMeta, ListedVersion, version_name,
 };
-use serde_json::Value;
+use holdfast_workloads::{ColumnsState, FolderMeta};
 
 use super::super::pending::parts;
 use super::super::place::store;
@@ -23,18 +22,18 @@ use crate::{Error, Result};
 /// What is remembered during a round.
 #[derive(Default)]
 pub(super) struct Round {
-    /// Nothing of the drive is known yet.
-    pub is_first: bool,
     /// The whole drive is listed.
     pub is_full: bool,
+    /// So many files come that columns are read for all together.
+    pub is_large: bool,
     /// Files that changed while they were read.
     pub asked_again: BTreeSet<ItemId>,
     columns: Option<Columns>,
-    /// Columns of all files, by the number of the list item, in a first reading.
-    fields: Option<Arc<AllFields>>,
+    /// What they hold, as far as it was told.
+    fields: Arc<Fields>,
+    /// Where reading columns goes on in the next round.
+    pub columns_state: Option<String>,
 }
-
-type AllFields = BTreeMap<String, BTreeMap<String, Value>>;
 
 /// Reads what lies beside files.
 pub(super) struct Facts<'r, 'a, 'w> {
@@ -43,7 +42,7 @@ pub(super) struct Facts<'r, 'a, 'w> {
     /// Directory of the resource.
     own: Vec<String>,
     columns: Columns,
-    fields: Option<Arc<AllFields>>,
+    fields: Arc<Fields>,
 }
 
 /// What was read beside a file. A failure leaves what is stored as it is.
@@ -80,16 +79,11 @@ impl Facts<'_, '_, '_> {
         if meta.shared {
             about.permissions = drive::about_of(graph, self.drive, &id).await?;
         }
-        let listed = self.fields.as_ref().and_then(|all| {
-            let number = meta.item.as_deref()?;
-            Some(all.get(number).cloned().unwrap_or_default())
-        });
-        let fields = match listed {
+        about.set_fields(match self.fields.of(meta) {
+            _ if self.columns.is_empty() => BTreeMap::new(),
             Some(fields) => fields,
-            None if self.columns.is_empty() => BTreeMap::new(),
             None => self.columns.of(graph, self.drive, &id).await?,
-        };
-        about.set_fields(fields);
+        });
         Ok(about)
     }
 
@@ -136,30 +130,40 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
             drive: &self.drive.id,
             own: self.paths.root().to_vec(),
             columns,
-            fields: self.facts.fields.clone(),
+            fields: Arc::clone(&self.facts.fields),
         })
     }
 
-    /// The columns of the library, and in a first reading what is in them.
+    /// The columns of the library (a OneDrive is one too, of which labels are wanted), and what is
+    /// in them as far as it is told for many files at once; the others are asked for one by one.
     async fn columns(&mut self) -> Result<Columns> {
-        let mut columns = Columns::default();
-        if self.resource.workload == Workload::SharePoint {
-            let graph = self.shard.work.graph;
-            match drive::columns(graph, &self.drive.id).await {
-                Ok(found) => columns = found,
-                Err(error) => self.fail_or_end(ItemId(self.drive.id.clone()), error.into())?,
+        let graph = self.shard.work.graph;
+        let columns = match drive::columns(graph, &self.drive.id).await {
+            Ok(columns) => columns,
+            Err(error) => {
+                self.fail_or_end(ItemId(self.drive.id.clone()), error.into())?;
+                Columns::default()
             }
-            if self.facts.is_first && !columns.is_empty() {
-                let site = &self.resource.graph_id;
-                match drive::fields_of_all(graph, site, &columns).await {
-                    Ok(fields) => self.facts.fields = Some(Arc::new(fields)),
-                    Err(error) => {
-                        tracing::info!(cause = error.cause(), "columns are asked file by file");
-                    }
-                }
-            }
-        }
+        };
         self.facts.columns = Some(columns.clone());
+        let state = self.facts.columns_state.take();
+        if columns.is_empty() {
+            return Ok(columns);
+        }
+        let state = state.as_deref().and_then(ColumnsState::from_json);
+        let from = match &state {
+            Some(state) if state.names == columns.names() => FieldsFrom::Link(&state.link),
+            _ if self.facts.is_large || state.is_some() => FieldsFrom::Start,
+            _ => FieldsFrom::Now,
+        };
+        match drive::fields(graph, &self.resource.graph_id, &columns, from).await {
+            Ok((fields, link)) => {
+                let names = columns.names().to_vec();
+                let state = link.map(|link| ColumnsState { names, link }.to_json());
+                (self.facts.fields, self.facts.columns_state) = (Arc::new(fields), state);
+            }
+            Err(error) => tracing::info!(cause = error.cause(), "columns are asked file by file"),
+        }
         Ok(columns)
     }
 

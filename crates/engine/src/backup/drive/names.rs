@@ -117,7 +117,8 @@ impl DriveRun<'_, '_, '_> {
             display_name: name,
             delta_link: links.as_ref().and_then(|row| row.delta_link.clone()),
             next_link: links.as_ref().and_then(|row| row.next_link.clone()),
-            retry: links.and_then(|row| row.retry),
+            retry: links.as_ref().and_then(|row| row.retry.clone()),
+            columns: links.and_then(|row| row.columns),
             meta: Some(meta.to_json()),
         };
         match old {

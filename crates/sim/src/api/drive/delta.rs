@@ -21,7 +21,7 @@ use crate::state::drive::{Drive, ItemChange};
 use crate::tenant::Tenant;
 
 /// How long a token lives: about 30 days were observed (2015).
-const TOKEN_LIFE: i64 = 30 * 86_400;
+pub(super) const TOKEN_LIFE: i64 = 30 * 86_400;
 
 /// Items of a page without `$top`.
 const PAGE_DEFAULT: usize = 200;
@@ -186,7 +186,7 @@ fn fill(look: &ItemLook<'_>, position: &Position, size: usize) -> (Sheet, Option
     let mut last = position.seq;
     for (seq, change) in drive.log.range((Excluded(position.seq), Unbounded)) {
         let is_first = position.began.is_some();
-        if !is_reported(position, *seq, change) {
+        if !is_reported(position.seq, position.began, *seq, change) {
             last = *seq;
             continue;
         }
@@ -205,12 +205,13 @@ fn fill(look: &ItemLook<'_>, position: &Position, size: usize) -> (Sheet, Option
     (sheet, None)
 }
 
-/// Whether a line of the log is news for the holder of this position.
-fn is_reported(position: &Position, seq: u64, change: &ItemChange) -> bool {
+/// Whether a line of the log is news for one who has read up to a position, in a first round that
+/// began at `began`.
+pub(super) fn is_reported(read: u64, began: Option<u64>, seq: u64, change: &ItemChange) -> bool {
     match change {
         ItemChange::Present(_) => true,
         ItemChange::Removed { entered, .. } => {
-            *entered <= position.seq && position.began.is_none_or(|end| seq > end)
+            *entered <= read && began.is_none_or(|end| seq > end)
         }
     }
 }

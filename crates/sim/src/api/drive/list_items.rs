@@ -16,10 +16,10 @@ use crate::state::drive::{Drive, DriveOp, Item, ROOT};
 use crate::tenant::Tenant;
 
 /// Items of a page without `$top`.
-const PAGE_DEFAULT: usize = 200;
+pub(super) const PAGE_DEFAULT: usize = 200;
 
 /// Items of a page at most.
-const PAGE_MAX: usize = 5000;
+pub(super) const PAGE_MAX: usize = 5000;
 
 /// The column with the name of the retention label.
 const LABEL: &str = "_ComplianceTag";
@@ -86,7 +86,7 @@ pub fn fields(look: &ItemLook<'_>, item: &Item) -> Map<String, Value> {
     shown
 }
 
-fn look_at<'a>(
+pub(super) fn look_at<'a>(
     tenant: &'a Tenant,
     state: &'a State,
     drive: &'a Drive,
@@ -230,7 +230,7 @@ pub fn lists(tenant: &Tenant, call: &Call) -> Answer {
 }
 
 /// The drive behind the list in the second placeholder, by id or name.
-fn listed<'a>(state: &'a State, call: &Call) -> Result<(usize, &'a Drive), GraphError> {
+pub(super) fn listed<'a>(state: &'a State, call: &Call) -> Result<(usize, &'a Drive), GraphError> {
     let site = state.sharepoint.site(call.param(0))?;
     let wanted = call.param(1);
     let same = |drive: &Drive| {
@@ -243,7 +243,7 @@ fn listed<'a>(state: &'a State, call: &Call) -> Result<(usize, &'a Drive), Graph
 }
 
 /// What a list item shows on a page.
-fn page_item(look: &ItemLook<'_>, item: &Item) -> Map<String, Value> {
+pub(super) fn page_item(look: &ItemLook<'_>, item: &Item) -> Map<String, Value> {
     let mut shown = list_item(look, item, wants_fields(look.call));
     let names = expands(look.call);
     if names.iter().any(|name| name.eq_ignore_ascii_case("driveItem")) {
