@@ -97,7 +97,6 @@ CREATE TABLE container (
     delta_link TEXT,
     next_link TEXT,
     retry TEXT,
-    columns TEXT,
     meta TEXT,
     UNIQUE (resource, id)
 );

@@ -316,7 +316,12 @@ impl Download {
     /// True where another address may help. Why a listed one is refused Graph says better.
     fn wants_address(&self, error: &Error) -> bool {
         let refused = error.status().is_some_and(|status| (400..500).contains(&status));
-        is_expired(error) || self.listed && refused && error.kind() != Kind::Throttled
+        is_expired(error) || self.listed && refused && self.may_be_the_address(error)
+    }
+
+    /// True for a failure that is neither the file's nor the whole service's.
+    fn may_be_the_address(&self, error: &Error) -> bool {
+        error.kind() != Kind::Throttled && !error.has_code(MALWARE)
     }
 
     fn changed(&self) -> Error {
@@ -333,6 +338,10 @@ impl Download {
         stuck.failures += 1;
         let tired = kind != Kind::Throttled && stuck.failures > RESUMPTIONS;
         if tired || !(expired || passing && mended) {
+            if self.listed && self.offset == 0 && self.may_be_the_address(&error) {
+                (self.address, self.stuck) = (None, None);
+                return Ok(());
+            }
             return Err(error);
         }
         let budget = self.graph.budget();

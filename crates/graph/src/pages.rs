@@ -98,11 +98,28 @@ impl Pages {
             looping |= self.empty >= EMPTY_LIMIT;
         } else {
             self.empty = 0;
-            let seen = self.contents.entry(hash(&page.items)).or_default();
+            let seen = self.contents.entry(hash(&Contents(&page.items))).or_default();
             *seen = seen.saturating_add(1);
             looping |= *seen > 2;
         }
         if looping { Err(Error::Loop { endpoint, pages }) } else { Ok(()) }
+    }
+}
+
+/// What a page tells, without the addresses of downloads: these are new in each answer.
+struct Contents<'p>(&'p [Value]);
+
+impl Hash for Contents<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for item in self.0 {
+            match item.as_object() {
+                None => item.hash(state),
+                Some(properties) => properties
+                    .iter()
+                    .filter(|(name, _)| !name.ends_with("downloadUrl"))
+                    .for_each(|property| property.hash(state)),
+            }
+        }
     }
 }
 

@@ -107,6 +107,7 @@ pub const PERMISSIONS: &[Permission] = &[
             "GET /sites/{site-id}/lists",
             "GET /sites/{site-id}/lists/{list-id}/columns",
             "GET /sites/{site-id}/lists/{list-id}/items",
+            "GET /sites/{site-id}/lists/{list-id}/items/delta()",
         ],
         instead: &["Sites.ReadWrite.All"],
     },

@@ -387,6 +387,6 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 58);
+        assert_eq!(compared, 59);
     }
 }

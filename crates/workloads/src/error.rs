@@ -25,6 +25,12 @@ pub enum Error {
         /// Where in the JSON.
         column: usize,
     },
+    /// What columns a library has cannot be read, so nothing can be said of what its files have.
+    #[error("the columns of the library cannot be read ({cause}); the files are asked again")]
+    Columns {
+        /// What a report shows as the cause.
+        cause: String,
+    },
     /// A stored message that is neither MIME nor a JSON message.
     #[error("the stored form of the message {entry} cannot be read")]
     Stored {
@@ -57,6 +63,7 @@ impl Error {
                 Some(code) => code.to_owned(),
                 None => format!("{:?}", error.kind()).to_lowercase(),
             },
+            Self::Columns { cause } => cause.clone(),
             Self::Answer { .. } => "unexpected_answer".to_owned(),
             Self::Metadata { .. } | Self::Stored { .. } => "unreadable_in_vault".to_owned(),
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use holdfast_model::Timestamp;
 use serde_json::{Value, json};
 
 use crate::site::{Answer, BINARY, Site, has, largest};
@@ -66,7 +67,8 @@ async fn what_was_deleted_is_found_exported_and_restored() {
     let [hit] = found.as_array().unwrap().as_slice() else { panic!("{found}") };
     assert_eq!((&hit["path"], &hit["resource"]), (&lost["path"], &json!(ann)));
     assert_eq!((&hit["size"], &hit["received"]), (&lost["size"], &lost["received"]));
-    assert!(hit["deleted"].as_str() > hit["restore_point"].as_str());
+    let time = |name: &str| hit[name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(time("deleted") > time("restore_point"));
     let at = hit["restore_point"].as_str().unwrap();
     assert_eq!(site.ok(&["cat", "--resource", &ann, "--at", at, path]).out, *bytes);
     let people = site.ok(&["find", "--deleted", "*"]).text();

@@ -197,10 +197,9 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         let is_first = self.rows.is_empty();
         let resumable = !round.is_full() || is_first;
         let root = self.root();
-        let resumes = root.is_some_and(|row| row.next_link.is_some());
-        self.facts.columns_state = root.and_then(|row| row.columns.clone());
-        self.facts.is_full = round.is_full();
-        self.facts.is_large = round.is_full() || resumes;
+        let goes_on = root.is_some_and(|row| row.next_link.is_some() && row.delta_link.is_none());
+        let columns_state = root.and_then(|row| row.columns.clone());
+        self.facts = about::Round::new(round.is_full(), goes_on, columns_state);
         self.retry = self.root().map(Retry::of).unwrap_or_default();
         let (mut seen, none) = (HashSet::new(), BTreeSet::new());
         while let Some((entries, next)) = round.next_page().await? {

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::RestoreRequest;
 use holdfast_model::Outcome;
-use holdfast_testkit::TestContext;
 use holdfast_testkit::sim::{DriveView, Fault, FaultKind, Resync};
+use holdfast_testkit::{TestContext, sha256, stored_files};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::drive_faults::problems;
 use crate::drive_restore::items;
 use crate::drives::{bytes, context, onedrive};
 use crate::faults::{assert_complete, inject};
@@ -102,13 +103,13 @@ async fn columns_and_labels_are_told_in_pages_and_come_back() {
     library.assert_comes_back().await;
 }
 
-/// Also those of files that have not changed since.
+/// The link to the changes tells of the columns of its time only.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_column_is_read_in_all_files() {
+async fn a_new_column_is_read() {
     let library = Library::new().await;
     library.back_up(1, 0).await;
     library.set("c.txt", &[("Client", "Ada")]);
-    library.back_up(1, 0).await;
+    library.back_up(1, 1).await;
     library.set("a.txt", &[("Client", "Bo"), ("Status", "")]);
     library.back_up(1, 0).await;
     library.assert_comes_back().await;
@@ -133,6 +134,33 @@ async fn columns_that_are_not_told_are_asked_for_file_by_file() {
     library.set("a.txt", &[("Status", "told")]);
     library.back_up(1, 0).await;
     library.assert_comes_back().await;
+}
+
+/// What cannot be known is not taken for empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_cannot_be_read_are_reported_and_kept() {
+    let library = Library::new().await;
+    library.back_up(1, 0).await;
+    let a = &library.ids["a.txt"];
+    library.t.tenant().file_replace(&library.drive.id, a, bytes("a 2")).unwrap();
+    let list = format!("{}/list", library.drive.id);
+    inject(&library.t, Fault::always(FaultKind::NotAllowed, &format!("{list}?")));
+    for run in 0..2 {
+        let report = library.t.backup().await;
+        assert_eq!(report.outcome, Outcome::Partial, "{report:#?}");
+        let told = problems(&report);
+        assert_eq!(told, [(a.clone(), "notAllowed".to_owned(), false)], "run {run}");
+    }
+    let stored = stored_files(&library.t.home, &library.resource, &At::Latest).await.unwrap();
+    assert_eq!(stored[a].sha256, sha256(b"a 2"), "its content is there");
+    let at = At::Time(library.t.home.clock.now());
+    library.t.tenant().faults().clear();
+    let before = live(&library.t, &library.drive);
+    library.t.tenant().drive_item_remove(&library.drive.id, a).unwrap();
+    let request = RestoreRequest { at, ..library.t.restore_of(&library.resource) };
+    assert_eq!(library.t.restore(request).await.items_restored, 1);
+    assert_eq!(live(&library.t, &library.drive), before, "as they were read before");
+    assert_complete(&library.t.backup().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

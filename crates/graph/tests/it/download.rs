@@ -110,6 +110,14 @@ async fn an_address_from_a_listing_saves_the_request_for_one() {
         (vec![status(400), ok()], "/listed", vec!["/listed ", "/file1 "], 1),
         (vec![status(503), ok()], "/listed", vec!["/listed ", "/listed "], 0),
         (vec![status(429), ok()], "/listed", vec!["/listed ", "/listed "], 0),
+        // Moved, or not what it should be.
+        (vec![status(307), ok()], "/listed", vec!["/listed ", "/file1 "], 1),
+        (
+            vec![ok().header("content-encoding", "br"), ok()],
+            "/listed",
+            vec!["/listed ", "/file1 "],
+            1,
+        ),
     ] {
         let pair = Pair::start(store).await;
         let graph = pair.graph();
@@ -294,6 +302,12 @@ async fn fault_27_malware_is_an_error_and_never_bytes() {
         assert_eq!((error.kind(), pair.tenant.calls().len()), (Kind::Denied, 1));
         assert!(error.to_string().contains("malware in the file"), "{error}");
     }
+    let pair = Pair::start([marked(403), marked(403)]).await;
+    let graph = pair.graph();
+    let listed = Secret::new(pair.store.link("/listed"));
+    let mut download = graph.download(graph.get(CONTENT)).listed(Some(&listed));
+    assert!(download.next().await.unwrap_err().has_code("malwareDetected"));
+    assert_eq!((pair.asked().len(), pair.tenant.calls().len()), (1, 0));
 }
 
 #[tokio::test]

@@ -118,6 +118,22 @@ async fn fault_6_the_same_page_again_and_again_is_a_loop() {
     assert_eq!(server.calls().len(), 3);
 }
 
+/// And where each answer brings new addresses.
+#[tokio::test]
+async fn fault_6_a_page_with_new_addresses_is_the_same_page() {
+    let server = Server::start([]).await;
+    let base = server.url.clone();
+    server.push((0..50).map(|n| {
+        let url = format!("https://files.example/a?tempauth={n}");
+        let item = json!({"id": "1", "@microsoft.graph.downloadUrl": url});
+        let next = format!("{base}v1.0/me/list?$skiptoken={n}");
+        ok(json!({"value": [item], "@odata.nextLink": next}))
+    }));
+    let graph = server.graph();
+    let error = walk(&mut graph.pages(graph.get(LIST))).await.unwrap_err();
+    assert_eq!((error.kind(), server.calls().len()), (Kind::Loop, 3));
+}
+
 #[tokio::test]
 async fn empty_pages_without_end_are_a_loop() {
     let server = Server::start([]).await;

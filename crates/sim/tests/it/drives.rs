@@ -118,6 +118,21 @@ async fn folders_and_files(session: &Session, library: &DriveView) {
     assert_eq!(session.get(&file).await.expect(404).code(), "itemNotFound");
 }
 
+async fn changes_of_columns(session: &Session, delta: &str, fields: &str) {
+    let first = session.get(&format!("{delta}?$expand=fields($select=Status)&$top=1")).await;
+    let first = first.expect(200);
+    assert_eq!(first.values().len(), 1);
+    let rest = session.get(first.text("@odata.nextLink")).await.expect(200);
+    let now = session.get(&format!("{delta}?token=latest&$expand=fields")).await.expect(200);
+    assert_eq!(now.values().len(), 0);
+    session.patch(fields, &json!({"Status": "changed"})).await.expect(200);
+    let changed = session.get(now.text("@odata.deltaLink")).await.expect(200);
+    assert_eq!(changed.values().len(), 1);
+    assert_eq!(changed.values()[0]["fields"]["Status"], "changed");
+    assert!(!rest.values().is_empty());
+    session.get(&format!("{delta}?token=nonsense")).await.expect(400);
+}
+
 async fn versions(session: &Session, file: &str) {
     let all = session.get(&format!("{file}/versions")).await.expect(200);
     let ids: Vec<&str> = all.values().iter().map(|one| one["id"].as_str().unwrap()).collect();
@@ -196,6 +211,7 @@ async fn lists(session: &Session, library: &DriveView) {
     let items = format!("sites/{}/lists/{}/items", library.site, list.text("id"));
     let page = session.get(&format!("{items}?$expand=fields&$top=1")).await.expect(200);
     assert!(page.json.get("@odata.nextLink").is_some());
+    changes_of_columns(session, &format!("{items}/delta"), &fields).await;
     let list = format!("sites/{}/lists/{}", library.site, list.text("id"));
     let columns = session.get(&format!("{list}/columns")).await.expect(200);
     let named = |name: &str| columns.values().iter().find(|column| column["name"] == name).unwrap();

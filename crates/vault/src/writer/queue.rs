@@ -29,8 +29,8 @@ fn uploads(repository: &Repository) -> usize {
 }
 
 /// Bytes of packs that wait for an uploader or are in the hands of one at which the workers wait:
-/// a pack that they fill, and all but one of those under way. So never more than `uploads` packs
-/// are in memory.
+/// half a pack less than `uploads` of them. With the one that is filled about so many packs are in
+/// memory.
 const fn upload_bytes(uploads: usize) -> usize {
     let pack = BlobKind::Data.target() as usize;
     uploads * pack - pack / 2

@@ -53,7 +53,7 @@ impl Sealer {
     /// What is in the buffer. A buffer that grew for large content is given away: to keep one of
     /// several MiB for each worker would cost more than to make one.
     fn take(&mut self) -> Bytes {
-        if self.buffer.len() <= KEPT_BYTES {
+        if self.buffer.capacity() <= KEPT_BYTES {
             return Bytes::copy_from_slice(&self.buffer);
         }
         let mut buffer = std::mem::take(&mut self.buffer);

@@ -116,10 +116,11 @@ impl Columns {
         format!("fields($select={})", self.names.join(","))
     }
 
-    fn kept(&self, item: &mut Value) -> BTreeMap<String, Value> {
-        let Value::Object(fields) = item["fields"].take() else { return BTreeMap::new() };
+    /// What is kept of a list item's columns; `None` where it came without any.
+    fn kept(&self, item: &mut Value) -> Option<BTreeMap<String, Value>> {
+        let Value::Object(fields) = item["fields"].take() else { return None };
         let wanted = |name: &String, value: &Value| self.names.contains(name) && !value.is_null();
-        fields.into_iter().filter(|(name, value)| wanted(name, value)).collect()
+        Some(fields.into_iter().filter(|(name, value)| wanted(name, value)).collect())
     }
 }
 
@@ -129,7 +130,7 @@ pub async fn columns(graph: &Graph, drive: &str) -> Result<Columns> {
         .get(format!("/drives/{}/list", segment(drive)))
         .query("$select", "id")
         .query("$expand", "columns($select=name,readOnly,hidden,columnGroup,lookup,personOrGroup)")
-        .drive(2);
+        .drive(1);
     let list = match request.send_json().await {
         // A drive without a list has no columns.
         Err(error) if error.kind() == Kind::NotFound => return Ok(Columns::default()),
@@ -182,7 +183,10 @@ impl Columns {
         let path = format!("/drives/{}/items/{}/listItem", segment(drive), segment(id.as_str()));
         let request = graph.get(path).query("$expand", &self.expand()).drive(1);
         match request.send_json().await {
-            Ok(mut item) => Ok(self.kept(&mut item)),
+            Ok(mut item) => {
+                let what = "a list item";
+                self.kept(&mut item).ok_or(Error::Answer { what, property: "fields" })
+            }
             Err(error) if error.kind() == Kind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(error.into()),
         }
@@ -211,10 +215,12 @@ impl Fields {
         (Some(told.version) == version(&file.etag)).then(|| told.fields.clone())
     }
 
-    fn add(&mut self, item: &Value, fields: BTreeMap<String, Value>) {
+    /// Takes an item of the delta. One without columns says nothing: a link may forget that they
+    /// were asked for.
+    fn add(&mut self, item: &Value, fields: Option<BTreeMap<String, Value>>) {
         let Some(number) = item["id"].as_str().and_then(|id| id.parse().ok()) else { return };
         self.told.remove(&number);
-        if let Some(version) = item["eTag"].as_str().and_then(version) {
+        if let (Some(version), Some(fields)) = (item["eTag"].as_str().and_then(version), fields) {
             self.told.insert(number, Told { version, fields });
         }
     }
@@ -236,20 +242,20 @@ pub enum FieldsFrom<'l> {
     Link(&'l str),
 }
 
-/// What columns hold, and the link from which the next reading goes on, which tells of these columns
-/// only.
+/// What columns hold, as far as it could be read, and the link from which the next reading goes on,
+/// which tells of these columns only.
 ///
 /// Source: Graph v1.0 `listItem: delta`, read 2026-11. The delta of a drive does not tell columns
 /// (onedrive-api-docs#1181).
 ///
 /// # Errors
-/// Of kind [`Gone`](holdfast_graph::Kind::Gone) where the link is too old.
+/// In the place of the link; of kind [`Gone`](holdfast_graph::Kind::Gone) where that is too old.
 pub async fn fields(
     graph: &Graph,
     site: &str,
     columns: &Columns,
     from: FieldsFrom<'_>,
-) -> Result<(Fields, Option<String>)> {
+) -> (Fields, Result<Option<String>>) {
     let path = format!("/sites/{}/lists/{}/items/delta", segment(site), segment(&columns.list));
     let first = graph.get(path).query("$expand", &columns.expand()).query("$top", "200");
     let request = match from {
@@ -259,14 +265,18 @@ pub async fn fields(
     };
     let mut pages = graph.pages(request);
     let (mut fields, mut link) = (Fields::default(), None);
-    while let Some(page) = pages.next().await? {
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return (fields, Ok(link)),
+            Err(error) => return (fields, Err(error.into())),
+        };
         for mut item in page.items {
             let kept = columns.kept(&mut item);
             fields.add(&item, kept);
         }
         link = page.delta_link.or(link);
     }
-    Ok((fields, link))
 }
 
 #[cfg(test)]
@@ -284,15 +294,17 @@ mod tests {
             ..FileMeta::default()
         };
         let open: BTreeMap<String, Value> = [("Status".to_owned(), json!("open"))].into();
-        fields.add(&json!({"id": "5", "eTag": "\"b2f0,7\""}), open.clone());
-        fields.add(&json!({"id": "6", "eTag": "\"b2f1,1\""}), BTreeMap::new());
+        fields.add(&json!({"id": "5", "eTag": "\"b2f0,7\""}), Some(open.clone()));
+        fields.add(&json!({"id": "6", "eTag": "\"b2f1,1\""}), Some(BTreeMap::new()));
+        fields.add(&json!({"id": "8", "eTag": "\"b2f8,1\""}), None);
+        assert_eq!(fields.of(&listed("\"{B2F8},1\"", "8")), None, "told without columns");
         assert_eq!(fields.of(&listed("\"{B2F0},7\"", "5")), Some(open));
         assert_eq!(fields.of(&listed("\"{B2F1},1\"", "6")), Some(BTreeMap::new()));
         for (etag, number) in [("\"{B2F0},8\"", "5"), ("", "5"), ("\"{B2F2},1\"", "7"), ("7", "x")]
         {
             assert_eq!(fields.of(&listed(etag, number)), None, "{etag} {number}");
         }
-        fields.add(&json!({"id": "5", "deleted": {"state": "deleted"}}), BTreeMap::new());
+        fields.add(&json!({"id": "5", "deleted": {"state": "deleted"}}), None);
         assert_eq!(fields.of(&listed("\"{B2F0},7\"", "5")), None);
     }
 

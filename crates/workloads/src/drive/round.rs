@@ -214,16 +214,21 @@ fn read(item: &Value) -> Result<Option<Entry>> {
         parent: parent.into(),
         malware: item["malware"].is_object(),
         sharing_changed,
-        shortcut: item["remoteItem"].is_object().then(|| without_address(item)),
+        shortcut: item["remoteItem"].is_object().then(|| without_addresses(item)),
         address: item[ADDRESS].as_str().map(Secret::new),
     }))))
 }
 
-/// What is kept of a shortcut.
-fn without_address(item: &Value) -> Value {
-    let mut item = item.clone();
-    item.as_object_mut().map(|properties| properties.remove(ADDRESS));
-    item
+/// What is kept of a shortcut: all but addresses that let everybody in.
+fn without_addresses(item: &Value) -> Value {
+    match item {
+        Value::Object(properties) => {
+            let kept = properties.iter().filter(|(name, _)| !name.ends_with("downloadUrl"));
+            kept.map(|(name, value)| (name.clone(), without_addresses(value))).collect()
+        }
+        Value::Array(values) => values.iter().map(without_addresses).collect(),
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +249,14 @@ mod tests {
         let file = json!({"id": "01F", "name": "a", "size": 1, "parentReference": above});
         let Some(Entry::File(file)) = read(&file).unwrap() else { panic!("no file") };
         assert_eq!((file.parent.as_str(), file.malware), ("01P", false));
+        let there = json!({"id": "02", "@microsoft.graph.downloadUrl": "https://x/?tempauth=s"});
+        let shortcut = json!({"id": "01S", "name": "s", "remoteItem": there, "parentReference": above,
+            "@microsoft.graph.downloadUrl": "https://x/?tempauth=s"});
+        let Some(Entry::File(shortcut)) = read(&shortcut).unwrap() else { panic!("no file") };
+        let kept = shortcut.shortcut.unwrap();
+        assert_eq!((&kept["remoteItem"], &kept["name"]), (&json!({"id": "02"}), &json!("s")));
+        assert!(!kept.to_string().contains("tempauth"));
+        assert!(!format!("{:?}", shortcut.address).contains("tempauth"));
         assert_eq!(read(&json!({"id": "01F", "name": "a"})).unwrap(), None);
         assert_eq!(read(&json!({"id": "01F", "parentReference": above})).unwrap(), None);
     }

@@ -15,8 +15,8 @@ use holdfast_workloads::{ColumnsState, FolderMeta};
 use super::super::pending::parts;
 use super::super::place::store;
 use super::super::shard::ShardRun;
-use super::DriveRun;
 use super::receive::receive;
+use super::{DriveRun, begins_anew, ends_round};
 use crate::{Error, Result};
 
 /// What is remembered during a round.
@@ -25,14 +25,22 @@ pub(super) struct Round {
     /// The whole drive is listed.
     pub is_full: bool,
     /// So many files come that columns are read for all together.
-    pub is_large: bool,
+    is_large: bool,
     /// Files that changed while they were read.
     pub asked_again: BTreeSet<ItemId>,
-    columns: Option<Columns>,
+    /// Or why they cannot be read.
+    columns: Option<Result<Columns, String>>,
     /// What they hold, as far as it was told.
     fields: Arc<Fields>,
     /// Where reading columns goes on in the next round.
     pub columns_state: Option<String>,
+}
+
+impl Round {
+    /// The beginning of a round; `goes_on` with a first one that was interrupted.
+    pub fn new(is_full: bool, goes_on: bool, columns_state: Option<String>) -> Self {
+        Self { is_full, is_large: is_full || goes_on, columns_state, ..Self::default() }
+    }
 }
 
 /// Reads what lies beside files.
@@ -41,7 +49,7 @@ pub(super) struct Facts<'r, 'a, 'w> {
     pub drive: &'r str,
     /// Directory of the resource.
     own: Vec<String>,
-    columns: Columns,
+    columns: Result<Columns, String>,
     fields: Arc<Fields>,
 }
 
@@ -79,10 +87,12 @@ impl Facts<'_, '_, '_> {
         if meta.shared {
             about.permissions = drive::about_of(graph, self.drive, &id).await?;
         }
+        let unread = |cause: &String| holdfast_workloads::Error::Columns { cause: cause.clone() };
+        let columns = self.columns.as_ref().map_err(unread)?;
         about.set_fields(match self.fields.of(meta) {
-            _ if self.columns.is_empty() => BTreeMap::new(),
+            _ if columns.is_empty() => BTreeMap::new(),
             Some(fields) => fields,
-            None => self.columns.of(graph, self.drive, &id).await?,
+            None => columns.of(graph, self.drive, &id).await?,
         });
         Ok(about)
     }
@@ -118,8 +128,8 @@ impl Facts<'_, '_, '_> {
 }
 
 impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
-    /// Reads what lies beside files. Columns that cannot be read are reported once, and those that
-    /// are stored stay.
+    /// Reads what lies beside files. Where columns cannot be read, every file that wants them fails
+    /// in that, and keeps what is stored.
     pub(super) async fn source(&mut self) -> Result<Facts<'r, 'a, 'w>> {
         let columns = match self.facts.columns.clone() {
             Some(columns) => columns,
@@ -136,35 +146,52 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
 
     /// The columns of the library (a OneDrive is one too, of which labels are wanted), and what is
     /// in them as far as it is told for many files at once; the others are asked for one by one.
-    async fn columns(&mut self) -> Result<Columns> {
-        let graph = self.shard.work.graph;
-        let columns = match drive::columns(graph, &self.drive.id).await {
-            Ok(columns) => columns,
+    async fn columns(&mut self) -> Result<Result<Columns, String>> {
+        let columns = match drive::columns(self.shard.work.graph, &self.drive.id).await {
+            Ok(columns) => Ok(columns),
             Err(error) => {
-                self.fail_or_end(ItemId(self.drive.id.clone()), error.into())?;
-                Columns::default()
+                let error = Error::from(error);
+                let cause = error.cause();
+                if ends_round(&error) {
+                    return Err(error);
+                }
+                Err(cause)
             }
         };
         self.facts.columns = Some(columns.clone());
-        let state = self.facts.columns_state.take();
-        if columns.is_empty() {
-            return Ok(columns);
-        }
-        let state = state.as_deref().and_then(ColumnsState::from_json);
-        let from = match &state {
-            Some(state) if state.names == columns.names() => FieldsFrom::Link(&state.link),
-            _ if self.facts.is_large || state.is_some() => FieldsFrom::Start,
-            _ => FieldsFrom::Now,
-        };
-        match drive::fields(graph, &self.resource.graph_id, &columns, from).await {
-            Ok((fields, link)) => {
-                let names = columns.names().to_vec();
-                let state = link.map(|link| ColumnsState { names, link }.to_json());
-                (self.facts.fields, self.facts.columns_state) = (Arc::new(fields), state);
-            }
-            Err(error) => tracing::info!(cause = error.cause(), "columns are asked file by file"),
+        if let Ok(columns) = columns.as_ref()
+            && !columns.is_empty()
+        {
+            self.read_fields(columns).await;
         }
         Ok(columns)
+    }
+
+    /// Reads what is told of columns. The link is kept where a failure does not say that it is of no
+    /// use: to be told more than needed does no harm.
+    async fn read_fields(&mut self, columns: &Columns) {
+        let state = self.facts.columns_state.as_deref().and_then(ColumnsState::from_json);
+        let from = match &state {
+            Some(state) if state.names == columns.names() => FieldsFrom::Link(&state.link),
+            _ if self.facts.is_large => FieldsFrom::Start,
+            _ => FieldsFrom::Now,
+        };
+        let (graph, site) = (self.shard.work.graph, &self.resource.graph_id);
+        let (fields, link) = drive::fields(graph, site, columns, from).await;
+        self.facts.fields = Arc::new(fields);
+        match link {
+            Ok(link) => {
+                let names = columns.names().to_vec();
+                let state = link.map(|link| ColumnsState { names, link }.to_json());
+                self.facts.columns_state = state;
+            }
+            Err(error) => {
+                tracing::info!(cause = error.cause(), "columns are asked file by file");
+                if begins_anew(error.graph_kind()) {
+                    self.facts.columns_state = None;
+                }
+            }
+        }
     }
 
     /// Stores what was read beside a file; answers with what its metadata says of the facts, which

@@ -1,0 +1,2 @@
+-- Of the root of a library: where reading its columns goes on, as JSON.
+ALTER TABLE container ADD COLUMN columns TEXT;
