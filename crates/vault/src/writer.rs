@@ -248,7 +248,10 @@ impl Writer {
             }
         };
         let following = rest.split_off(end);
-        Ok(Bytes::from(std::mem::replace(rest, following)))
+        let mut chunk = std::mem::replace(rest, following);
+        // It may wait, and should not take more room than it needs.
+        chunk.shrink_to_fit();
+        Ok(Bytes::from(chunk))
     }
 
     /// The restic lock under which this writer works.

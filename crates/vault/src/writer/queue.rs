@@ -20,7 +20,7 @@ use crate::repository::Repository;
 pub(super) const BATCH_BYTES: usize = 128 << 10;
 /// Bytes of content, not yet compressed, that wait for a worker or are in the hands of one; who
 /// brings more waits.
-const QUEUE_BYTES: usize = 4 << 20;
+const QUEUE_BYTES: usize = 2 << 20;
 
 /// Packs that are worth writing at the same time: a disk is content with one and another that
 /// waits for it, a store that answers after a tenth of a second is not.
