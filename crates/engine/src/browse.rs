@@ -29,7 +29,7 @@ pub use at::At;
 pub use file_versions::{StoredVersion, cat_version, versions};
 pub use visit::Unread;
 
-pub(crate) use file_versions::stored_versions;
+pub(crate) use file_versions::{stored_versions, version_of};
 
 /// A snapshot as `holdfast snapshots` shows it.
 #[derive(Clone, Debug, Serialize)]

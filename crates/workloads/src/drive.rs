@@ -27,6 +27,6 @@ pub use layout::{
 };
 pub use meta::{FileForm, FileMeta, is_office};
 pub use round::{DriveFolder, Entry, Listed, Round, listed};
-pub use sites::{Drive, Owner, Site, drives, owner, personal_site, sites};
+pub use sites::{Drive, Owner, Site, default_drive, drives, owner, personal_site, sites};
 pub use versions::{ListedVersion, version_content, version_number, versions};
 pub use write::{DriveWriter, Live, NewFile};

@@ -17,8 +17,8 @@ use holdfast_catalog::{ContainerRow, ResourceRow};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, Counts, ItemId, SkipCause, Timestamp, Workload};
 use holdfast_vault::SnapshotKind;
-use holdfast_workloads::FolderMeta;
 use holdfast_workloads::drive::{self, Drive, Entry, FileMeta, Round};
+use holdfast_workloads::{ColumnsState, FolderMeta};
 
 use self::names::Names;
 use super::entries::Retry;
@@ -176,19 +176,20 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         let mut link =
             root.and_then(|row| row.next_link.clone().or_else(|| row.delta_link.clone()));
         let graph = self.shard.work.graph;
-        for _ in 1..BEGINNINGS {
+        let mut beginnings = 0;
+        loop {
+            beginnings += 1;
             let round = Round::start(graph, &self.drive.id, link.as_deref());
             match self.read_round(round, read_at).await {
                 // Expired, or lost on the way (onedrive-api-docs#1476).
-                Err(error) if begins_anew(kind(&error)) => {
+                Err(error) if beginnings < BEGINNINGS && begins_anew(kind(&error)) => {
                     self.removed.clear();
                     self.waiting.clear();
                     link = None;
                 }
-                other => return other,
+                done => return done,
             }
         }
-        self.read_round(Round::start(graph, &self.drive.id, link.as_deref()), read_at).await
     }
 
     async fn read_round(&mut self, mut round: Round<'_>, read_at: Timestamp) -> Result<()> {
@@ -198,7 +199,8 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         let resumable = !round.is_full() || is_first;
         let root = self.root();
         let goes_on = root.is_some_and(|row| row.next_link.is_some() && row.delta_link.is_none());
-        let columns_state = root.and_then(|row| row.columns.clone());
+        let columns_state = root.and_then(|row| row.columns.as_deref());
+        let columns_state = columns_state.and_then(ColumnsState::from_json);
         self.facts = about::Round::new(round.is_full(), goes_on, columns_state);
         self.retry = self.root().map(Retry::of).unwrap_or_default();
         let (mut seen, none) = (HashSet::new(), BTreeSet::new());
@@ -225,7 +227,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         self.ask_for_replaced(read_at).await?;
         self.plain_names().await?;
         let link = round.delta_link().map(str::to_owned);
-        let columns = self.facts.columns_state.clone();
+        let columns = self.facts.columns_state.as_ref().map(ColumnsState::to_json);
         self.note_root(|row| {
             row.next_link = None;
             row.delta_link = link;

@@ -229,7 +229,7 @@ impl MailboxRun<'_, '_, '_> {
 
     /// The messages that lie in a folder as far as the catalog and this run know.
     async fn items_in(&self, id: &ContainerId) -> Result<Vec<ItemRow>> {
-        self.shard.items_in(&self.resource.id, id).await
+        self.shard.items_in(&self.resource.id, Some(id)).await
     }
 
     async fn finish(

@@ -110,15 +110,8 @@ impl<'w> Pending<'w> {
         pending.or_else(|| self.in_flight.get(resource)?.get(id).cloned())
     }
 
-    /// Items that this run put into a container and that the catalog does not show there yet.
-    pub fn items_in(&self, resource: &ResourceId, container: &ContainerId) -> Vec<ItemRow> {
-        let mut rows = self.items_of(resource);
-        rows.retain(|row| row.container == *container);
-        rows
-    }
-
-    /// Items that this run put and that the catalog does not show yet.
-    pub fn items_of(&self, resource: &ResourceId) -> Vec<ItemRow> {
+    /// Items that this run put and that the catalog does not show yet where they are.
+    pub fn items(&self, resource: &ResourceId) -> Vec<ItemRow> {
         let pending = self.resources.get(resource).into_iter().flat_map(|c| c.items.values());
         let in_flight = self.in_flight.get(resource).into_iter().flat_map(HashMap::values);
         let known: BTreeMap<&ItemId, &ItemRow> =

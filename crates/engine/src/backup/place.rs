@@ -75,9 +75,12 @@ pub(super) fn take(
     Ok(content_of(node).map(|content| (content, meta)))
 }
 
-/// Stored content and metadata of a node.
+/// Stored content and metadata of a node; `None` of one that is no item.
 pub(super) fn read(layout: Layout, node: Node) -> Result<Option<(Content, ItemMeta)>> {
-    let meta = layout.item(&node.name, node.meta.as_deref().unwrap_or_default())?;
+    let meta = match (&node.meta, node.is_dir()) {
+        (Some(meta), false) => layout.item(&node.name, meta)?,
+        _ => return Ok(None),
+    };
     Ok(content_of(node).map(|content| (content, meta)))
 }
 

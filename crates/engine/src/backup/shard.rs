@@ -246,25 +246,17 @@ impl<'w> ShardRun<'_, 'w> {
         Ok(known)
     }
 
-    /// The items that lie in a container as far as the catalog and this run know.
+    /// The items that lie in a container, or in any, as far as the catalog and this run know.
     pub async fn items_in(
         &self,
         resource: &ResourceId,
-        container: &ContainerId,
+        container: Option<&ContainerId>,
     ) -> Result<Vec<ItemRow>> {
-        let mut rows = self.catalogued(resource, Some(container)).await?;
+        let mut rows = self.catalogued(resource, container).await?;
         let state = self.state();
         rows.retain(|row| state.pending.item(resource, &row.id).is_none());
-        rows.extend(state.pending.items_in(resource, container));
-        Ok(rows)
-    }
-
-    /// All items of a resource, likewise.
-    pub async fn items_of(&self, resource: &ResourceId) -> Result<Vec<ItemRow>> {
-        let mut rows = self.catalogued(resource, None).await?;
-        let state = self.state();
-        rows.retain(|row| state.pending.item(resource, &row.id).is_none());
-        rows.extend(state.pending.items_of(resource));
+        let is_here = |row: &ItemRow| container.is_none_or(|container| row.container == *container);
+        rows.extend(state.pending.items(resource).into_iter().filter(is_here));
         Ok(rows)
     }
 

@@ -8,7 +8,7 @@ use holdfast_workloads::drive;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{At, FolderStep, Located, locate};
+use super::{At, Located, locate};
 use crate::compare::size;
 use crate::home::blocking;
 use crate::{Error, Home, Result};
@@ -59,12 +59,7 @@ pub async fn versions(
 ) -> Result<Vec<StoredVersion>> {
     let located = locate(home, tenant, resource, at).await?;
     let path = path.to_owned();
-    blocking(move || {
-        let (node, folders) = located.item(&path)?;
-        let found = located.found(node, &folders)?;
-        stored_versions(&located.reader, located.tree, found.meta.id())
-    })
-    .await
+    blocking(move || located.versions(&path)).await
 }
 
 /// Writes an earlier version of a file, byte for byte; answers with its size.
@@ -78,23 +73,26 @@ pub async fn cat_version(
 ) -> Result<u64> {
     let located = locate(home, tenant, resource, at).await?;
     tokio::task::block_in_place(|| {
-        let (node, folders) = located.item(path)?;
-        let node = located.version(node, &folders, version)?;
-        Ok(located.reader.read(&node, out)?)
+        let version = version_of(located.versions(path)?, version)?;
+        Ok(located.reader.read(&version.node, out)?)
+    })
+}
+
+/// The one of the versions of a file that has this number.
+pub(crate) fn version_of(versions: Vec<StoredVersion>, wanted: &str) -> Result<StoredVersion> {
+    let found = versions.into_iter().find(|version| version.version == wanted);
+    found.ok_or_else(|| Error::NotFound {
+        what: "version",
+        name: wanted.to_owned(),
+        hint: " of this file in the vault; 'holdfast ls --versions' lists them",
     })
 }
 
 impl Located {
-    /// An earlier version of a file.
-    fn version(&self, node: Node, folders: &[FolderStep], wanted: &str) -> Result<Node> {
-        let found = self.found(node, folders)?;
-        let mut all = stored_versions(&self.reader, self.tree, found.meta.id())?.into_iter();
-        all.find(|version| version.version == wanted).map(|version| version.node).ok_or_else(|| {
-            Error::NotFound {
-                what: "version",
-                name: wanted.to_owned(),
-                hint: " of this file in the vault; 'holdfast ls --versions' lists them",
-            }
-        })
+    /// The earlier versions of a file, oldest first.
+    fn versions(&self, path: &str) -> Result<Vec<StoredVersion>> {
+        let (node, folders) = self.item(path)?;
+        let found = self.found(node, &folders)?;
+        stored_versions(&self.reader, self.tree, found.meta.id())
     }
 }

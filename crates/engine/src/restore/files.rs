@@ -69,7 +69,7 @@ async fn into_drive(
     if !request.dry_run {
         tree.make(&writer).await?;
     }
-    let (tree, writer, failures) = (&tree, &writer, &Failures::default());
+    let (tree, writer, failures) = (&tree, &writer, &Failures::new());
     let task = Task { home, graph, request, writer, before, tree, failures };
     if request.dry_run {
         return plan.iter().try_for_each(|planned| preview(&task, planned, report));

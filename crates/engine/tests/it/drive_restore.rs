@@ -150,8 +150,8 @@ async fn what_was_deleted_since_comes_back_in_its_last_version() {
     assert_eq!(contents(&t, &drive), of(&expected));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn versions_come_back_in_order_or_one_alone() {
+/// A OneDrive with one file of three versions, backed up and then deleted.
+pub async fn of_three_versions() -> (TestContext, DriveView) {
     let (t, drive) = context(0).await;
     set_file_versions(&t.home, TENANT, FileVersions::All).await.unwrap();
     let file = t.tenant().file_add(&drive.id, &drive.root, "plan.txt", bytes("v1")).unwrap();
@@ -161,12 +161,23 @@ async fn versions_come_back_in_order_or_one_alone() {
     }
     t.backup().await;
     t.tenant().drive_item_remove(&drive.id, &file).unwrap();
+    (t, drive)
+}
+
+/// The file is back with all of them, newest first.
+pub fn assert_three_versions(t: &TestContext, drive: &DriveView) {
+    let file = items(t, drive).into_iter().find(|item| item.name == "plan.txt").unwrap();
+    let hashes: Vec<&str> = file.versions.iter().map(|v| v.sha256.as_str()).collect();
+    assert_eq!(hashes, ["v3", "v2", "v1"].map(|text| sha256(text.as_bytes())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_come_back_in_order_or_one_alone() {
+    let (t, drive) = of_three_versions().await;
     let request = RestoreRequest { versions: true, ..t.restore_of(&onedrive(&t)) };
     let report = t.restore(request).await;
     assert_eq!((report.outcome, report.items_restored), (Outcome::Complete, 1), "{report:#?}");
-    let file = items(&t, &drive).into_iter().find(|item| item.name == "plan.txt").unwrap();
-    let hashes: Vec<&str> = file.versions.iter().map(|v| v.sha256.as_str()).collect();
-    assert_eq!(hashes, ["v3", "v2", "v1"].map(|text| sha256(text.as_bytes())));
+    assert_three_versions(&t, &drive);
     let request = RestoreRequest {
         path: Some("plan.txt".to_owned()),
         version: Some("2.0".to_owned()),

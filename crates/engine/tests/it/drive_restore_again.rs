@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use holdfast_engine::Progress;
 use holdfast_engine::restore::{OnConflict, RestoreRequest, restore};
-use holdfast_engine::tenant::set_file_versions;
-use holdfast_model::{FileVersions, Outcome};
-use holdfast_testkit::sim::{DriveView, Fault, FaultKind, FileBytes, RetryAfter};
-use holdfast_testkit::{TENANT, TestContext, sha256};
+use holdfast_model::Outcome;
+use holdfast_testkit::TestContext;
+use holdfast_testkit::sim::{Fault, FaultKind, FileBytes, RetryAfter};
 
-use crate::drive_restore::{contents, items, of};
+use crate::drive_restore::{assert_three_versions, contents, items, of, of_three_versions};
 use crate::drives::{bytes, context, onedrive};
 
 /// Restores until a request that `fault` matches, and no further.
@@ -27,20 +26,6 @@ async fn cut_off(
     t.tenant().faults().clear();
 }
 
-/// A OneDrive with one file of three versions, backed up and then deleted.
-async fn of_three_versions() -> (TestContext, DriveView) {
-    let (t, drive) = context(0).await;
-    set_file_versions(&t.home, TENANT, FileVersions::All).await.unwrap();
-    let file = t.tenant().file_add(&drive.id, &drive.root, "plan.txt", bytes("v1")).unwrap();
-    for text in ["v2", "v3"] {
-        t.advance(Duration::from_secs(60));
-        t.tenant().file_replace(&drive.id, &file, bytes(text)).unwrap();
-    }
-    t.backup().await;
-    t.tenant().drive_item_remove(&drive.id, &file).unwrap();
-    (t, drive)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_off_restore_of_versions_ends_with_the_present_content() {
     let (t, drive) = of_three_versions().await;
@@ -49,9 +34,7 @@ async fn a_cut_off_restore_of_versions_ends_with_the_present_content() {
     assert_eq!(contents(&t, &drive), of(&[("plan.txt", "v2")]));
     let report = t.restore(request).await;
     assert_eq!((report.outcome, report.items_restored), (Outcome::Complete, 1), "{report:#?}");
-    let file = items(&t, &drive).into_iter().find(|item| item.name == "plan.txt").unwrap();
-    let hashes: Vec<&str> = file.versions.iter().map(|v| v.sha256.as_str()).collect();
-    assert_eq!(hashes, ["v3", "v2", "v1"].map(|text| sha256(text.as_bytes())));
+    assert_three_versions(&t, &drive);
 }
 
 #[tokio::test(flavor = "multi_thread")]

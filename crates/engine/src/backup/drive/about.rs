@@ -33,12 +33,12 @@ pub(super) struct Round {
     /// What they hold, as far as it was told.
     fields: Arc<Fields>,
     /// Where reading columns goes on in the next round.
-    pub columns_state: Option<String>,
+    pub columns_state: Option<ColumnsState>,
 }
 
 impl Round {
     /// The beginning of a round; `goes_on` with a first one that was interrupted.
-    pub fn new(is_full: bool, goes_on: bool, columns_state: Option<String>) -> Self {
+    pub fn new(is_full: bool, goes_on: bool, columns_state: Option<ColumnsState>) -> Self {
         Self { is_full, is_large: is_full || goes_on, columns_state, ..Self::default() }
     }
 }
@@ -170,8 +170,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
     /// Reads what is told of columns. The link is kept where a failure does not say that it is of no
     /// use: to be told more than needed does no harm.
     async fn read_fields(&mut self, columns: &Columns) {
-        let state = self.facts.columns_state.as_deref().and_then(ColumnsState::from_json);
-        let from = match &state {
+        let from = match &self.facts.columns_state {
             Some(state) if state.names == columns.names() => FieldsFrom::Link(&state.link),
             _ if self.facts.is_large => FieldsFrom::Start,
             _ => FieldsFrom::Now,
@@ -182,8 +181,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
         match link {
             Ok(link) => {
                 let names = columns.names().to_vec();
-                let state = link.map(|link| ColumnsState { names, link }.to_json());
-                self.facts.columns_state = state;
+                self.facts.columns_state = link.map(|link| ColumnsState { names, link });
             }
             Err(error) => {
                 tracing::info!(cause = error.cause(), "columns are asked file by file");

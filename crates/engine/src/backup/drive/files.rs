@@ -111,7 +111,7 @@ impl DriveRun<'_, '_, '_> {
     }
 
     /// What the tree has of a file.
-    fn stored(&self, row: &ItemRow) -> Result<Option<(Content, FileMeta)>> {
+    pub(super) fn stored(&self, row: &ItemRow) -> Result<Option<(Content, FileMeta)>> {
         let path = self.paths.of(&row.container);
         let node = self.shard.state().pending.item_node(&path, self.resource, &row.name)?;
         Ok(match node {

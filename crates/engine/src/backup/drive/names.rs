@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use holdfast_catalog::{ContainerRow, ItemRow};
 use holdfast_model::{ContainerId, ItemId, Timestamp, fold};
-use holdfast_vault::{Node, NodeKind};
-use holdfast_workloads::drive::{self, DriveFolder, FileMeta};
-use holdfast_workloads::{FolderMeta, ItemMeta, Layout};
+use holdfast_vault::Node;
+use holdfast_workloads::drive::{self, DriveFolder};
+use holdfast_workloads::{FolderMeta, ItemMeta};
 
 use super::super::pending::parts;
 use super::super::place::Placed;
@@ -270,18 +270,7 @@ impl DriveRun<'_, '_, '_> {
 
     /// The name that a stored file would have if nothing else had it.
     fn plain_name_of(&self, row: &ItemRow) -> Result<Option<String>> {
-        Ok(self.stored_meta(row)?.map(|meta| drive::file_name(&meta.stored_name())))
-    }
-
-    /// The metadata of a file as the tree has it.
-    pub(super) fn stored_meta(&self, row: &ItemRow) -> Result<Option<FileMeta>> {
-        let path = self.paths.of(&row.container);
-        let node = self.shard.state().pending.edit.get_item(&parts(&path), &row.name)?;
-        let Some(Node { kind: NodeKind::File { .. }, meta: Some(meta), .. }) = node else {
-            return Ok(None);
-        };
-        let meta = Layout::of(self.resource.workload).item(&row.name, &meta)?;
-        Ok(meta.file().cloned())
+        Ok(self.stored(row)?.map(|(_, meta)| drive::file_name(&meta.stored_name())))
     }
 
     /// Gives those their own names whose names have become free in this round.

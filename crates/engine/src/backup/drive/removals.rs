@@ -65,7 +65,7 @@ async fn remove_folder(
     let mut count = 0;
     let folders = subtree(folder, all);
     for id in folders.keys() {
-        for row in shard.items_in(&resource.id, id).await? {
+        for row in shard.items_in(&resource.id, Some(id)).await? {
             remove_item(shard, paths, &row)?;
             count += 1;
         }
@@ -99,7 +99,7 @@ fn remove_facts(edit: &mut holdfast_vault::Edit<'_>, paths: &Paths, id: &str) ->
 impl DriveRun<'_, '_, '_> {
     /// Finds what a whole enumeration did not show.
     pub(super) async fn note_unseen(&mut self, seen: &HashSet<String>) -> Result<()> {
-        for row in self.shard.items_of(&self.resource.id).await? {
+        for row in self.shard.items_in(&self.resource.id, None).await? {
             if self.rows.contains_key(&row.container) && !seen.contains(row.id.as_str()) {
                 self.removed.insert(row.id.0);
             }

@@ -37,14 +37,18 @@ pub(super) fn own(error: Error) -> Error {
 }
 
 /// What the files of one drive have failed with until now.
-#[derive(Default)]
 pub(super) struct Failures {
     refused: AtomicUsize,
-    /// One more than the size for which there is no room; 0 while there is.
+    /// The least size for which there was no room.
     full: AtomicU64,
 }
 
 impl Failures {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { refused: AtomicUsize::new(0), full: AtomicU64::new(u64::MAX) }
+    }
+
     /// A file went through.
     pub fn passed(&self) {
         self.refused.store(0, Ordering::Relaxed);
@@ -61,17 +65,13 @@ impl Failures {
             _ => 0,
         };
         if kind == Some(Kind::Full) {
-            let least = |known: u64| if known == 0 { size + 1 } else { known.min(size + 1) };
-            let update = |known| Some(least(known));
-            // The closure never refuses.
-            let _ = self.full.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+            self.full.fetch_min(size, Ordering::Relaxed);
         }
         if ends_restore(&error) || refused >= REFUSALS { Err(error) } else { Ok(error) }
     }
 
     /// True where a file of this size, or a smaller one, found no room.
     pub fn has_no_room_for(&self, size: u64) -> bool {
-        let full = self.full.load(Ordering::Relaxed);
-        full != 0 && size + 1 >= full
+        size >= self.full.load(Ordering::Relaxed)
     }
 }

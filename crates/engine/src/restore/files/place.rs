@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_catalog::ResourceRow;
-use holdfast_graph::{Graph, segment};
+use holdfast_graph::Graph;
 use holdfast_model::fold;
 use holdfast_vault::{Reader, TreeId};
 use holdfast_workloads::drive::{self, Drive};
@@ -41,7 +41,7 @@ pub(super) async fn shares(
     let is_source = target.id == source.resource.id;
     let default = match is_source || drives.len() < 2 {
         true => None,
-        false => default_drive(graph, &target.graph_id).await?,
+        false => drive::default_drive(graph, &target.graph_id).await?,
     };
     let target = Target { name: target.name.clone(), drives, default, is_source };
     let chosen = chosen(source, &target)?;
@@ -153,15 +153,6 @@ impl Target {
             },
         })
     }
-}
-
-/// The drive that a site calls its own.
-///
-/// Source: Graph v1.0 `GET /sites/{id}/drive`, "the default drive for a site", read 2026-11.
-async fn default_drive(graph: &Graph, site: &str) -> Result<Option<String>> {
-    let request = graph.get(format!("/sites/{}/drive", segment(site))).query("$select", "id");
-    let drive = request.drive(1).restore().send_json().await?;
-    Ok(drive["id"].as_str().map(str::to_owned))
 }
 
 /// The folder of the target that takes everything.

@@ -10,9 +10,9 @@ use holdfast_vault::Node;
 use holdfast_workloads::drive::{DriveWriter, FileForm, FileMeta, Live, Same, is_office};
 
 use super::super::{Before, OnConflict, RestoreRequest, Skipped, is_unreadable};
-use super::tree::{Tree, lower, name_beside};
+use super::tree::{Tree, key, lower, name_beside};
 use super::verify;
-use crate::browse::{StoredVersion, stored_versions};
+use crate::browse::{StoredVersion, stored_versions, version_of};
 use crate::compare::size;
 use crate::select::Picked;
 use crate::{Error, Result};
@@ -293,10 +293,6 @@ async fn is_equal(there: &Live, item: &Picked, contents: &Contents) -> Result<bo
     Ok(is_size && there.meta.xor == Some(contents.hash(item).await?))
 }
 
-fn key(folder: &[String]) -> Vec<String> {
-    folder.iter().map(|name| lower(name)).collect()
-}
-
 /// The file as it is.
 fn present(item: &Picked) -> Result<Contents> {
     let meta = item.found.file()?;
@@ -313,15 +309,9 @@ fn contents(item: &Picked, request: &RestoreRequest) -> Result<Contents> {
     }
     let meta = item.found.file()?;
     let reading = || stored_versions(&item.reader, item.root, &meta.id);
-    let mut all = tokio::task::block_in_place(reading)?;
+    let all = tokio::task::block_in_place(reading)?;
     let Some(wanted) = &request.version else { return Ok(Contents { earlier: all, ..present }) };
-    let found = all.iter().position(|version| version.version == *wanted);
-    let found = found.ok_or_else(|| Error::NotFound {
-        what: "version",
-        name: wanted.clone(),
-        hint: " of this file in the vault; 'holdfast ls --versions' lists them",
-    })?;
-    let found = all.swap_remove(found);
+    let found = version_of(all, wanted)?;
     let modified = Some(found.modified);
     Ok(Contents { earlier: Vec::new(), node: found.node, modified, xor: None, is_version: true })
 }

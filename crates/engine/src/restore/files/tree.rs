@@ -103,8 +103,8 @@ impl Tree {
 
     /// True where a folder of this name is needed.
     pub fn needs(&self, folder: &[String], name: &str) -> bool {
-        let path: Vec<String> =
-            folder.iter().map(|name| lower(name)).chain([lower(name)]).collect();
+        let mut path = key(folder);
+        path.push(lower(name));
         self.folders.contains_key(&path)
     }
 
@@ -161,7 +161,7 @@ pub(super) fn name_beside(name: &str, number: usize) -> String {
 }
 
 /// Drives tell names apart without case, so that two spellings of a folder are one.
-fn key(path: &[String]) -> Vec<String> {
+pub(super) fn key(path: &[String]) -> Vec<String> {
     path.iter().map(|name| lower(name)).collect()
 }
 

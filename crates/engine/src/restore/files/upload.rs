@@ -16,7 +16,7 @@ use super::verify;
 use crate::compare::size;
 use crate::home::blocking;
 use crate::select::Picked;
-use crate::{Error, Home, Result};
+use crate::{Home, Result};
 
 /// Sessions that are made anew for one file before it is given up.
 const SESSIONS: usize = 3;
@@ -200,8 +200,9 @@ impl Task<'_> {
         if file.size == 0 {
             return Ok(Ok(self.writer.make_empty(place.parent, &file).await?));
         }
-        let mut is_unclear = false;
-        for attempt in 1.. {
+        let (mut is_unclear, mut attempt) = (false, 0);
+        loop {
+            attempt += 1;
             let error = match self.try_upload(content, place.parent, &file).await {
                 Ok(live) => return Ok(Ok(live)),
                 Err(error) => error,
@@ -221,7 +222,6 @@ impl Task<'_> {
                 return Err(error);
             }
         }
-        Err(Error::Thread)
     }
 
     /// What lies under the name after an unclear answer; `None` where nothing has come of it. A

@@ -170,12 +170,12 @@ fn shown_list(state: &State, drive: &Drive, call: &Call) -> Answer {
 
 /// The columns of a list: those of SharePoint and those that people made.
 fn columns(drive: &Drive, call: &Call) -> Vec<Value> {
-    let column = |name: &str, title: &str, group: &str, read_only: bool| {
+    let column = |name: &str, title: &str, read_only: bool| {
         json!({
             "id": uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()),
             "name": name,
             "displayName": title,
-            "columnGroup": group,
+            "columnGroup": "Custom Columns",
             "readOnly": read_only,
             "hidden": false,
             "indexed": false,
@@ -184,11 +184,9 @@ fn columns(drive: &Drive, call: &Call) -> Vec<Value> {
             "text": {"allowMultipleLines": false, "maxLength": 255},
         })
     };
-    let built_in = BUILT_IN
-        .iter()
-        .map(|(name, title, read_only)| column(name, title, "Custom Columns", *read_only));
+    let built_in = BUILT_IN.iter().map(|(name, title, read_only)| column(name, title, *read_only));
     let own = drive.columns.iter().filter(|name| name.as_str() != "Title");
-    let own = own.map(|name| column(name, name, "Custom Columns", false));
+    let own = own.map(|name| column(name, name, false));
     let mut all: Vec<Value> = built_in.chain(own).collect();
     if let Some(names) = expand_select(call, "columns") {
         let wanted = |name: &str| names.iter().any(|wanted| wanted == name);
