@@ -107,17 +107,17 @@ impl RepositoryKey {
 
     /// Nonce, ciphertext, tag.
     pub(crate) fn encrypt(&self, plain: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(plain.len() + OVERHEAD);
-        out.extend_from_slice(&[0; NONCE]);
-        out.extend_from_slice(plain);
-        self.encrypt_in_place(&mut out, 0);
+        let mut out = vec![0; plain.len() + OVERHEAD];
+        out[NONCE..NONCE + plain.len()].copy_from_slice(plain);
+        self.encrypt_in_place(&mut out);
         out
     }
 
-    /// Encrypts the end of a buffer, which begins at `start` with [`NONCE`] bytes of no meaning,
-    /// as [`Self::encrypt`] does.
-    pub(crate) fn encrypt_in_place(&self, buffer: &mut Vec<u8>, start: usize) {
-        let (nonce, text) = buffer[start..].split_at_mut(NONCE);
+    /// Encrypts the text in `room`, as [`Self::encrypt`] does: before it stand [`NONCE`] bytes of
+    /// no meaning, behind it [`TAG`] of them.
+    pub(crate) fn encrypt_in_place(&self, room: &mut [u8]) {
+        let (nonce, rest) = room.split_at_mut(NONCE);
+        let (text, behind) = rest.split_at_mut(rest.len() - TAG);
         // A generator in memory, seeded by the operating system: a call into the kernel or into
         // that of AWS-LC for each small blob would cost as much as encrypting it.
         rand::rng().fill_bytes(nonce);
@@ -125,7 +125,7 @@ impl RepositoryKey {
             .cipher()
             .encrypt_in_place_detached(Nonce::from_slice(nonce), &[], text)
             .expect("a blob is shorter than the limit of the cipher");
-        buffer.extend_from_slice(&tag);
+        behind.copy_from_slice(&tag);
     }
 
     /// The plain text, or `None` where the bytes were not written under this key or have changed.

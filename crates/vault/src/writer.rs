@@ -5,7 +5,9 @@
 //! (`seal`), into packs, which uploaders write (`threads`). The order of durability is data
 //! packs, tree packs, index, snapshot: a crash at any point leaves only packs that nobody names.
 
+mod chunks;
 mod queue;
+mod room;
 mod seal;
 mod threads;
 
@@ -16,6 +18,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use holdfast_model::Timestamp;
 
+use self::chunks::Chunks;
 use self::queue::Queue;
 use crate::backend::Kind;
 use crate::blobs::Blobs;
@@ -29,12 +32,8 @@ use crate::limits;
 use crate::lock::RepositoryLock;
 use crate::node::Content;
 use crate::pack::BlobKind;
-use crate::rabin::MAX_CHUNK;
 use crate::reader::Reader;
 use crate::snapshot::{Snapshot, SnapshotJson, Tags};
-
-/// Bytes that are read at once from content that comes as a stream.
-const READ_BYTES: usize = 1 << 20;
 
 /// What a writer has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,9 +127,9 @@ impl Writer {
     pub fn put_reader(&self, content: &mut dyn Read) -> Result<Content> {
         let mut stored = Content::default();
         let mut reused = 0;
-        let mut rest = Vec::new();
+        let mut chunks = Chunks::new(&self.blobs().repository.chunker, content);
         loop {
-            let piece = self.next_chunk(content, &mut rest)?;
+            let piece = chunks.next()?;
             if piece.is_empty() {
                 break;
             }
@@ -228,30 +227,6 @@ impl Writer {
             return Ok(false);
         }
         self.queue.push_new(kind, id, plain)
-    }
-
-    /// The next chunk of a stream, empty at its end; what was read beyond it stays in `rest`.
-    fn next_chunk(&self, content: &mut dyn Read, rest: &mut Vec<u8>) -> Result<Bytes> {
-        let chunker = &self.blobs().repository.chunker;
-        let mut searched = 0;
-        let end = loop {
-            let window = &rest[..rest.len().min(MAX_CHUNK)];
-            match chunker.boundary(window, searched) {
-                Some(end) => break end,
-                None if rest.len() >= MAX_CHUNK => break MAX_CHUNK,
-                None => searched = window.len(),
-            }
-            rest.reserve_exact(READ_BYTES);
-            let block = &mut content.take(READ_BYTES as u64);
-            if block.read_to_end(rest).map_err(Error::Input)? == 0 {
-                break rest.len();
-            }
-        };
-        let following = rest.split_off(end);
-        let mut chunk = std::mem::replace(rest, following);
-        // It may wait, and should not take more room than it needs.
-        chunk.shrink_to_fit();
-        Ok(Bytes::from(chunk))
     }
 
     /// The restic lock under which this writer works.

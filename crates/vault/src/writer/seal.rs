@@ -5,12 +5,13 @@ use zstd::bulk::Compressor;
 use zstd::zstd_safe::compress_bound;
 
 use super::queue::{BATCH_BYTES, Batch};
+use super::room::Room;
 use crate::compression::{Compression, is_noise};
-use crate::crypto::{NONCE, RepositoryKey};
+use crate::crypto::{NONCE, OVERHEAD, RepositoryKey};
 use crate::error::{Error, Result};
 use crate::pack::{BlobKind, PackedBlob};
 
-/// Size of a buffer that a worker keeps: twice that of a batch of small items.
+/// Size of the buffer that a worker keeps: enough for a batch of small items.
 const KEPT_BYTES: usize = 2 * BATCH_BYTES;
 
 /// Encrypted blobs of one kind, one after the other, as their offsets tell.
@@ -33,55 +34,65 @@ impl Sealer {
         let trees = compression.level()?.or(Compression::default().level()?);
         let content = compression.level()?.map(compressor).transpose()?;
         let trees = compressor(trees.unwrap_or_default())?;
-        Ok(Self { key, content, trees, buffer: Vec::new() })
+        Ok(Self { key, content, trees, buffer: vec![0; KEPT_BYTES] })
     }
 
     /// Compresses and encrypts the pieces of a batch.
     pub(super) fn seal(&mut self, batch: &Batch) -> Result<Segment> {
-        self.buffer.clear();
-        let mut blobs = Vec::with_capacity(batch.pieces.len());
-        for (id, plain) in &batch.pieces {
-            let start = self.buffer.len();
-            let size = self.fill(batch.kind, plain)?;
-            self.key.encrypt_in_place(&mut self.buffer, start);
-            let length = (self.buffer.len() - start) as u32;
-            blobs.push(PackedBlob { id: *id, offset: start as u32, length, size });
-        }
-        Ok(Segment { sealed: self.take(), blobs })
-    }
-
-    /// What is in the buffer. A buffer that grew for large content is given away: to keep one of
-    /// several MiB for each worker would cost more than to make one.
-    fn take(&mut self) -> Bytes {
-        if self.buffer.capacity() <= KEPT_BYTES {
-            return Bytes::copy_from_slice(&self.buffer);
+        let most = batch.pieces.iter().map(|(_, plain)| room_for(plain)).sum();
+        if most > KEPT_BYTES {
+            let mut room = Room::new(most)?;
+            let (blobs, length) = self.fill(batch, &mut room)?;
+            return Ok(Segment { sealed: room.into_bytes(length), blobs });
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.shrink_to_fit();
-        Bytes::from(buffer)
+        let filled = self.fill(batch, &mut buffer);
+        self.buffer = buffer;
+        let (blobs, length) = filled?;
+        Ok(Segment { sealed: Bytes::copy_from_slice(&self.buffer[..length]), blobs })
     }
 
-    /// Appends room for a nonce and the content as it will be stored; tells its size if it is
-    /// compressed.
-    fn fill(&mut self, kind: BlobKind, plain: &[u8]) -> Result<Option<u32>> {
+    /// Fills the beginning of `room`; tells the blobs and how long they are together.
+    fn fill(&mut self, batch: &Batch, room: &mut [u8]) -> Result<(Vec<PackedBlob>, usize)> {
+        let mut blobs = Vec::with_capacity(batch.pieces.len());
+        let mut start = 0;
+        for (id, plain) in &batch.pieces {
+            let (text, size) = self.compress(batch.kind, plain, &mut room[start + NONCE..])?;
+            let length = text + OVERHEAD;
+            self.key.encrypt_in_place(&mut room[start..][..length]);
+            let offset = start as u32;
+            blobs.push(PackedBlob { id: *id, offset, length: length as u32, size });
+            start += length;
+        }
+        Ok((blobs, start))
+    }
+
+    /// Writes the content to the beginning of `room` as it will be stored; tells its length, and
+    /// its size if it is compressed.
+    fn compress(
+        &mut self,
+        kind: BlobKind,
+        plain: &[u8],
+        room: &mut [u8],
+    ) -> Result<(usize, Option<u32>)> {
         let compressor = match kind {
             BlobKind::Tree => Some(&mut self.trees),
             BlobKind::Data => self.content.as_mut().filter(|_| !is_noise(plain)),
         };
-        let text = self.buffer.len() + NONCE;
         if let Some(compressor) = compressor {
-            self.buffer.resize(text + compress_bound(plain.len()), 0);
-            let length =
-                compressor.compress_to_buffer(plain, &mut self.buffer[text..]).map_err(failed)?;
+            let length = compressor.compress_to_buffer(plain, room).map_err(failed)?;
             if length < plain.len() || kind == BlobKind::Tree {
-                self.buffer.truncate(text + length);
-                return Ok(Some(plain.len() as u32));
+                return Ok((length, Some(plain.len() as u32)));
             }
         }
-        self.buffer.resize(text, 0);
-        self.buffer.extend_from_slice(plain);
-        Ok(None)
+        room[..plain.len()].copy_from_slice(plain);
+        Ok((plain.len(), None))
     }
+}
+
+/// The most that a piece of content may need.
+fn room_for(plain: &[u8]) -> usize {
+    compress_bound(plain.len()) + OVERHEAD
 }
 
 fn compressor(level: i32) -> Result<Compressor<'static>> {
