@@ -73,6 +73,14 @@ pub enum Error {
         /// The fence that is no longer valid.
         fence: Fence,
     },
+    /// A job went to another worker: whoever sees this must stop working on it.
+    #[error("job {job} with fence {fence} was lost to another worker")]
+    JobLost {
+        /// The job.
+        job: String,
+        /// The fence that is no longer valid.
+        fence: Fence,
+    },
     /// A snapshot is not newer than the newest one of its shard.
     #[error("snapshot {seq} of shard {shard} is not newer than the newest in the catalog")]
     NotNewer {
@@ -111,7 +119,7 @@ pub enum Kind {
     Conflict,
     /// Another process works on the shard; try later.
     LeaseHeld,
-    /// The caller lost the shard and must stop.
+    /// The caller lost the shard or the job and must stop.
     FenceLost,
     /// Written by a newer version.
     TooNew,
@@ -130,7 +138,7 @@ impl Error {
             Self::LeaseHeld { .. } | Self::Closed { .. } | Self::BeingRead { .. } => {
                 Kind::LeaseHeld
             }
-            Self::FenceLost { .. } => Kind::FenceLost,
+            Self::FenceLost { .. } | Self::JobLost { .. } => Kind::FenceLost,
             Self::TooNew(_) => Kind::TooNew,
             Self::Damaged(_) => Kind::Damaged,
             Self::File { .. } | Self::Database(_) => Kind::Io,

@@ -32,6 +32,8 @@ mod commit;
 mod epoch;
 mod error;
 mod item;
+mod job;
+mod job_lease;
 mod lease;
 mod maintain;
 #[cfg(test)]
@@ -53,6 +55,8 @@ pub use commit::{Commit, ResourceCommit};
 pub use epoch::EpochRow;
 pub use error::{Error, Kind, Result};
 pub use item::{ContainerRow, ItemRow};
+pub use job::{JobClass, JobFilter, JobRow, JobState, NewJob, Wanted};
+pub use job_lease::{Claim, Ending, StepRow};
 pub use lease::Lease;
 pub use maintain::Rewriting;
 pub use reader::ReaderRow;

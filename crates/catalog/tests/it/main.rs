@@ -5,6 +5,7 @@
 mod commit;
 mod epoch;
 mod file;
+mod job;
 mod lease;
 mod list;
 mod maintain;

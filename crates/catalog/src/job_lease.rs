@@ -1,0 +1,193 @@
+//! The worker's side of a job: take it, give signs of life, note what is done, end it.
+//!
+//! Everything that a worker says is guarded by the fencing number of its tenure: one that slept
+//! past the end of its lease learns that the job went to another ([`Error::JobLost`]) and changes
+//! nothing.
+
+use std::time::Duration;
+
+use holdfast_model::{Fence, Timestamp};
+use sqlx::any::AnyRow;
+
+use crate::catalog::{Catalog, FromRow};
+use crate::error::{Error, Result};
+use crate::job::{JobClass, JobRow, JobState, Wanted};
+use crate::lease::end;
+use crate::sql::{Arguments, Columns, Statement, sql};
+
+/// What a worker is ready to take.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Who takes it: unique per process, readable for people.
+    pub owner: String,
+    /// How long the lease lasts without a sign of life.
+    pub ttl: Duration,
+    /// Nothing less urgent than this.
+    pub down_to: JobClass,
+    /// Jobs of one tenant at the same time; restores are not counted and not held up.
+    pub per_tenant: u32,
+}
+
+/// A part of a job that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRow {
+    /// Its name inside the job.
+    pub name: String,
+    /// Its place in the order in which they were done, from 1.
+    pub num: u64,
+    /// When it was done.
+    pub done_at: Timestamp,
+    /// What it came to, as JSON.
+    pub result: String,
+}
+
+impl FromRow for StepRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            name: row.text("name")?,
+            num: row.number("num")?,
+            done_at: row.time("done_at")?,
+            result: row.text("result")?,
+        })
+    }
+}
+
+/// How a tenure ends.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// It is done; the result as JSON.
+    Done(String),
+    /// It failed for good.
+    Failed(String),
+    /// Somebody wanted it to stop.
+    Stopped(Wanted),
+    /// It goes back to the queue, to be tried not before a time.
+    Later(Timestamp, String),
+    /// The worker ends: it goes back to the queue as if it had not been taken.
+    Released,
+}
+
+impl Catalog {
+    /// Takes the job that goes first, also one whose worker let its lease expire.
+    pub async fn job_claim(&self, claim: &Claim) -> Result<Option<JobRow>> {
+        let now = self.clock.now();
+        // Two who find the same job: the second finds it changed, and looks again.
+        let statement = sql("UPDATE job SET state = 'running', fence = fence + 1, \
+                 attempts = attempts + 1, lease_owner = $1, lease_until = $2, \
+                 started_at = COALESCE(started_at, $3) \
+             WHERE id = (SELECT j.id FROM job j JOIN job_share s ON s.tenant = j.tenant \
+                 WHERE ((j.state = 'queued' AND j.not_before <= $3) \
+                     OR (j.state = 'running' AND j.lease_until <= $3)) \
+                     AND (j.class <= $4 OR (j.class > 2 AND j.deadline <= $3 AND $4 >= 2)) \
+                     AND (j.class = 0 OR (SELECT COUNT(*) FROM job r \
+                         WHERE r.tenant = j.tenant AND r.state = 'running' AND r.class <> 0 \
+                             AND r.lease_until > $3) < $5) \
+                 ORDER BY CASE WHEN j.class > 2 AND j.deadline <= $3 THEN 2 ELSE j.class END, \
+                     s.used_ms, j.deadline, j.id LIMIT 1) \
+             AND ((state = 'queued' AND not_before <= $3) \
+                 OR (state = 'running' AND lease_until <= $3)) \
+             RETURNING *");
+        let statement = statement
+            .text(&claim.owner)
+            .time(end(now, claim.ttl)?)
+            .time(now)
+            .number(claim.down_to as u64)
+            .number(claim.per_tenant.into());
+        let row = self.returning(statement).await?;
+        row.as_ref().map(JobRow::from_row).transpose()
+    }
+
+    /// A sign of life: prolongs the lease, shows how far the job is, charges the tenant for the
+    /// time since the last one, and tells what somebody wants of it.
+    ///
+    /// # Errors
+    /// [`Error::JobLost`].
+    pub async fn job_beat(
+        &self,
+        job: &JobRow,
+        ttl: Duration,
+        worked: Duration,
+        progress: &str,
+    ) -> Result<Option<Wanted>> {
+        let mut change = self.begin().await?;
+        let statement = sql("UPDATE job SET lease_until = $3, progress = $4 \
+             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING *");
+        let until = end(self.clock.now(), ttl)?;
+        let statement = held(statement, job).time(until).text(progress);
+        let row = statement.fetch_all(&mut *change).await?.pop().ok_or_else(|| lost(job))?;
+        charge(&job.tenant, worked).execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(JobRow::from_row(&row)?.wanted)
+    }
+
+    /// Notes a part as done: it is not done again, and failures before it are forgotten.
+    ///
+    /// # Errors
+    /// [`Error::JobLost`].
+    pub async fn job_step(&self, job: &JobRow, name: &str, result: &str) -> Result<()> {
+        let mut change = self.begin().await?;
+        let statement = sql("UPDATE job SET attempts = 1 \
+             WHERE id = $1 AND fence = $2 AND state = 'running'");
+        if held(statement, job).execute(&mut *change).await?.rows_affected() == 0 {
+            return Err(lost(job));
+        }
+        let statement = sql("INSERT INTO job_step (job, name, num, done_at, result) \
+             SELECT $1, $2, COUNT(*) + 1, $3, $4 FROM job_step WHERE job = $1 \
+             ON CONFLICT (job, name) DO UPDATE SET result = excluded.result");
+        let statement = statement.text(&job.id).text(name).time(self.clock.now()).text(result);
+        statement.execute(&mut *change).await?;
+        Ok(change.commit().await?)
+    }
+
+    /// The parts that are done, in order.
+    pub async fn job_steps(&self, id: &str) -> Result<Vec<StepRow>> {
+        self.all(sql("SELECT * FROM job_step WHERE job = $1 ORDER BY num").text(id)).await
+    }
+
+    /// Ends a tenure.
+    ///
+    /// # Errors
+    /// [`Error::JobLost`]: the job went to another, whose word counts.
+    pub async fn job_end(&self, job: &JobRow, worked: Duration, ending: &Ending) -> Result<()> {
+        let mut change = self.begin().await?;
+        let now = self.clock.now();
+        let (state, result, error) = match ending {
+            Ending::Done(result) => (JobState::Done, Some(result), None),
+            Ending::Failed(error) => (JobState::Failed, None, Some(error)),
+            Ending::Stopped(wanted) => (wanted.state(), None, None),
+            Ending::Later(_, error) => (JobState::Queued, None, Some(error)),
+            Ending::Released => (JobState::Queued, None, None),
+        };
+        let not_before = if let Ending::Later(time, _) = ending { *time } else { job.not_before };
+        let untaken = u64::from(matches!(ending, Ending::Released | Ending::Stopped(_)));
+        let statement = sql("UPDATE job SET state = $3, result = $4, error = $5, \
+                 not_before = $6, finished_at = $7, attempts = attempts - $8, wanted = NULL, \
+                 lease_owner = NULL, lease_until = NULL \
+             WHERE id = $1 AND fence = $2 AND state = 'running'");
+        let statement = held(statement, job)
+            .text(state.as_str())
+            .opt_text(result.map(String::as_str))
+            .opt_text(error.map(String::as_str))
+            .time(not_before)
+            .opt_time(state.has_ended().then_some(now))
+            .number(untaken);
+        if statement.execute(&mut *change).await?.rows_affected() == 0 {
+            return Err(lost(job));
+        }
+        charge(&job.tenant, worked).execute(&mut *change).await?;
+        Ok(change.commit().await?)
+    }
+}
+
+fn held(statement: Statement, job: &JobRow) -> Statement {
+    statement.text(&job.id).number(job.fence.0)
+}
+
+fn charge(tenant: &str, worked: Duration) -> Statement {
+    let ms = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
+    sql("UPDATE job_share SET used_ms = used_ms + $2 WHERE tenant = $1").text(tenant).number(ms)
+}
+
+fn lost(job: &JobRow) -> Error {
+    Error::JobLost { job: job.id.clone(), fence: Fence(job.fence.0) }
+}
