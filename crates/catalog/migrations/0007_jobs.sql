@@ -44,17 +44,18 @@ CREATE TABLE job_share (
     used_ms BIGINT NOT NULL
 );
 
--- Attained objectives: one row per resource and day (UTC, days since 1970).
+-- Attained objectives: one row per resource and day (UTC, days since 1970), by the id of the
+-- resource, so that the history outlives a rebuild.
 CREATE TABLE attained (
-    resource BIGINT NOT NULL REFERENCES resource (num),
+    resource TEXT NOT NULL,
     day BIGINT NOT NULL,
-    polls BIGINT NOT NULL,
-    objective_ms BIGINT NOT NULL,
+    points BIGINT NOT NULL,
     worst_ms BIGINT NOT NULL,
-    sum_ms BIGINT NOT NULL,
+    objective_ms BIGINT NOT NULL,
     missed BIGINT NOT NULL,
     PRIMARY KEY (resource, day)
 );
+CREATE INDEX attained_day ON attained (day);
 
 -- Schedules: what is protected how often. The record is JSON.
 CREATE TABLE schedule (
@@ -63,3 +64,7 @@ CREATE TABLE schedule (
     record TEXT NOT NULL,
     PRIMARY KEY (tenant, name)
 );
+
+-- The schedule that a resource follows, and its objective in milliseconds.
+ALTER TABLE resource ADD COLUMN schedule TEXT;
+ALTER TABLE resource ADD COLUMN objective_ms BIGINT;

@@ -1,4 +1,5 @@
-//! What may be deleted, and why: retention, holds and locks as pure functions.
+//! What may be deleted, and why: retention, holds and locks as pure functions; and when what is
+//! read: [`Schedule`].
 //!
 //! [`evaluate`] looks at the [`Facts`] of one shard and at [`Rules`], and gives every snapshot a
 //! [`Verdict`] with its reasons, for people and as JSON. [`evaluate_erasure`] does the same for
@@ -36,6 +37,7 @@ mod history;
 mod hold;
 mod plan;
 mod rule;
+mod schedule;
 
 pub use erase::{ErasureEvaluation, ErasureRequest, evaluate_erasure};
 pub use error::{Error, ErrorKind, Result};
@@ -44,3 +46,6 @@ pub use facts::{Facts, ResourceFact, SnapshotFact, SnapshotKind, Standing};
 pub use hold::{Hold, HoldScope, cases_on};
 pub use plan::{DeletePlan, Erasure, HeldResource, PlannedSnapshot, StoredPlan};
 pub use rule::{KeepRule, Period, Rules};
+pub use schedule::{
+    DEFAULT_SCHEDULE, Due, Hours, Objective, Pace, Schedule, Select, Stand, choose,
+};
