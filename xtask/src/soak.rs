@@ -21,6 +21,8 @@ pub(crate) enum Campaign {
     DriveSequence,
     /// A file of many gigabytes over a line that is cut five times; counts megabytes
     DriveLarge,
+    /// Days of a large tenant by its schedules, in virtual time; counts resources
+    Schedule,
     /// The power is cut after every operation on a vault's disk; counts histories
     Power,
     /// The disk is full at every write; counts rounds
@@ -77,6 +79,12 @@ impl Campaign {
                 "HOLDFAST_SOAK_MEGABYTES",
                 20_000,
             ),
+            Self::Schedule => Plan {
+                package: "holdfast-jobs",
+                tests: &["days::many_resources_keep_their_objectives_and_none_starves"],
+                count: "HOLDFAST_SOAK_RESOURCES",
+                default: 10_000,
+            },
             _ => self.in_vault(),
         }
     }

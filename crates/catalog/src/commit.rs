@@ -10,6 +10,7 @@ use crate::item::{self, ContainerRow, ItemRow};
 use crate::lease::Lease;
 use crate::resource::{self, ResourceRow, numbers};
 use crate::restore_point::{self, RestorePointRow};
+use crate::schedule;
 use crate::shard::{self, SnapshotRow};
 use crate::sql::{Arguments, sql};
 
@@ -137,6 +138,9 @@ pub(crate) async fn advance(
 async fn apply(change: &mut Transaction<'static, Any>, commit: &ResourceCommit) -> Result<()> {
     let id = &commit.resource.id;
     let numbers = numbers(change, 1 + commit.containers_put.len()).await?;
+    if let Some(next) = commit.resource.restore_point {
+        schedule::note_attained(id, next).execute(&mut **change).await?;
+    }
     resource::put(*numbers.start(), &commit.resource).execute(&mut **change).await?;
     match &commit.epoch {
         Some(epoch) => epoch::add(epoch).execute(&mut **change).await?,

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use holdfast_catalog::{ResourceRow, ResourceStatus, RunProblem, RunRow, TenantRow};
 use holdfast_graph::Graph;
-use holdfast_model::{Counts, Outcome, RunId, ShardId};
+use holdfast_model::{Counts, Outcome, ResourceId, RunId, ShardId};
 use holdfast_vault::Vault;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use crate::copy::stand_alone;
 use crate::discover::{self, Listed};
+use crate::error::STOPPED;
 use crate::home::blocking;
 use crate::tenant::{self, Purpose};
 use crate::{Error, Home, Progress, Result, released};
@@ -52,6 +53,10 @@ pub struct BackupRequest {
     pub tenant: Option<String>,
     /// Only this resource: name, id or Graph id.
     pub resource: Option<String>,
+    /// Only these resources, as the catalog knows them: the directory is not asked. None: all.
+    pub among: Vec<ResourceId>,
+    /// With twice as much at once.
+    pub hard: bool,
 }
 
 /// What a backup came to: the `--json` form of `holdfast backup`.
@@ -122,6 +127,11 @@ pub struct ResourceReport {
 }
 
 impl ResourceReport {
+    /// True where the work was stopped before all of it was read.
+    pub fn is_stopped(&self) -> bool {
+        self.cause.as_deref() == Some(STOPPED)
+    }
+
     /// Of a resource of which nothing was stored.
     fn failed(row: ResourceRow, cause: String) -> Self {
         Self {
@@ -232,11 +242,13 @@ async fn of_vault(
         report.failures.push(Failure::new(tenant, None, &error));
     }
     progress.expect_resources(due.rows.len());
-    let slots = &Semaphore::new(RESOURCES_AT_ONCE);
+    let at_once = RESOURCES_AT_ONCE * if request.hard { 2 } else { 1 };
+    let slots = &Semaphore::new(at_once);
     let row = home.vault_row(Some(vault.id())).await?;
     let compression = home.storage(&row)?.compression;
     let versions = tenant.file_versions;
-    let work = &shard::Work { home, graph, vault, run, progress, compression, versions, slots };
+    let work =
+        &shard::Work { home, graph, vault, run, progress, compression, versions, at_once, slots };
     let settled = epoch::leave_full_shards(work, tenant, due).await?;
     report.snapshots.extend(settled.snapshots);
     report.failures.extend(settled.failures);
@@ -290,7 +302,7 @@ async fn extend_locks(tenant: &TenantRow, vault: &Vault) -> Option<Failure> {
     Some(Failure::new(tenant, None, &error))
 }
 
-/// The resources to read: the named one, or all that the directory lists.
+/// The resources to read: those that were chosen, the named one, or all that the directory lists.
 async fn due(
     home: &Home,
     tenant: &TenantRow,
@@ -298,6 +310,11 @@ async fn due(
     graph: &Graph,
     vault: &Vault,
 ) -> Result<Listed> {
+    if !request.among.is_empty() {
+        let mut rows = home.catalog.resource_list(Some(&tenant.name)).await?;
+        rows.retain(|row| request.among.contains(&row.id));
+        return Ok(Listed::known(rows));
+    }
     let mut listed = discover::list(home, tenant, vault, graph).await?;
     match &request.resource {
         Some(name) => listed.rows = vec![discover::find(home, Some(&tenant.name), name).await?],

@@ -26,6 +26,13 @@ pub(crate) struct Listed {
     pub problem: Option<Error>,
 }
 
+impl Listed {
+    /// What is known already, without asking.
+    pub(crate) fn known(rows: Vec<ResourceRow>) -> Self {
+        Self { rows, departments: Departments::default(), problem: None }
+    }
+}
+
 /// Asks the directory and brings the catalog (and, first, the intent in the vault) up to date.
 pub async fn refresh(
     home: &Home,

@@ -133,6 +133,9 @@ pub enum Error {
     /// Another process restores into the same mailbox.
     #[error("another restore into this mailbox is running; wait until it is done")]
     RestoreRunning,
+    /// Somebody asked the operation to stop.
+    #[error("it was stopped; what it had read is kept, and the next run goes on from there")]
+    Stopped,
     /// A helper thread ended early.
     #[error("a worker thread ended before its work was done")]
     Thread,
@@ -157,6 +160,9 @@ pub enum Exit {
     Damaged = 10,
 }
 
+/// The cause in a report of what was stopped.
+pub(crate) const STOPPED: &str = "stopped";
+
 impl Error {
     /// The exit code that goes with this error.
     pub fn exit(&self) -> Exit {
@@ -176,7 +182,7 @@ impl Error {
                 policy::ErrorKind::Invalid => Exit::Usage,
             },
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) => Exit::NotFound,
-            Self::RestoreRunning => Exit::Later,
+            Self::RestoreRunning | Self::Stopped => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
                 Exit::Denied
@@ -202,6 +208,7 @@ impl Error {
                 Some(code) => code.to_owned(),
                 None => format!("{:?}", error.kind()).to_lowercase(),
             },
+            Self::Stopped => STOPPED.to_owned(),
             _ => self.kind_name(),
         }
     }
@@ -211,9 +218,10 @@ impl Error {
     }
 
     /// True for failures of the vault, the catalog or this machine: after one of them nothing of a
-    /// run may be committed. What Graph answered concerns an item, a folder or a mailbox.
+    /// run may be committed. What Graph answered concerns an item, a folder or a mailbox; what was
+    /// stopped goes on another time.
     pub(crate) fn stops_run(&self) -> bool {
-        !matches!(self, Self::Graph(_) | Self::Workload(_))
+        !matches!(self, Self::Graph(_) | Self::Workload(_) | Self::Stopped)
     }
 
     /// The Graph error behind this one.

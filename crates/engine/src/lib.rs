@@ -6,7 +6,7 @@
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
 //! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
-//! [`maintain::erase`], [`hold`].
+//! [`maintain::erase`], [`hold`], [`schedule`].
 
 pub mod backup;
 pub mod browse;
@@ -30,6 +30,7 @@ mod reading;
 pub mod rebuild;
 mod released;
 pub mod restore;
+pub mod schedule;
 mod seal;
 mod select;
 mod shards;
@@ -42,6 +43,7 @@ mod walk;
 
 pub use error::{Error, Exit, Result};
 pub use home::{Home, InitOptions, Unlock};
+pub use process::name as process_name;
 pub use progress::{Progress, Seen};
 pub use shards::ShardLimits;
 pub use storage::Storage;

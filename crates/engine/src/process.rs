@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// `host boot-id pid-namespace pid start-time`: unique over restarts of process and machine.
-pub(crate) fn name() -> String {
+pub fn name() -> String {
     let pid = std::process::id();
     let host = read("/proc/sys/kernel/hostname");
     [host, read("/proc/sys/kernel/random/boot_id"), namespace(), pid.to_string(), started(pid)]

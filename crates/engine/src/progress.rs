@@ -1,7 +1,9 @@
-//! Live figures of a running operation, for whoever shows them.
+//! Live figures of a running operation, for whoever shows them, and the way to stop it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::Serialize;
 
 /// Counters that an operation moves and a screen reads. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +16,11 @@ struct Figures {
     items: AtomicU64,
     items_done: AtomicU64,
     bytes: AtomicU64,
+    stopping: AtomicBool,
 }
 
 /// The figures at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Seen {
     /// Resources to do.
     pub resources: u64,
@@ -51,6 +54,17 @@ impl Progress {
     pub fn item_done(&self, bytes: u64) {
         self.0.items_done.fetch_add(1, Ordering::Relaxed);
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Asks the operation to stop soon. A backup ends after the pages that it is reading, commits
+    /// what it has and goes on from there the next time; others take no notice.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// True once the operation was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
     }
 
     /// Reads the figures.

@@ -19,7 +19,7 @@ use crate::backup::{resource_path, snapshot_row, take_lease};
 use crate::copy::{recorded_source, remember};
 use crate::home::blocking;
 use crate::walk::{self, Walk};
-use crate::{Home, Result, intent};
+use crate::{Home, Result, intent, schedule};
 
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,6 +73,10 @@ async fn under_leases(home: &Home, vaults: &[VaultRow], leases: &[Lease]) -> Res
         }
     }
     rebuild.finish().await?;
+    for row in vaults {
+        schedule::recall(home, &home.vault(Some(&row.id)).await?).await?;
+    }
+    schedule::assign(home).await?;
     for (copy, source) in copies {
         remember(&home.catalog, &copy, &source).await?;
     }

@@ -20,7 +20,7 @@ use holdfast_graph::{Graph, Kind};
 use holdfast_model::{ItemId, Outcome, Timestamp, Workload, short_id};
 use holdfast_workloads::mail::MailWriter;
 use holdfast_workloads::{FolderMeta, Layout, Loss};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::browse::{At, FolderStep};
@@ -36,7 +36,7 @@ use skipped::Skipped;
 const ITEMS_AT_ONCE: usize = 4;
 
 /// What happens when a message lies in the target folder already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnConflict {
     /// It stays as it is.
@@ -49,7 +49,8 @@ pub enum OnConflict {
 }
 
 /// What to restore, and where to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RestoreRequest {
     /// Tenant of the source.
     pub tenant: Option<String>,

@@ -266,6 +266,9 @@ impl Schedule {
 
     /// How hard Holdfast may press at a moment. A time zone that is not known counts as UTC.
     pub fn pace_at(&self, now: Timestamp) -> Pace {
+        if self.hours.is_empty() {
+            return Pace::Normal;
+        }
         let now = now.to_zoned(self.zone().unwrap_or(TimeZone::UTC));
         let found = self.hours.iter().find(|hours| hours.contain(&now));
         found.map_or(Pace::Normal, |hours| hours.pace)

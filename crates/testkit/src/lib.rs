@@ -231,10 +231,15 @@ impl TestContext {
 
     /// Opens the home anew, as the next command does.
     pub async fn reopen(&mut self) {
+        self.home = self.open_again().await;
+    }
+
+    /// The home as another process opens it beside this one.
+    pub async fn open_again(&self) -> Home {
         let path = self.dir.path().join("home");
         let mut home = Home::open(&path, None, self.clock.clone()).await.unwrap();
         home.sleep = sleep(&self.sim, &self.clock);
-        self.home = home;
+        home
     }
 }
 

@@ -18,7 +18,11 @@ use crate::progress;
 const PROBLEMS_SHOWN: usize = 20;
 
 pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<u8> {
-    let request = BackupRequest { tenant: args.tenant.clone(), resource: args.resource.clone() };
+    let request = BackupRequest {
+        tenant: args.tenant.clone(),
+        resource: args.resource.clone(),
+        ..BackupRequest::default()
+    };
     let progress = Progress::default();
     let report = progress::watch(&progress, backup::backup(home, &request, &progress)).await?;
     out.show(&report, || human(&report))?;

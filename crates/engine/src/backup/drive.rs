@@ -16,7 +16,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use holdfast_catalog::{ContainerRow, ResourceRow};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, Counts, ItemId, SkipCause, Timestamp, Workload};
-use holdfast_vault::SnapshotKind;
 use holdfast_workloads::drive::{self, Drive, Entry, FileMeta, Round};
 use holdfast_workloads::{ColumnsState, FolderMeta};
 
@@ -214,9 +213,7 @@ impl<'r, 'a, 'w> DriveRun<'r, 'a, 'w> {
             if resumable && self.removed.is_empty() && self.waiting.is_empty() {
                 self.note_root(|row| row.next_link = next);
             }
-            if self.shard.checkpoint_is_due() {
-                self.shard.commit(SnapshotKind::Checkpoint).await?;
-            }
+            self.shard.go_on().await?;
         }
         self.settle_waiting(read_at).await?;
         if round.is_full() && !is_first {

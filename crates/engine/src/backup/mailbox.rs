@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use holdfast_catalog::{ContainerRow, ItemRow, ResourceRow};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, Counts, ItemId, SkipCause};
-use holdfast_vault::SnapshotKind;
 use holdfast_workloads::mail::{self, Absence, Round};
 
 use super::entries::{Entries, Retry};
@@ -176,9 +175,7 @@ impl MailboxRun<'_, '_, '_> {
                 let retry = retry.to_json();
                 self.note_row(id, |row| (row.next_link, row.retry) = (next, retry));
             }
-            if self.shard.checkpoint_is_due() {
-                self.shard.commit(SnapshotKind::Checkpoint).await?;
-            }
+            self.shard.go_on().await?;
         }
         if round.is_full() {
             self.compare(id, &round, &seen).await?;

@@ -9,6 +9,7 @@ use holdfast_workloads::{ColumnsState, ContainerState};
 use super::entries::Retry;
 use super::shard::ShardRun;
 use super::{Problem, ResourceReport, drive, mailbox};
+use crate::error::STOPPED;
 use crate::{Error, Result, intent};
 
 /// Backs up one resource. What Graph refuses is in the report, and other resources go on; an error
@@ -17,6 +18,9 @@ pub(super) async fn back_up(
     shard: &ShardRun<'_, '_>,
     resource: ResourceRow,
 ) -> Result<ResourceReport> {
+    if shard.work.progress.is_stopping() {
+        return Ok(ResourceReport::failed(resource, STOPPED.to_owned()));
+    }
     let done = match resource.workload {
         Workload::Exchange => mailbox::round(shard, resource.clone()).await,
         Workload::OneDrive | Workload::SharePoint => drive::round(shard, resource.clone()).await,

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::pending::Pending;
-use super::{RESOURCES_AT_ONCE, ResourceReport, adopt, resource};
+use super::{ResourceReport, adopt, resource};
 use crate::home::blocking;
 use crate::{Error, FANOUTS, Home, Progress, Result, maintain, process};
 
@@ -40,7 +40,9 @@ pub(super) struct Work<'a> {
     pub compression: Compression,
     /// How many versions of a file are taken.
     pub versions: FileVersions,
-    /// One for each resource that is read at the same time.
+    /// Resources that are read at the same time.
+    pub at_once: usize,
+    /// One for each of them, over all shards.
     pub slots: &'a Semaphore,
 }
 
@@ -167,7 +169,7 @@ async fn under_lease(
                 resource::back_up(run, row).await
             }
         })
-        .buffer_unordered(RESOURCES_AT_ONCE)
+        .buffer_unordered(work.at_once)
         .try_collect()
         .await?;
     run.commit(SnapshotKind::Final).await?;
@@ -276,8 +278,20 @@ impl<'w> ShardRun<'_, 'w> {
         }
     }
 
+    /// Between pages or files: commits a checkpoint where it is time for one, and ends the reading
+    /// where it is to stop.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], and those of a commit.
+    pub async fn go_on(&self) -> Result<()> {
+        if self.checkpoint_is_due() {
+            self.commit(SnapshotKind::Checkpoint).await?;
+        }
+        if self.work.progress.is_stopping() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
     /// True when it is time for a checkpoint.
-    pub fn checkpoint_is_due(&self) -> bool {
+    fn checkpoint_is_due(&self) -> bool {
         let now = self.work.home.now();
         let state = self.state();
         !state.poisoned

@@ -3,9 +3,11 @@
 use holdfast_model::Timestamp;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, civil};
+use serde::{Deserialize, Serialize};
 
 /// Which restore point is meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum At {
     /// The newest.
     #[default]

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use holdfast_catalog::ItemRow;
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, ItemId, SkipCause, Timestamp};
-use holdfast_vault::{Content, Cut, SnapshotKind};
+use holdfast_vault::{Content, Cut};
 use holdfast_workloads::ItemMeta;
 use holdfast_workloads::drive::{self, FileForm, FileMeta, Listed};
 
@@ -144,9 +144,7 @@ impl DriveRun<'_, '_, '_> {
                 _ => 0,
             };
             self.take_in(wanted, fetched, in_a_row).await?;
-            if self.shard.checkpoint_is_due() {
-                self.shard.commit(SnapshotKind::Checkpoint).await?;
-            }
+            self.shard.go_on().await?;
         }
         Ok(())
     }

@@ -1,0 +1,20 @@
+//! Work that survives its worker: jobs are queued in the catalog, taken under leases, done by the
+//! engine; and a scheduler that queues what is due by its objective.
+//!
+//! [`submit`] queues, [`Worker`] takes and does, [`tick`] looks for what is due. Several processes
+//! may work on one catalog: whoever loses the lease of a job, because it slept or hung, finds its
+//! word refused (fencing), and the job is done by another.
+
+mod error;
+mod perform;
+mod queue;
+mod scheduler;
+mod work;
+mod worker;
+
+pub use error::{Error, Result};
+pub use perform::{Performed, perform};
+pub use queue::submit;
+pub use scheduler::{Ticked, tick};
+pub use work::Work;
+pub use worker::{Stop, Worker, WorkerOptions, stop_signal};
