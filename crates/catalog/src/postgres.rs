@@ -140,7 +140,7 @@ pub(crate) async fn prepare(address: &Address, migrator: &Migrator) -> Result<()
     let prepared = async {
         sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
         require_utf8(address, &mut connection).await?;
-        migrator.run(&mut connection).await.map_err(Error::from)
+        migrator.run_direct(None, &mut connection, false).await.map_err(Error::from)
     }
     .await;
     // Closing gives the advisory lock back, also after an error.

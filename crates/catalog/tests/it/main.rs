@@ -8,9 +8,11 @@ mod file;
 mod lease;
 mod list;
 mod maintain;
+mod postgres;
 mod reader;
 mod rebuild;
 mod rows;
+mod side_by_side;
 
 use std::path::PathBuf;
 use std::sync::Arc;
