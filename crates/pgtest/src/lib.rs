@@ -20,11 +20,13 @@
 #![allow(clippy::unwrap_used, reason = "a test context fails by panicking")]
 
 mod server;
+mod session;
 
 use std::process::Command;
 use std::sync::Arc;
 
 pub use server::Server;
+pub use session::Session;
 
 /// Names the server of the whole test run: `postgres://user:password@host/database`.
 pub const SERVER: &str = "HOLDFAST_TEST_POSTGRES";
@@ -90,6 +92,20 @@ impl Database {
     pub fn psql(&self, statement: &str) -> String {
         psql(&self.url, statement)
     }
+
+    /// Opens a connection that can hold locks.
+    pub fn session(&self) -> Session {
+        Session::open(&self.url)
+    }
+
+    /// How many connections to this database wait for a lock at present.
+    pub fn waiting(&self) -> usize {
+        let waiting = self.psql(
+            "SELECT COUNT(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+        waiting.parse().unwrap()
+    }
 }
 
 impl Drop for Database {
@@ -154,6 +170,11 @@ mod tests {
         assert_eq!(first.psql(sorted), "aB", "not the order of the bytes");
         let named = format!("SELECT COUNT(*) FROM pg_database WHERE datname = '{}'", first.name());
         assert_eq!(second.psql(&named), "1");
+        let mut session = first.session();
+        assert_eq!(session.run("BEGIN; LOCK TABLE a; SELECT 1"), ["1"]);
+        let beside = first.psql("SELECT COUNT(*) FROM pg_locks WHERE relation = 'a'::regclass");
+        assert_eq!((&*beside, first.waiting()), ("1", 0));
+        drop(session);
         drop(first);
         assert_eq!(second.psql(&named), "0");
     }

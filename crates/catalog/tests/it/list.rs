@@ -120,6 +120,24 @@ async fn resources_are_found_by_name_and_id_in_any_case(on: On) {
     assert_eq!(home.catalog.resource_list(Some("fabrikam")).await.unwrap(), [twin]);
 }
 
+async fn lists_are_in_the_order_of_bytes(on: On) {
+    let home = Home::new(&on).await;
+    let ttl = Duration::from_secs(60);
+    let fence = home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence;
+    let names = ["B", "_", "a", "b", "\u{e4}"];
+    let ada = resource("ada");
+    let mut commit = small_commit(1, fence, &ada);
+    commit.resources[0].items_put = names.map(|id| item(&ada, "inbox", id)).into();
+    home.catalog.commit(commit).await.unwrap();
+    let mut seen: Vec<String> = Vec::new();
+    for _ in names {
+        let after = seen.last().map(|id| ItemId::from(id.as_str()));
+        let page = home.catalog.item_list(&ada.id, None, after.as_ref(), 1).await.unwrap();
+        seen.extend(page.into_iter().map(|row| row.id.0));
+    }
+    assert_eq!(seen, names);
+}
+
 async fn snapshots_are_found_by_the_start_of_their_id(on: On) {
     let home = Home::new(&on).await;
     let ttl = Duration::from_secs(60);
@@ -138,4 +156,5 @@ on_both!(
     a_restore_point_is_the_last_one_read_in_time,
     resources_are_found_by_name_and_id_in_any_case,
     snapshots_are_found_by_the_start_of_their_id,
+    lists_are_in_the_order_of_bytes,
 );

@@ -4,8 +4,9 @@ use holdfast_catalog::{Catalog, Error, Kind};
 use holdfast_model::{Clock, Secret};
 use holdfast_pgtest::Database;
 use jiff::SignedDuration;
+use tokio::task::JoinHandle;
 
-use crate::{Home, On, SHARD, VAULT, resource};
+use crate::{Home, On, SHARD, VAULT, resource, tenant};
 
 /// A fresh database, unless PostgreSQL is not installed.
 fn database() -> Option<Database> {
@@ -14,6 +15,13 @@ fn database() -> Option<Database> {
 
 async fn refused(url: &str) -> Error {
     Catalog::connect(&Secret::new(url), Clock::system()).await.unwrap_err()
+}
+
+/// Waits until so many connections wait for a lock, or this one has nothing to wait for.
+async fn wait_for<T>(database: &Database, count: usize, last: &JoinHandle<T>) {
+    while database.waiting() < count && !last.is_finished() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The address with another user and password.
@@ -129,13 +137,8 @@ async fn a_rebuild_makes_writers_wait() {
         let catalog = home.open_again().await;
         tokio::spawn(async move { catalog.resource_put(&resource("ada")).await })
     };
-    let database = home.database.as_ref().unwrap();
-    let waits = "SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
-        WHERE NOT l.granted AND a.datname = current_database()";
-    while database.psql(waits) == "0" {
-        assert!(!waiting.is_finished(), "it does not wait");
-        tokio::task::yield_now().await;
-    }
+    wait_for(home.database.as_ref().unwrap(), 1, &waiting).await;
+    assert!(!waiting.is_finished(), "it does not wait");
     rebuild.finish().await.unwrap();
     waiting.await.unwrap().unwrap();
     assert_eq!(home.catalog.resource_list(None).await.unwrap(), [resource("ada")]);
@@ -159,4 +162,46 @@ async fn leases_go_by_the_servers_time() {
     let manual = Home::new(&on).await;
     manual.clock.advance(SignedDuration::from_secs(7));
     assert_eq!(manual.catalog.now().await.unwrap(), crate::time(1_007));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closing_holder_and_the_reader_behind_it_do_not_both_win() {
+    let Some(on) = On::postgres() else { return };
+    let home = Home::new(&on).await;
+    let ttl = std::time::Duration::from_secs(60);
+    let eraser = home.catalog.lease_take(VAULT, SHARD, "eraser", ttl).await.unwrap();
+    let database = home.database.as_ref().unwrap();
+    let mut other = database.session();
+    other.run("BEGIN; SELECT 1 FROM shard FOR UPDATE");
+    let catalog = home.catalog.clone();
+    let closing = tokio::spawn(async move { catalog.shard_close(&eraser).await });
+    wait_for(database, 1, &closing).await;
+    let catalog = home.catalog.clone();
+    let reading =
+        tokio::spawn(async move { catalog.reader_add("a", VAULT, SHARD, "reader", ttl).await });
+    wait_for(database, 2, &reading).await;
+    other.run("COMMIT");
+    closing.await.unwrap().unwrap();
+    assert!(matches!(reading.await.unwrap(), Err(Error::Closed { .. })));
+    assert_eq!(home.catalog.reader_list(VAULT, SHARD).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_whose_resource_gets_a_shard_meanwhile_stays() {
+    let Some(on) = On::postgres() else { return };
+    let home = Home::new(&on).await;
+    home.catalog.tenant_put(&tenant("contoso")).await.unwrap();
+    let mut ada = resource("ada");
+    ada.shard = None;
+    home.catalog.resource_put(&ada).await.unwrap();
+    let database = home.database.as_ref().unwrap();
+    let mut other = database.session();
+    other.run("BEGIN; UPDATE resource SET shard = 1");
+    let catalog = home.catalog.clone();
+    let removing = tokio::spawn(async move { catalog.tenant_remove("contoso").await });
+    wait_for(database, 1, &removing).await;
+    other.run("COMMIT");
+    assert_eq!(removing.await.unwrap().unwrap_err().kind(), Kind::Conflict);
+    assert_eq!(home.catalog.resource_list(None).await.unwrap(), [resource("ada")]);
+    assert_eq!(home.catalog.tenant_list().await.unwrap().len(), 1);
 }
