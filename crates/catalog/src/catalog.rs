@@ -1,15 +1,16 @@
 //! Opening the catalog, and the few ways in which all its parts talk to the database.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use holdfast_model::Clock;
+use holdfast_model::{Clock, Secret, Timestamp};
 use sqlx::any::{AnyQueryResult, AnyRow};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyPool, SqlSafeStr, SqlStr, Transaction};
 
 use crate::error::{Error, Result};
-use crate::sql::{Arguments, Columns, Statement, sql};
-use crate::sqlite;
+use crate::sql::{Arguments, Columns, Statement, damaged, sql};
+use crate::{postgres, sqlite};
 
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
 const MIGRATIONS: [(i64, &str, &str); 7] = [
@@ -22,9 +23,19 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (7, "jobs", include_str!("../migrations/0007_jobs.sql")),
 ];
 
+/// Which database holds the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// A file; one writer at a time.
+    Sqlite,
+    /// A server; many processes on many machines write side by side.
+    Postgres,
+}
+
 /// The SQL state of one Holdfast instance. Clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Catalog {
+    backend: Backend,
     write: AnyPool,
     read: AnyPool,
     pub(crate) clock: Clock,
@@ -43,7 +54,7 @@ impl Catalog {
         }
         let draft = path.with_added_extension("new");
         sqlite::create_file(&draft)?;
-        sqlite::prepare(&draft, &migrator()).await?;
+        sqlite::prepare(&draft, &migrator(SqlSafeStr::into_sql_str)).await?;
         sqlite::publish(&draft, &path)?;
         Self::open(&path, clock).await
     }
@@ -56,9 +67,36 @@ impl Catalog {
     pub async fn open(path: &Path, clock: Clock) -> Result<Self> {
         sqlite::check_file(path)?;
         let path = sqlite::resolve(path)?;
-        sqlite::prepare(&path, &migrator()).await?;
+        sqlite::prepare(&path, &migrator(SqlSafeStr::into_sql_str)).await?;
         let (write, read) = sqlite::pools(&path)?;
-        Ok(Self { write, read, clock })
+        Ok(Self { backend: Backend::Sqlite, write, read, clock })
+    }
+
+    /// Connects to a catalog on PostgreSQL 15 or later, makes its tables in an empty database, and
+    /// brings an older schema up to date. Many processes may use one catalog, and start at once.
+    ///
+    /// The URL is `postgres://user:password@host:port/database`, with parameters as of `psql`
+    /// (`sslmode`, `sslrootcert`, `host` for a socket …). A server on another machine must show a
+    /// certificate for its name unless `sslmode` says otherwise. It takes a direct connection, or
+    /// a pooler that pools sessions, not transactions.
+    ///
+    /// # Errors
+    /// [`Error::Url`], [`Error::Unreachable`], [`Error::Refused`] (password, database, rights,
+    /// certificate), [`Error::TooNew`].
+    pub async fn connect(url: &Secret, clock: Clock) -> Result<Self> {
+        let address = postgres::Address::parse(url)?;
+        postgres::prepare(&address, &migrator(postgres::migration)).await?;
+        let pool = postgres::pool(&address);
+        Ok(Self { backend: Backend::Postgres, write: pool.clone(), read: pool, clock })
+    }
+
+    /// The time by which leases are compared. On PostgreSQL it is the server's, because the clocks
+    /// of several machines differ; a manual clock decides everywhere.
+    pub async fn now(&self) -> Result<Timestamp> {
+        match self.backend {
+            Backend::Postgres if !self.clock.is_manual() => postgres::now(&self.read).await,
+            _ => Ok(self.clock.now()),
+        }
     }
 
     /// Waits for running statements and closes the file. Without it the file is closed some time
@@ -66,17 +104,6 @@ impl Catalog {
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
-    }
-
-    /// Reads the whole file and returns what does not fit together: nothing, in a sound catalog.
-    pub async fn check(&self) -> Result<Vec<String>> {
-        let rows = sql(sqlite::CHECK).fetch_all(&self.read).await?;
-        let mut faults = Vec::new();
-        for row in &rows {
-            faults.push(Columns::text(row, "integrity_check")?);
-        }
-        faults.retain(|fault| fault != "ok");
-        Ok(faults)
     }
 
     /// A setting of this instance.
@@ -96,7 +123,44 @@ impl Catalog {
 
     /// A transaction that writes; dropped without a commit it changes nothing.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>> {
-        Ok(self.write.begin_with(sqlite::BEGIN_WRITE).await?)
+        let text = match self.backend {
+            Backend::Sqlite => sqlite::BEGIN_WRITE,
+            Backend::Postgres => postgres::BEGIN_WRITE,
+        };
+        Ok(self.write.begin_with(text).await?)
+    }
+
+    /// A transaction that writes, with fresh numbers for `count` resources and containers. On
+    /// PostgreSQL they are taken before it begins and are lost when it fails: otherwise all
+    /// transactions would wait for the row of the counter, one after the other.
+    pub(crate) async fn begin_numbered(
+        &self,
+        count: usize,
+    ) -> Result<(Transaction<'static, Any>, RangeInclusive<u64>)> {
+        match self.backend {
+            Backend::Sqlite => {
+                let mut change = self.begin().await?;
+                let numbers = numbers(&mut change, count).await?;
+                Ok((change, numbers))
+            }
+            Backend::Postgres => {
+                let rows = take_numbers(count).fetch_all(&self.write).await?;
+                Ok((self.begin().await?, range(&rows, count)?))
+            }
+        }
+    }
+
+    /// A transaction that replaces tables: nobody else writes to them until it ends.
+    pub(crate) async fn begin_alone(&self) -> Result<Transaction<'static, Any>> {
+        let mut change = self.begin().await?;
+        if self.backend == Backend::Postgres {
+            postgres::lock_tables(&mut change).await?;
+        }
+        Ok(change)
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend
     }
 
     pub(crate) async fn execute(&self, statement: Statement) -> Result<AnyQueryResult> {
@@ -109,8 +173,12 @@ impl Catalog {
         Ok(statement.fetch_all(&self.write).await?.pop())
     }
 
+    pub(crate) async fn rows(&self, statement: Statement) -> Result<Vec<AnyRow>> {
+        Ok(statement.fetch_all(&self.read).await?)
+    }
+
     pub(crate) async fn all<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>> {
-        statement.fetch_all(&self.read).await?.iter().map(T::from_row).collect()
+        self.rows(statement).await?.iter().map(T::from_row).collect()
     }
 
     pub(crate) async fn optional<T: FromRow>(&self, statement: Statement) -> Result<Option<T>> {
@@ -122,9 +190,26 @@ impl Catalog {
     }
 }
 
-fn migrator() -> Migrator {
+/// Fresh numbers for `count` resources and containers, given back when the transaction fails.
+pub(crate) async fn numbers(
+    change: &mut Transaction<'static, Any>,
+    count: usize,
+) -> Result<RangeInclusive<u64>> {
+    range(&take_numbers(count).fetch_all(&mut **change).await?, count)
+}
+
+fn take_numbers(count: usize) -> Statement {
+    sql("UPDATE counter SET last = last + $1 RETURNING last").number(count as u64)
+}
+
+fn range(rows: &[AnyRow], count: usize) -> Result<RangeInclusive<u64>> {
+    let last = rows.first().ok_or_else(|| damaged("last"))?.number("last")?;
+    Ok(last - count as u64 + 1..=last)
+}
+
+fn migrator(text_for: impl Fn(&'static str) -> SqlStr) -> Migrator {
     let migrations = MIGRATIONS.map(|(version, name, text)| {
-        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+        Migration::new(version, name.into(), MigrationType::Simple, text_for(text), false)
     });
     Migrator::with_migrations(migrations.into())
 }

@@ -1,5 +1,7 @@
 //! The commit point of a backup.
 
+use std::ops::RangeInclusive;
+
 use holdfast_model::{ContainerId, Fence, ItemId, ShardId};
 use sqlx::{Any, Transaction};
 
@@ -8,11 +10,11 @@ use crate::epoch::{self, EpochRow};
 use crate::error::{Error, Result};
 use crate::item::{self, ContainerRow, ItemRow};
 use crate::lease::Lease;
-use crate::resource::{self, ResourceRow, numbers};
+use crate::resource::{self, ResourceRow};
 use crate::restore_point::{self, RestorePointRow};
 use crate::schedule;
 use crate::shard::{self, SnapshotRow};
-use crate::sql::{Arguments, sql};
+use crate::sql::{Arguments, damaged, sql};
 
 /// Everything that one snapshot, or one poll that found nothing, changes in the catalog.
 #[derive(Clone, Debug)]
@@ -48,6 +50,13 @@ pub struct ResourceCommit {
     pub epoch: Option<EpochRow>,
 }
 
+impl Commit {
+    /// Numbers that its resources and containers take if all are new.
+    fn numbers(&self) -> usize {
+        self.resources.iter().map(|resource| 1 + resource.containers_put.len()).sum()
+    }
+}
+
 impl ResourceCommit {
     /// A commit of the resource's own row and nothing else.
     pub fn new(resource: ResourceRow) -> Self {
@@ -71,8 +80,9 @@ impl Catalog {
     /// the snapshot is not above the head of the shard; [`Error::Conflict`] when an item would be
     /// left without its container.
     pub async fn commit(&self, commit: Commit) -> Result<()> {
-        let change = self.begin().await?;
-        apply_all(change, commit).await
+        let (mut change, numbers) = self.begin_numbered(commit.numbers()).await?;
+        guard(&mut change, &commit.vault_id, commit.shard, commit.fence).await?;
+        apply_all(change, numbers, commit).await
     }
 
     /// Applies the commit by which resources begin an epoch in the shard of the commit. The lease
@@ -81,19 +91,28 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::commit`], for either shard.
     pub async fn commit_epoch(&self, commit: Commit, source: &Lease) -> Result<()> {
-        let mut change = self.begin().await?;
-        guard(&mut change, &source.vault_id, source.shard, source.fence).await?;
-        apply_all(change, commit).await
+        let (mut change, numbers) = self.begin_numbered(commit.numbers()).await?;
+        let of_source = (&source.vault_id, source.shard, source.fence);
+        let mut guards = [of_source, (&commit.vault_id, commit.shard, commit.fence)];
+        guards.sort_unstable();
+        for (vault_id, shard, fence) in guards {
+            guard(&mut change, vault_id, shard, fence).await?;
+        }
+        apply_all(change, numbers, commit).await
     }
 }
 
-async fn apply_all(mut change: Transaction<'static, Any>, commit: Commit) -> Result<()> {
-    guard(&mut change, &commit.vault_id, commit.shard, commit.fence).await?;
+async fn apply_all(
+    mut change: Transaction<'static, Any>,
+    mut numbers: RangeInclusive<u64>,
+    mut commit: Commit,
+) -> Result<()> {
     if let Some(snapshot) = &commit.snapshot {
         advance(&mut change, snapshot).await?;
     }
+    commit.resources.sort_by(|a, b| a.resource.id.cmp(&b.resource.id));
     for resource in &commit.resources {
-        apply(&mut change, resource).await?;
+        apply(&mut change, &mut numbers, resource).await?;
     }
     Ok(change.commit().await?)
 }
@@ -135,18 +154,23 @@ pub(crate) async fn advance(
     Ok(())
 }
 
-async fn apply(change: &mut Transaction<'static, Any>, commit: &ResourceCommit) -> Result<()> {
+/// Takes as many numbers as [`Commit::numbers`] has counted.
+async fn apply(
+    change: &mut Transaction<'static, Any>,
+    numbers: &mut RangeInclusive<u64>,
+    commit: &ResourceCommit,
+) -> Result<()> {
     let id = &commit.resource.id;
-    let numbers = numbers(change, 1 + commit.containers_put.len()).await?;
+    let num = numbers.next().ok_or_else(|| damaged("last"))?;
     if let Some(next) = commit.resource.restore_point {
         schedule::note_attained(id, next).execute(&mut **change).await?;
     }
-    resource::put(*numbers.start(), &commit.resource).execute(&mut **change).await?;
+    resource::put(num, &commit.resource).execute(&mut **change).await?;
     match &commit.epoch {
         Some(epoch) => epoch::add(epoch).execute(&mut **change).await?,
         None => epoch::add_first(id).execute(&mut **change).await?,
     };
-    for (container, num) in commit.containers_put.iter().zip(numbers.skip(1)) {
+    for (container, num) in commit.containers_put.iter().zip(numbers) {
         item::container_put(num, container).execute(&mut **change).await?;
     }
     item::items_put(change, &commit.items_put).await?;

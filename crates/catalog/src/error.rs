@@ -6,10 +6,12 @@ use holdfast_model::{Fence, Seq, ShardId, Timestamp};
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::migrate::MigrateError;
 
+use crate::postgres::{Trouble, trouble};
+
 /// Result of every call to the catalog.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed call to the catalog. Nothing was changed by it.
+/// A failed call to the catalog. Nothing was changed by it, but for [`Error::Lost`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -105,6 +107,31 @@ pub enum Error {
         /// The reason given by the operating system.
         source: std::io::Error,
     },
+    /// The address of a catalog on PostgreSQL cannot be used. It holds a password and is not shown.
+    #[error("the catalog URL {0}")]
+    Url(String),
+    /// The database server cannot be reached.
+    #[error("the PostgreSQL server of the catalog, {server}, cannot be reached; is it running?")]
+    Unreachable {
+        /// Host, port and database.
+        server: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The database server answers and does not let us work; somebody must change that.
+    #[error("the PostgreSQL server of the catalog, {server}, cannot be used: {problem}")]
+    Refused {
+        /// Host, port and database.
+        server: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// The connection broke. Whether the last change was made is not known.
+    #[error("the connection to the catalog's database was lost; try again")]
+    Lost(#[source] sqlx::Error),
+    /// Another process was in the way for too long.
+    #[error("the catalog's database is busy; try again")]
+    Busy(#[source] sqlx::Error),
     /// The database failed for another reason: disk full, locked for too long, unreadable.
     #[error("the catalog's database failed")]
     Database(#[source] sqlx::Error),
@@ -125,6 +152,10 @@ pub enum Kind {
     TooNew,
     /// The file is damaged; it can be rebuilt from the vault.
     Damaged,
+    /// The address of the database, its rights or its set-up are wrong; repeating does not help.
+    Refused,
+    /// The database cannot be reached, went away or is busy; try again.
+    Unavailable,
     /// The disk or the database failed; may pass.
     Io,
 }
@@ -141,6 +172,8 @@ impl Error {
             Self::FenceLost { .. } | Self::JobLost { .. } => Kind::FenceLost,
             Self::TooNew(_) => Kind::TooNew,
             Self::Damaged(_) => Kind::Damaged,
+            Self::Url(_) | Self::Refused { .. } => Kind::Refused,
+            Self::Unreachable { .. } | Self::Lost(_) | Self::Busy(_) => Kind::Unavailable,
             Self::File { .. } | Self::Database(_) => Kind::Io,
         }
     }
@@ -161,6 +194,17 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(cause) if is_corrupt(cause.code().as_deref()) => {
                 Self::Damaged(cause.message().to_owned())
             }
+            sqlx::Error::Database(cause) => match cause.code().and_then(|code| trouble(&code)) {
+                Some(Trouble::Lost) => Self::Lost(error),
+                Some(Trouble::Busy) => Self::Busy(error),
+                Some(Trouble::TooLong) => Self::Conflict("a name or id in it is too long"),
+                Some(Trouble::Damaged) => Self::Damaged(cause.message().to_owned()),
+                None => Self::Database(error),
+            },
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => {
+                Self::Lost(error)
+            }
+            sqlx::Error::PoolTimedOut => Self::Busy(error),
             _ => Self::Database(error),
         }
     }

@@ -191,8 +191,14 @@ impl Catalog {
         container: &ContainerId,
         ids: &[ItemId],
     ) -> Result<()> {
-        let rows = self.container_list(resource).await?;
-        let noted = rows.into_iter().find(|row| row.id == *container).and_then(|row| row.retry);
+        let mut change = self.begin().await?;
+        // Changed to what it is: the row is locked, and nobody else adds to the same text.
+        let statement = sql("UPDATE container SET retry = retry \
+             WHERE resource = (SELECT num FROM resource WHERE id = $1) AND id = $2 \
+             RETURNING retry");
+        let statement = statement.text(resource.as_str()).text(container.as_str());
+        let rows = statement.fetch_all(&mut *change).await?;
+        let noted = rows.first().map(|row| row.opt_text("retry")).transpose()?.flatten();
         let noted = noted.map(|text| serde_json::from_str(&text)).transpose();
         let mut all: BTreeSet<ItemId> = noted.map_err(|_| damaged("retry"))?.unwrap_or_default();
         all.extend(ids.iter().cloned());
@@ -200,8 +206,8 @@ impl Catalog {
         let statement = sql("UPDATE container SET retry = $1 \
              WHERE resource = (SELECT num FROM resource WHERE id = $2) AND id = $3");
         let statement = statement.text(&text).text(resource.as_str()).text(container.as_str());
-        self.execute(statement).await?;
-        Ok(())
+        statement.execute(&mut *change).await?;
+        Ok(change.commit().await?)
     }
 
     /// The containers of a resource by id.

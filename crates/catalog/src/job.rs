@@ -236,6 +236,7 @@ impl Catalog {
     /// Queues a job and gives its id. Where a living one has the same key, that one is given
     /// instead, which takes the more urgent class and the nearer deadline.
     pub async fn job_submit(&self, job: &NewJob) -> Result<String> {
+        let now = self.now().await?;
         let mut change = self.begin().await?;
         // Who comes anew, or back after a pause, does not get what he has not used.
         let statement = sql("INSERT INTO job_share (tenant, used_ms) \
@@ -268,7 +269,7 @@ impl Catalog {
             .text(&job.requested_by)
             .time(job.not_before)
             .time(job.deadline)
-            .time(self.clock.now())
+            .time(now)
             .fetch_all(&mut *change)
             .await?;
         change.commit().await?;
@@ -305,7 +306,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] for a job that has ended.
     pub async fn job_want(&self, id: &str, wanted: Wanted) -> Result<JobRow> {
-        let ends = (wanted == Wanted::Cancel).then(|| self.clock.now());
+        let now = self.now().await?;
+        let ends = (wanted == Wanted::Cancel).then_some(now);
         let statement = sql("UPDATE job SET \
                  wanted = CASE WHEN state <> 'running' THEN NULL \
                      WHEN wanted = 'cancel' THEN wanted ELSE $2 END, \
@@ -329,7 +331,7 @@ impl Catalog {
         let statement = sql("UPDATE job SET wanted = NULL, not_before = $2, attempts = 0, \
                  state = CASE WHEN state = 'paused' THEN 'queued' ELSE state END \
              WHERE id = $1 AND (state = 'paused' OR (state = 'running' AND wanted = 'pause'))");
-        let statement = statement.text(id).time(self.clock.now());
+        let statement = statement.text(id).time(self.now().await?);
         let changed = self.execute(statement).await?.rows_affected();
         let job = self.job_get(id).await?;
         match changed {

@@ -67,34 +67,50 @@ pub enum Ending {
     Released,
 }
 
+struct Found(String);
+
+impl FromRow for Found {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self(row.text("id")?))
+    }
+}
+
 impl Catalog {
-    /// Takes the job that goes first, also one whose worker let its lease expire.
+    /// Takes the job that goes first, also one whose worker let its lease expire. Of several who
+    /// ask at the same time each gets another one; for a moment a tenant may then have more than
+    /// its number.
     pub async fn job_claim(&self, claim: &Claim) -> Result<Option<JobRow>> {
-        let now = self.clock.now();
-        // Two who find the same job: the second finds it changed, and looks again.
-        let statement = sql("UPDATE job SET state = 'running', fence = fence + 1, \
-                 attempts = attempts + 1, lease_owner = $1, lease_until = $2, \
-                 started_at = COALESCE(started_at, $3) \
-             WHERE id = (SELECT j.id FROM job j JOIN job_share s ON s.tenant = j.tenant \
-                 WHERE ((j.state = 'queued' AND j.not_before <= $3) \
-                     OR (j.state = 'running' AND j.lease_until <= $3)) \
-                     AND (j.class <= $4 OR (j.class > 2 AND j.deadline <= $3 AND $4 >= 2)) \
-                     AND (j.class = 0 OR (SELECT COUNT(*) FROM job r \
-                         WHERE r.tenant = j.tenant AND r.state = 'running' AND r.class <> 0 \
-                             AND r.lease_until > $3) < $5) \
-                 ORDER BY CASE WHEN j.class > 2 AND j.deadline <= $3 THEN 2 ELSE j.class END, \
-                     s.used_ms, j.deadline, j.id LIMIT 1) \
-             AND ((state = 'queued' AND not_before <= $3) \
-                 OR (state = 'running' AND lease_until <= $3)) \
-             RETURNING *");
-        let statement = statement
-            .text(&claim.owner)
-            .time(end(now, claim.ttl)?)
-            .time(now)
-            .number(claim.down_to as u64)
-            .number(claim.per_tenant.into());
-        let row = self.returning(statement).await?;
-        row.as_ref().map(JobRow::from_row).transpose()
+        loop {
+            let now = self.now().await?;
+            let Some(id) = self.job_next(claim, now).await? else { return Ok(None) };
+            // Somebody else may have found it too: then look again.
+            let statement = sql("UPDATE job SET state = 'running', fence = fence + 1, \
+                     attempts = attempts + 1, lease_owner = $2, lease_until = $3, \
+                     started_at = COALESCE(started_at, $4) \
+                 WHERE id = $1 AND ((state = 'queued' AND not_before <= $4) \
+                     OR (state = 'running' AND lease_until <= $4)) \
+                 RETURNING *");
+            let statement = statement.text(&id).text(&claim.owner).time(end(now, claim.ttl)?);
+            if let Some(row) = self.returning(statement.time(now)).await? {
+                return JobRow::from_row(&row).map(Some);
+            }
+        }
+    }
+
+    /// The job that goes first.
+    async fn job_next(&self, claim: &Claim, now: Timestamp) -> Result<Option<String>> {
+        let statement = sql("SELECT j.id FROM job j JOIN job_share s ON s.tenant = j.tenant \
+             WHERE ((j.state = 'queued' AND j.not_before <= $1) \
+                     OR (j.state = 'running' AND j.lease_until <= $1)) \
+                 AND (j.class <= $2 OR (j.class > 2 AND j.deadline <= $1 AND $2 >= 2)) \
+                 AND (j.class = 0 OR (SELECT COUNT(*) FROM job r \
+                     WHERE r.tenant = j.tenant AND r.state = 'running' AND r.class <> 0 \
+                         AND r.lease_until > $1) < $3) \
+             ORDER BY CASE WHEN j.class > 2 AND j.deadline <= $1 THEN 2 ELSE j.class END, \
+                 s.used_ms, j.deadline, j.id LIMIT 1");
+        let statement = statement.time(now).number(claim.down_to as u64);
+        let found = self.optional::<Found>(statement.number(claim.per_tenant.into())).await?;
+        Ok(found.map(|found| found.0))
     }
 
     /// A sign of life: prolongs the lease, shows how far the job is, charges the tenant for the
@@ -109,13 +125,14 @@ impl Catalog {
         worked: Duration,
         progress: &str,
     ) -> Result<Option<Wanted>> {
+        let until = end(self.now().await?, ttl)?;
         let mut change = self.begin().await?;
+        // The tenant before the job, as in all transactions that change both.
+        charge(&job.tenant, worked).execute(&mut *change).await?;
         let statement = sql("UPDATE job SET lease_until = $3, progress = $4 \
              WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING *");
-        let until = end(self.clock.now(), ttl)?;
         let statement = held(statement, job).time(until).text(progress);
         let row = statement.fetch_all(&mut *change).await?.pop().ok_or_else(|| lost(job))?;
-        charge(&job.tenant, worked).execute(&mut *change).await?;
         change.commit().await?;
         Ok(JobRow::from_row(&row)?.wanted)
     }
@@ -125,6 +142,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::JobLost`].
     pub async fn job_step(&self, job: &JobRow, name: &str, result: &str) -> Result<()> {
+        let now = self.now().await?;
         let mut change = self.begin().await?;
         let statement = sql("UPDATE job SET attempts = 1 \
              WHERE id = $1 AND fence = $2 AND state = 'running'");
@@ -134,7 +152,7 @@ impl Catalog {
         let statement = sql("INSERT INTO job_step (job, name, num, done_at, result) \
              SELECT $1, $2, COUNT(*) + 1, $3, $4 FROM job_step WHERE job = $1 \
              ON CONFLICT (job, name) DO UPDATE SET result = excluded.result");
-        let statement = statement.text(&job.id).text(name).time(self.clock.now()).text(result);
+        let statement = statement.text(&job.id).text(name).time(now).text(result);
         statement.execute(&mut *change).await?;
         Ok(change.commit().await?)
     }
@@ -149,8 +167,9 @@ impl Catalog {
     /// # Errors
     /// [`Error::JobLost`]: the job went to another, whose word counts.
     pub async fn job_end(&self, job: &JobRow, worked: Duration, ending: &Ending) -> Result<()> {
+        let now = self.now().await?;
         let mut change = self.begin().await?;
-        let now = self.clock.now();
+        charge(&job.tenant, worked).execute(&mut *change).await?;
         let (state, result, error) = match ending {
             Ending::Done(result) => (JobState::Done, Some(result), None),
             Ending::Failed(error) => (JobState::Failed, None, Some(error)),
@@ -174,7 +193,6 @@ impl Catalog {
         if statement.execute(&mut *change).await?.rows_affected() == 0 {
             return Err(lost(job));
         }
-        charge(&job.tenant, worked).execute(&mut *change).await?;
         Ok(change.commit().await?)
     }
 }

@@ -1,6 +1,6 @@
 //! The lease on a shard: at most one process writes to it, and a late one changes nothing.
 //!
-//! Every comparison is made by the database. A holder that sleeps too long may lose its lease
+//! Every comparison is made by the database, with the time of [`Catalog::now`]. A holder that sleeps too long may lose its lease
 //! without noticing; what protects the shard then is the fencing number, which rises with every
 //! holder and is compared by [`Catalog::commit`].
 
@@ -66,7 +66,7 @@ impl Catalog {
         ttl: Duration,
     ) -> Result<Lease> {
         loop {
-            let now = self.clock.now();
+            let now = self.now().await?;
             let until = end(now, ttl)?;
             let statement = sql("UPDATE shard \
                  SET fence = fence + 1, lease_owner = $3, lease_until = $4 \
@@ -99,7 +99,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::FenceLost`] when the shard went to another holder.
     pub async fn lease_renew(&self, lease: &Lease, ttl: Duration) -> Result<Lease> {
-        let until = end(self.clock.now(), ttl)?;
+        let until = end(self.now().await?, ttl)?;
         let statement = sql("UPDATE shard SET lease_until = $5 \
              WHERE vault_id = $1 AND shard = $2 AND fence = $3 AND lease_owner = $4");
         let statement = key(statement, &lease.vault_id, lease.shard).number(lease.fence.0);

@@ -1,13 +1,32 @@
 //! What Holdfast knows without opening a vault: tenants, resources, current items, delta links,
-//! runs and leases, in SQL (SQLite here; every statement is also valid for PostgreSQL).
+//! runs and leases, in SQL: in a file (SQLite), or on a server (PostgreSQL) that several processes
+//! and machines share. The texts are the same for both.
 //!
 //! The vault holds the data, the catalog says how far it got. [`Catalog::commit`] is the commit
 //! point of a backup: one transaction, guarded by the fence of the shard lease, moves the head of
 //! the shard, the delta links and the current items together. All else but the sealed credentials
 //! can be made again from the vault ([`Catalog::rebuild`]).
 //!
-//! Entry points: [`Catalog::create`], [`Catalog::open`], [`Catalog::lease_take`],
-//! [`Catalog::commit`]. Times are kept to the millisecond.
+//! Entry points: [`Catalog::create`], [`Catalog::open`], [`Catalog::connect`],
+//! [`Catalog::lease_take`], [`Catalog::commit`]. Times are kept to the millisecond.
+//!
+//! # Writing side by side
+//!
+//! On SQLite one transaction writes at a time. On PostgreSQL many do, at READ COMMITTED: a statement
+//! sees what others have committed before it began, and a changed row stays locked until the end of
+//! the transaction. A text that serves both therefore keeps to this rule:
+//!
+//! - What is decided in one statement is guarded in it: `UPDATE … WHERE fence = …`, `ON CONFLICT`.
+//! - What is read first and decided then stands in a transaction that first locks the row that
+//!   stands for it, by changing it to what it is (`UPDATE shard SET fence = fence …`). The reading
+//!   follows as a statement of its own, which sees what the former holder of the lock did.
+//! - Rows are locked in one order: vault and shard, tenant, resources by id, what belongs to a
+//!   resource, items of restores by source, runs. So no two wait for each other, and nothing needs
+//!   to be repeated. Numbers of resources and containers are taken before the transaction begins.
+//! - What replaces tables locks all of them first, in the order in which others touch them.
+//!
+//! A lock that is not had within 30 seconds is [`Error::Busy`]. PostgreSQL takes ids and names of up
+//! to about 2,700 bytes; a longer one is refused with [`Error::Conflict`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,6 +57,7 @@ mod lease;
 mod maintain;
 #[cfg(test)]
 mod portable;
+mod postgres;
 mod reader;
 mod rebuild;
 mod resource;
@@ -49,6 +69,7 @@ mod shard;
 mod sql;
 mod sqlite;
 mod tenant;
+mod upkeep;
 mod vault;
 
 pub use catalog::Catalog;

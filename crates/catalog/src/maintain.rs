@@ -12,7 +12,6 @@ use crate::lease::Lease;
 use crate::restore_point::{self, RestorePointRow};
 use crate::shard::SnapshotRow;
 use crate::sql::{Arguments, Columns, Statement, damaged, sql};
-use crate::sqlite;
 
 /// Snapshots that were written anew with less in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +97,9 @@ impl Catalog {
             .number(seq.0);
             statement.text(tree).execute(&mut *change).await?;
         }
-        for (resource, items) in &rewriting.erased {
+        let mut erased: Vec<_> = rewriting.erased.iter().collect();
+        erased.sort();
+        for (resource, items) in erased {
             erase(&mut change, resource, items).await?;
         }
         Ok(change.commit().await?)
@@ -118,15 +119,6 @@ impl Catalog {
                   WHERE t.vault_id = $1)");
         let statement = statement.text(vault_id).number(shard.0.into());
         Ok(self.count(statement.number(first.0).number(last.0)).await? > 0)
-    }
-
-    /// Writes the file anew, so that nothing of deleted rows is left in it. Takes seconds for each
-    /// million of items.
-    pub async fn purge(&self) -> Result<()> {
-        for statement in sqlite::PURGE {
-            self.execute(sql(statement)).await?;
-        }
-        Ok(())
     }
 }
 
@@ -174,6 +166,9 @@ async fn erase(
     resource: &ResourceId,
     items: &[String],
 ) -> Result<()> {
+    // Its items may change at the same time under the lease of another shard.
+    let lock = sql("UPDATE resource SET id = id WHERE id = $1").text(resource.as_str());
+    lock.execute(&mut **change).await?;
     for (find, remove) in [
         (
             "SELECT id FROM item WHERE resource = (SELECT num FROM resource WHERE id = $1)",
@@ -182,7 +177,7 @@ async fn erase(
         ),
         (
             "SELECT DISTINCT source AS id FROM restore_item WHERE restore_id IN \
-                 (SELECT id FROM restore_run WHERE resource = $1)",
+                 (SELECT id FROM restore_run WHERE resource = $1) ORDER BY source",
             "DELETE FROM restore_item WHERE source = $2 AND restore_id IN \
                  (SELECT id FROM restore_run WHERE resource = $1)",
         ),
@@ -219,9 +214,9 @@ async fn forget_retries(
     resource: &ResourceId,
     items: &[String],
 ) -> Result<()> {
-    let noted =
-        sql("SELECT c.num, c.retry FROM container c JOIN resource r ON r.num = c.resource \
-         WHERE r.id = $1 AND c.retry IS NOT NULL");
+    let noted = sql("UPDATE container SET retry = retry \
+         WHERE resource = (SELECT num FROM resource WHERE id = $1) AND retry IS NOT NULL \
+         RETURNING num, retry");
     for row in noted.text(resource.as_str()).fetch_all(&mut **change).await? {
         let noted: BTreeSet<ItemId> =
             serde_json::from_str(&row.text("retry")?).map_err(|_| damaged("retry"))?;

@@ -56,8 +56,8 @@ fn every_statement_is_portable() {
     let mut seen = 0;
     for file in fs::read_dir(root.join("src")).unwrap() {
         let path = file.unwrap().path();
-        // sqlite.rs is the one place for SQLite's own words, portable.rs lists them.
-        if path.ends_with("sqlite.rs") || path.ends_with("portable.rs") {
+        // Two files are the place for a database's own words, portable.rs lists them.
+        if ["sqlite.rs", "postgres.rs", "portable.rs"].iter().any(|name| path.ends_with(name)) {
             continue;
         }
         for statement in statements(&fs::read_to_string(&path).unwrap()) {
@@ -80,7 +80,9 @@ fn values_never_become_part_of_a_statement() {
         let path = file.unwrap().path();
         let source = fs::read_to_string(&path).unwrap();
         if !path.ends_with("portable.rs") {
-            assert!(!source.contains("AssertSqlSafe"), "{}", path.display());
+            // The collation of columns is put into the texts of our own migrations.
+            let asserted = source.contains("AssertSqlSafe") && !path.ends_with("postgres.rs");
+            assert!(!asserted, "{}", path.display());
             assert!(!source.contains("QueryBuilder"), "{}", path.display());
         }
     }

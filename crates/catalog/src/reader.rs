@@ -2,8 +2,8 @@
 //! deletion that leaves nothing behind.
 //!
 //! A holder of the shard's lease may close the shard, when nobody reads it; until its lease ends
-//! nobody begins to. Both sides are one statement each, so that a reader and a closing holder
-//! cannot miss each other.
+//! nobody begins to. Both sides lock the row of the shard before they look, so that a reader and a
+//! closing holder cannot miss each other.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 use crate::catalog::{Catalog, FromRow};
 use crate::error::{Error, Result};
 use crate::lease::{Lease, end};
-use crate::shard::shard_id;
+use crate::shard::{self, shard_id};
 use crate::sql::{Arguments, Columns, sql};
 
 /// Somebody who reads a shard.
@@ -61,7 +61,10 @@ impl Catalog {
         ttl: Duration,
     ) -> Result<ReaderRow> {
         loop {
-            let (since, until) = (self.clock.now(), end(self.clock.now(), ttl)?);
+            let since = self.now().await?;
+            let until = end(since, ttl)?;
+            let mut change = self.begin().await?;
+            shard::lock(&mut change, vault_id, shard).await?;
             let statement =
                 sql("INSERT INTO reader (id, vault_id, shard, owner, since_at, until_at) \
                  SELECT $1, vault_id, shard, $4, $5, $6 FROM shard \
@@ -74,10 +77,12 @@ impl Catalog {
                 .text(owner)
                 .time(since)
                 .time(until);
-            if self.execute(statement).await?.rows_affected() > 0 {
+            if statement.execute(&mut *change).await?.rows_affected() > 0 {
+                change.commit().await?;
                 let (id, vault_id, owner) = (id.into(), vault_id.into(), owner.into());
                 return Ok(ReaderRow { id, vault_id, shard, owner, since, until });
             }
+            change.rollback().await?;
             let held = self.shard_get(vault_id, shard).await?;
             if let (Some(owner), Some(until)) = (held.lease_owner, held.lease_until) {
                 return Err(Error::Closed { shard, owner, until });
@@ -91,7 +96,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::NotFound`] when the reading was taken for ended.
     pub async fn reader_renew(&self, id: &str, ttl: Duration) -> Result<()> {
-        let until = end(self.clock.now(), ttl)?;
+        let until = end(self.now().await?, ttl)?;
         let statement = sql("UPDATE reader SET until_at = $2 WHERE id = $1");
         match self.execute(statement.text(id).time(until)).await?.rows_affected() {
             0 => Err(Error::NotFound { what: "reader", name: id.to_owned() }),
@@ -110,7 +115,7 @@ impl Catalog {
         let statement = sql("SELECT * FROM reader \
              WHERE vault_id = $1 AND shard = $2 AND until_at > $3 ORDER BY since_at, id");
         let statement = statement.text(vault_id).number(shard.0.into());
-        self.all(statement.time(self.clock.now())).await
+        self.all(statement.time(self.now().await?)).await
     }
 
     /// Keeps readers away from now until the lease ends.
@@ -118,16 +123,20 @@ impl Catalog {
     /// # Errors
     /// [`Error::BeingRead`] names who has read for the longest; [`Error::FenceLost`].
     pub async fn shard_close(&self, lease: &Lease) -> Result<()> {
+        let now = self.now().await?;
+        let mut change = self.begin().await?;
+        shard::lock(&mut change, &lease.vault_id, lease.shard).await?;
         let statement = sql("UPDATE shard SET closed_fence = fence \
              WHERE vault_id = $1 AND shard = $2 AND fence = $3 AND NOT EXISTS \
                  (SELECT 1 FROM reader WHERE vault_id = $1 AND shard = $2 AND until_at > $4)")
         .text(&lease.vault_id)
         .number(lease.shard.0.into())
         .number(lease.fence.0)
-        .time(self.clock.now());
-        if self.execute(statement).await?.rows_affected() > 0 {
-            return Ok(());
+        .time(now);
+        if statement.execute(&mut *change).await?.rows_affected() > 0 {
+            return Ok(change.commit().await?);
         }
+        change.rollback().await?;
         let shard = lease.shard;
         match self.reader_list(&lease.vault_id, shard).await?.into_iter().next() {
             Some(ReaderRow { owner, since, .. }) => Err(Error::BeingRead { shard, owner, since }),

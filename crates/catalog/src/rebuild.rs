@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use sqlx::{Any, Transaction};
 
-use crate::catalog::{Catalog, FromRow};
+use crate::catalog::{Catalog, FromRow, numbers};
 use crate::epoch::{self, EpochRow};
 use crate::error::Result;
 use crate::item::{self, ContainerRow, ItemRow};
-use crate::resource::{self, ResourceRow, numbers};
+use crate::resource::{self, ResourceRow};
 use crate::restore_point::{self, RestorePointRow};
 use crate::run::{self, RunRow};
 use crate::shard::{self, ShardRow, SnapshotRow};
@@ -52,7 +52,7 @@ impl Catalog {
     /// Starts to replace all that can be made from the vaults. Vaults, settings, runs and the
     /// progress of restores stay.
     pub async fn rebuild(&self) -> Result<Rebuild> {
-        let mut change = self.begin().await?;
+        let mut change = self.begin_alone().await?;
         let tenants = all::<TenantRow>(&mut change, "SELECT * FROM tenant").await?;
         let shards = all::<ShardRow>(&mut change, "SELECT * FROM shard").await?;
         for table in [

@@ -1,11 +1,8 @@
 //! Resources: what is protected, one row per mailbox.
 
-use std::ops::RangeInclusive;
-
 use holdfast_model::{ResourceId, ShardId, SkipCause, Timestamp, Workload, fold};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
 use crate::epoch;
@@ -135,24 +132,11 @@ pub(crate) fn put(num: u64, resource: &ResourceRow) -> Statement {
     .number(num)
 }
 
-/// Fresh numbers for `count` resources and containers.
-pub(crate) async fn numbers(
-    change: &mut Transaction<'static, Any>,
-    count: usize,
-) -> Result<RangeInclusive<u64>> {
-    let count = count as u64;
-    let statement = sql("UPDATE counter SET last = last + $1 RETURNING last").number(count);
-    let rows = statement.fetch_all(&mut **change).await?;
-    let last = rows.first().ok_or_else(|| damaged("last"))?.number("last")?;
-    Ok(last - count + 1..=last)
-}
-
 impl Catalog {
     /// Adds a resource or replaces the one with the same id. Its first shard begins its first
     /// epoch.
     pub async fn resource_put(&self, resource: &ResourceRow) -> Result<()> {
-        let mut change = self.begin().await?;
-        let numbers = numbers(&mut change, 1).await?;
+        let (mut change, numbers) = self.begin_numbered(1).await?;
         put(*numbers.start(), resource).execute(&mut *change).await?;
         epoch::add_first(&resource.id).execute(&mut *change).await?;
         Ok(change.commit().await?)

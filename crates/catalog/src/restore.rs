@@ -168,6 +168,8 @@ impl Catalog {
     /// [`Error::Conflict`] when their restore never started.
     pub async fn restore_item_put(&self, items: &[RestoreItemRow]) -> Result<()> {
         let mut change = self.begin().await?;
+        let mut items: Vec<_> = items.iter().collect();
+        items.sort_by_key(|item| (&item.source, &item.restore));
         for item in items {
             let statement = sql("INSERT INTO restore_item \
                      (restore_id, source, target_id, state, detail) \

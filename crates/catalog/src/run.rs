@@ -1,5 +1,7 @@
 //! Backup runs and what went wrong in them.
 
+use std::collections::BTreeSet;
+
 use holdfast_model::{Counts, ItemId, Outcome, ResourceId, RunId, Timestamp};
 use sqlx::any::AnyRow;
 
@@ -166,6 +168,11 @@ impl Catalog {
     /// Adds problems of a run, all or none, after those that it has.
     pub async fn run_problem_add(&self, problems: &[RunProblem]) -> Result<()> {
         let mut change = self.begin().await?;
+        // Their places in the list are counted: the row of the run is locked first.
+        for run in problems.iter().map(|problem| &problem.run).collect::<BTreeSet<_>>() {
+            let statement = sql("UPDATE run SET id = id WHERE id = $1").text(run.as_str());
+            statement.execute(&mut *change).await?;
+        }
         for problem in problems {
             let statement = sql("INSERT INTO run_problem \
                      (run_id, num, resource, item, cause, skipped) \

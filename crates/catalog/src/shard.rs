@@ -4,6 +4,7 @@ use std::fmt;
 
 use holdfast_model::{Fence, RunId, Seq, ShardId, Timestamp};
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::{Error, Result};
@@ -175,6 +176,18 @@ pub(crate) fn put(shard: &ShardRow) -> Statement {
     .opt_text(shard.lease_owner.as_deref())
     .opt_time(shard.lease_until)
     .number(shard.blobs)
+}
+
+/// Locks the row of a shard until the transaction ends. A later statement sees what the former
+/// holder of the lock has changed.
+pub(crate) async fn lock(
+    change: &mut Transaction<'static, Any>,
+    vault_id: &str,
+    shard: ShardId,
+) -> Result<()> {
+    let statement = sql("UPDATE shard SET fence = fence WHERE vault_id = $1 AND shard = $2");
+    statement.text(vault_id).number(shard.0.into()).execute(&mut **change).await?;
+    Ok(())
 }
 
 impl Catalog {

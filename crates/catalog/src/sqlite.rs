@@ -45,7 +45,7 @@ pub(crate) async fn prepare(path: &Path, migrator: &Migrator) -> Result<()> {
     let prepared = async {
         sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
         sqlx::raw_sql(WAL).execute(&mut connection).await?;
-        migrator.run(&mut connection).await?;
+        migrator.run_direct(None, &mut connection, false).await?;
         Ok(())
     }
     .await;

@@ -126,6 +126,14 @@ impl Catalog {
     /// then its restore points would be out of reach.
     pub async fn tenant_remove(&self, name: &str) -> Result<()> {
         let mut change = self.begin().await?;
+        // The rows are locked first: what is decided on them holds until the end.
+        for text in [
+            "UPDATE tenant SET name = name WHERE name = $1",
+            "UPDATE resource SET tenant = tenant WHERE id IN \
+             (SELECT id FROM resource WHERE tenant = $1 ORDER BY id)",
+        ] {
+            sql(text).text(name).execute(&mut *change).await?;
+        }
         let kept = sql("SELECT COUNT(*) AS n FROM resource r WHERE r.tenant = $1 AND \
              (r.shard IS NOT NULL OR EXISTS \
               (SELECT 1 FROM restore_point p WHERE p.resource = r.id))");
@@ -133,10 +141,10 @@ impl Catalog {
             return Err(Error::Conflict("the tenant has backups; its resources stay listed"));
         }
         let epochs = sql("DELETE FROM epoch WHERE resource IN \
-             (SELECT id FROM resource WHERE tenant = $1)");
+             (SELECT id FROM resource WHERE tenant = $1 AND shard IS NULL)");
         epochs.text(name).execute(&mut *change).await?;
-        let resources = sql("DELETE FROM resource WHERE tenant = $1").text(name);
-        resources.execute(&mut *change).await?;
+        let resources = sql("DELETE FROM resource WHERE tenant = $1 AND shard IS NULL");
+        resources.text(name).execute(&mut *change).await?;
         let gone = sql("DELETE FROM tenant WHERE name = $1").text(name);
         if gone.execute(&mut *change).await?.rows_affected() == 0 {
             return Err(Error::NotFound { what: "tenant", name: name.to_owned() });

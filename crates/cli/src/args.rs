@@ -165,6 +165,11 @@ pub struct Init {
     pub storage: StorageArgs,
     #[command(flatten)]
     pub unlock: UnlockArgs,
+    /// Keep the catalog on PostgreSQL: a file that only its owner can read, with
+    /// postgres://USER:PASSWORD@HOST/DATABASE of an empty database [default: a file in the home
+    /// folder]
+    #[arg(long, value_name = "FILE")]
+    pub catalog_url_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

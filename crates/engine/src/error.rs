@@ -31,6 +31,17 @@ pub enum Error {
     /// The catalog of the home is gone.
     #[error("the catalog {} is not there; 'holdfast catalog rebuild' makes it again from the vault", .0.display())]
     NoCatalog(PathBuf),
+    /// The home's catalog lies on PostgreSQL, and where is not known any more.
+    #[error("{} is not there; write the URL of the catalog's PostgreSQL database into it", .0.display())]
+    NoCatalogUrl(PathBuf),
+    /// The file with the URL of the catalog, which holds a password, can be read by others.
+    #[error(
+        "the catalog URL in {} can be read by others; run 'chmod 600 {}'", .0.display(), .0.display()
+    )]
+    CatalogUrlExposed(PathBuf),
+    /// The database is that of another installation.
+    #[error("the database of the catalog URL holds a catalog already; name an empty database")]
+    CatalogTaken,
     /// No tenant has been added.
     #[error("there is no tenant yet; add one with 'holdfast tenant add'")]
     NoTenant,
@@ -173,7 +184,10 @@ impl Error {
             Self::Vault(error) => vault_exit(error.kind()),
             Self::Catalog(error) => match error.kind() {
                 catalog::Kind::NotFound => Exit::NotFound,
-                catalog::Kind::LeaseHeld | catalog::Kind::FenceLost => Exit::Later,
+                catalog::Kind::LeaseHeld
+                | catalog::Kind::FenceLost
+                | catalog::Kind::Unavailable => Exit::Later,
+                catalog::Kind::Refused => Exit::Denied,
                 _ => Exit::Error,
             },
             Self::Policy(error) => match error.kind() {
@@ -181,17 +195,20 @@ impl Error {
                 policy::ErrorKind::NotFound => Exit::NotFound,
                 policy::ErrorKind::Invalid => Exit::Usage,
             },
-            Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) => Exit::NotFound,
+            Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) | Self::NoCatalogUrl(_) => {
+                Exit::NotFound
+            }
             Self::RestoreRunning | Self::Stopped => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
-            Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
-                Exit::Denied
-            }
+            Self::KeyExposed(_)
+            | Self::CatalogUrlExposed(_)
+            | Self::InstanceKey { .. }
+            | Self::NoCredential { .. } => Exit::Denied,
             Self::Intent { .. }
             | Self::HistoryDiffers(_)
             | Self::NoIntent
             | Self::Tampered { .. } => Exit::Damaged,
-            Self::NotAHome(_) => Exit::Usage,
+            Self::NotAHome(_) | Self::CatalogTaken => Exit::Usage,
             Self::File { .. } | Self::CatalogBehind(_) | Self::Thread => Exit::Error,
         }
     }

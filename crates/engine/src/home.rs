@@ -11,13 +11,12 @@ use holdfast_vault::Location;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::catalog_place::{self, CatalogPlace};
 use crate::seal::InstanceKey;
 use crate::shards::ShardLimits;
 use crate::storage::Storage;
 use crate::vaults::{self, HomeVault, NewVault, make_or_unlock};
 use crate::{Error, Result};
-
-const CATALOG_FILE: &str = "catalog.db";
 
 /// Name under which the first vault is known.
 pub(crate) const FIRST_VAULT: &str = "default";
@@ -33,6 +32,8 @@ pub struct InitOptions {
     pub unlock: Unlock,
     /// Where the instance key lies; default `~/.config/holdfast/<home id>.key`.
     pub instance_key: Option<PathBuf>,
+    /// Where the catalog lies on PostgreSQL, in an empty database; a file in the home where absent.
+    pub catalog_url: Option<Secret>,
 }
 
 /// What opens a vault.
@@ -50,6 +51,8 @@ pub(crate) struct HomeFile {
     v: u8,
     id: String,
     instance_key: PathBuf,
+    #[serde(default, skip_serializing_if = "CatalogPlace::is_file")]
+    catalog: CatalogPlace,
     pub(crate) vaults: Vec<HomeVault>,
 }
 
@@ -77,6 +80,10 @@ impl Home {
         if file.exists() {
             return Err(Error::HomeExists(dir.to_owned()));
         }
+        let on_server = match &options.catalog_url {
+            Some(url) => Some(catalog_place::connect_new(url, clock.clone()).await?),
+            None => None,
+        };
         let new = NewVault {
             name: FIRST_VAULT.to_owned(),
             location: options.vault.clone(),
@@ -95,12 +102,19 @@ impl Home {
             Some(path) if path.exists() => InstanceKey::load(path)?,
             _ => InstanceKey::create(&key_path)?,
         };
-        let catalog = Catalog::create(&dir.join(CATALOG_FILE), clock.clone()).await?;
+        let catalog = match on_server {
+            Some(catalog) => catalog,
+            None => catalog_place::create(dir, clock.clone()).await?,
+        };
         let home = Self::assemble(dir, key_path, key, catalog, clock);
         let row = vaults::row(&new, &opened, &home)?;
         home.catalog.vault_add(&row).await?;
         let vaults = vec![HomeVault::new(&row)];
-        HomeFile { v: 1, id, instance_key: home.key_path.clone(), vaults }.write(dir)?;
+        if let Some(url) = &options.catalog_url {
+            catalog_place::keep_url(dir, url)?;
+        }
+        let catalog = CatalogPlace::of(options.catalog_url.as_ref());
+        HomeFile { v: 1, id, instance_key: home.key_path.clone(), catalog, vaults }.write(dir)?;
         Ok((home, opened.created))
     }
 
@@ -109,11 +123,7 @@ impl Home {
         let home = HomeFile::read(dir)?;
         let key_path = instance_key.map_or(home.instance_key, Path::to_path_buf);
         let key = InstanceKey::load(&key_path)?;
-        let catalog = dir.join(CATALOG_FILE);
-        if !catalog.exists() {
-            return Err(Error::NoCatalog(catalog));
-        }
-        let catalog = Catalog::open(&catalog, clock.clone()).await?;
+        let catalog = home.catalog.open(dir, clock.clone()).await?;
         Ok(Self::assemble(dir, key_path, key, catalog, clock))
     }
 
@@ -135,15 +145,8 @@ impl Home {
         instance_key: Option<&Path>,
         clock: Clock,
     ) -> Result<Self> {
-        let path = dir.join(CATALOG_FILE);
-        if !path.exists() {
-            let home = HomeFile::read(dir)?;
-            let catalog = Catalog::create(&path, clock.clone()).await?;
-            for vault in home.vaults {
-                catalog.vault_add(&vault.row()?).await?;
-            }
-            catalog.close().await;
-        }
+        let home = HomeFile::read(dir)?;
+        home.catalog.open_or_make(dir, home.vaults, clock.clone()).await?.close().await;
         Self::open(dir, instance_key, clock).await
     }
 

@@ -10,6 +10,7 @@
 
 pub mod backup;
 pub mod browse;
+mod catalog_place;
 mod compare;
 pub mod copy;
 pub mod deleted;
@@ -41,6 +42,7 @@ mod vaults;
 pub mod verify;
 mod walk;
 
+pub use catalog_place::catalog_url;
 pub use error::{Error, Exit, Result};
 pub use home::{Home, InitOptions, Unlock};
 pub use process::name as process_name;

@@ -25,6 +25,11 @@ impl Clock {
         Self(Source::Manual(Arc::new(Mutex::new(start))))
     }
 
+    /// True for a clock that moves only when told.
+    pub fn is_manual(&self) -> bool {
+        matches!(self.0, Source::Manual(_))
+    }
+
     /// The present moment.
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
@@ -54,5 +59,6 @@ mod tests {
         let twin = clock.clone();
         clock.advance(SignedDuration::from_secs(90));
         assert_eq!(twin.now().as_second(), 90);
+        assert!(twin.is_manual() && !Clock::system().is_manual());
     }
 }

@@ -249,6 +249,7 @@ fn init_options(dir: &Path) -> InitOptions {
         storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(dir.join("instance.key")),
+        catalog_url: None,
     }
 }
 

@@ -28,6 +28,9 @@ const XTASK: &str = "xtask";
 /// The fake object stores know none of ours and serve tests only.
 const LOCKSTORE: &str = "holdfast-lockstore";
 
+/// PostgreSQL for tests knows none of ours either.
+const PGTEST: &str = "holdfast-pgtest";
+
 /// Lower crates that a crate must not know though its level would allow it.
 const MUST_NOT_KNOW: [(&str, &str); 5] = [
     ("holdfast-workloads", "holdfast-vault"),
@@ -75,7 +78,7 @@ pub(crate) fn faults(packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     for package in packages {
         if level(&package.name).is_none()
-            && ![SIM, TESTKIT, XTASK, LOCKSTORE].contains(&&*package.name)
+            && ![SIM, TESTKIT, XTASK, LOCKSTORE, PGTEST].contains(&&*package.name)
         {
             faults.push(format!("{} is not in the table of levels (xtask)", package.name));
         }
@@ -96,12 +99,12 @@ fn forbidden(user: &str, dependency: &Dependency) -> Option<&'static str> {
     if !is_ours(used) {
         return None;
     }
-    if user == SIM || user == LOCKSTORE {
+    if [SIM, LOCKSTORE, PGTEST].contains(&user) {
         return Some("a simulated service knows none of ours");
     }
-    if used == LOCKSTORE {
+    if [LOCKSTORE, PGTEST].contains(&used) {
         let allowed = dependency.for_tests || [TESTKIT, XTASK].contains(&user);
-        return (!allowed).then_some("lockstore is for tests");
+        return (!allowed).then_some("it is for tests");
     }
     if used == SIM {
         return (!MAY_USE_SIM.contains(&user)).then_some("only cli and testkit use sim");
@@ -151,6 +154,7 @@ mod tests {
         }
         assert_eq!(reason("holdfast-engine", "holdfast-testkit", true), None);
         assert_eq!(reason("holdfast-vault", "holdfast-lockstore", true), None);
+        assert_eq!(reason("holdfast-catalog", "holdfast-pgtest", true), None);
     }
 
     #[test]
@@ -171,6 +175,7 @@ mod tests {
             ("holdfast-graph", "xtask"),
             ("holdfast-lockstore", "holdfast-model"),
             ("holdfast-vault", "holdfast-lockstore"),
+            ("holdfast-catalog", "holdfast-pgtest"),
         ] {
             assert!(reason(user, used, false).is_some(), "{user} -> {used}");
         }

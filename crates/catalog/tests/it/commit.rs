@@ -6,7 +6,10 @@ use holdfast_catalog::{Catalog, Commit, Error, Kind, ResourceCommit};
 use holdfast_model::{ContainerId, Fence, ItemId, Seq};
 use proptest::prelude::*;
 
-use crate::{Home, SHARD, VAULT, container, item, point, resource, small_commit, snapshot, time};
+use crate::{
+    Home, On, SHARD, VAULT, container, for_cases, item, on_both, point, resource, small_commit,
+    snapshot, time,
+};
 
 /// Everything that a commit may change, as text.
 async fn state(catalog: &Catalog) -> String {
@@ -31,9 +34,8 @@ async fn fence(home: &Home) -> Fence {
     home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence
 }
 
-#[tokio::test]
-async fn a_commit_moves_everything_together() {
-    let home = Home::new().await;
+async fn a_commit_moves_everything_together(on: On) {
+    let home = Home::new(&on).await;
     let fence = fence(&home).await;
     let mut ada = resource("ada");
     home.catalog.commit(small_commit(1, fence, &ada)).await.unwrap();
@@ -75,9 +77,8 @@ async fn a_commit_moves_everything_together() {
     assert_eq!(points, [point(&ada, 1, 1_001, true), point(&ada, 2, 1_002, true)]);
 }
 
-#[tokio::test]
-async fn an_idle_poll_moves_links_and_times_only() {
-    let home = Home::new().await;
+async fn an_idle_poll_moves_links_and_times_only(on: On) {
+    let home = Home::new(&on).await;
     let fence = fence(&home).await;
     let mut ada = resource("ada");
     home.catalog.commit(small_commit(1, fence, &ada)).await.unwrap();
@@ -102,9 +103,8 @@ async fn an_idle_poll_moves_links_and_times_only() {
     assert_eq!(home.catalog.commit(zombie).await.unwrap_err().kind(), Kind::FenceLost);
 }
 
-#[tokio::test]
-async fn a_failing_statement_leaves_nothing() {
-    let home = Home::new().await;
+async fn a_failing_statement_leaves_nothing(on: On) {
+    let home = Home::new(&on).await;
     let fence = fence(&home).await;
     let (ada, bob) = (resource("ada"), resource("bob"));
     home.catalog.commit(small_commit(1, fence, &ada)).await.unwrap();
@@ -139,9 +139,8 @@ async fn a_failing_statement_leaves_nothing() {
     assert_ne!(state(&home.catalog).await, before);
 }
 
-#[tokio::test]
-async fn a_commit_that_is_dropped_half_way_leaves_nothing() {
-    let home = Home::new().await;
+async fn a_commit_that_is_dropped_half_way_leaves_nothing(on: On) {
+    let home = Home::new(&on).await;
     let fence = fence(&home).await;
     let before = state(&home.catalog).await;
     let ada = resource("ada");
@@ -168,39 +167,42 @@ fn rounds() -> impl Strategy<Value = Vec<Vec<(u8, Option<u8>)>>> {
     proptest::collection::vec(proptest::collection::vec(change, 0..8), 1..6)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// Any history of commits ends in the same items as a plain map.
-    #[test]
-    fn items_follow_a_plain_map(rounds in rounds()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let home = Home::new().await;
-            let fence = fence(&home).await;
-            let ada = resource("ada");
-            let mut map = std::collections::BTreeMap::new();
-            for (number, round) in rounds.iter().enumerate() {
-                let changes: std::collections::BTreeMap<_, _> = round.iter().copied().collect();
-                let mut commit = small_commit(number as u64 + 1, fence, &ada);
-                let change = &mut commit.resources[0];
-                change.containers_put = ["0", "1", "2"].map(|id| container(&ada, id)).into();
-                change.items_put.clear();
-                for (id, folder) in changes {
-                    let id = format!("item {id:02}");
-                    if let Some(folder) = folder {
-                        let row = item(&ada, &folder.to_string(), &id);
-                        change.items_put.push(row.clone());
-                        map.insert(id, row);
-                    } else {
-                        change.items_removed.push(ItemId(id.clone()));
-                        map.remove(&id);
-                    }
+/// Any history of commits ends in the same items as a plain map.
+fn items_follow_a_plain_map(on: &On) {
+    for_cases(on, &rounds(), async |rounds| {
+        let home = Home::new(on).await;
+        let fence = fence(&home).await;
+        let ada = resource("ada");
+        let mut map = std::collections::BTreeMap::new();
+        for (number, round) in rounds.iter().enumerate() {
+            let changes: std::collections::BTreeMap<_, _> = round.iter().copied().collect();
+            let mut commit = small_commit(number as u64 + 1, fence, &ada);
+            let change = &mut commit.resources[0];
+            change.containers_put = ["0", "1", "2"].map(|id| container(&ada, id)).into();
+            change.items_put.clear();
+            for (id, folder) in changes {
+                let id = format!("item {id:02}");
+                if let Some(folder) = folder {
+                    let row = item(&ada, &folder.to_string(), &id);
+                    change.items_put.push(row.clone());
+                    map.insert(id, row);
+                } else {
+                    change.items_removed.push(ItemId(id.clone()));
+                    map.remove(&id);
                 }
-                home.catalog.commit(commit).await.unwrap();
             }
-            let stored = home.catalog.item_list(&ada.id, None, None, 100).await.unwrap();
-            assert_eq!(stored, map.into_values().collect::<Vec<_>>());
-        });
-    }
+            home.catalog.commit(commit).await.unwrap();
+        }
+        let stored = home.catalog.item_list(&ada.id, None, None, 100).await.unwrap();
+        assert_eq!(stored, map.into_values().collect::<Vec<_>>());
+    });
 }
+
+on_both!(
+    a_commit_moves_everything_together,
+    an_idle_poll_moves_links_and_times_only,
+    a_failing_statement_leaves_nothing,
+    a_commit_that_is_dropped_half_way_leaves_nothing,
+);
+
+on_both!(cases: items_follow_a_plain_map,);

@@ -7,13 +7,13 @@ use holdfast_catalog::{
 };
 use holdfast_model::{Seq, ShardId};
 
-use crate::{Home, SHARD, VAULT, point, resource, small_commit, snapshot, time};
+use crate::{Home, On, SHARD, VAULT, on_both, point, resource, small_commit, snapshot, time};
 
 const NEXT: ShardId = ShardId(2);
 
 /// A catalog whose resource was backed up to the first shard, and the leases on both.
-async fn used() -> (Home, Lease, Lease) {
-    let home = Home::new().await;
+async fn used(on: &On) -> (Home, Lease, Lease) {
+    let home = Home::new(on).await;
     home.catalog.shard_put(&ShardRow::new(VAULT, NEXT)).await.unwrap();
     let ttl = Duration::from_secs(60);
     let source = home.catalog.lease_take(VAULT, SHARD, "me", ttl).await.unwrap();
@@ -52,9 +52,8 @@ fn next_epoch(target: &Lease) -> Commit {
     }
 }
 
-#[tokio::test]
-async fn a_resource_begins_its_first_epoch_with_its_first_shard() {
-    let home = Home::new().await;
+async fn a_resource_begins_its_first_epoch_with_its_first_shard(on: On) {
+    let home = Home::new(&on).await;
     let mut ada = resource("ada");
     ada.shard = None;
     home.catalog.resource_put(&ada).await.unwrap();
@@ -68,9 +67,8 @@ async fn a_resource_begins_its_first_epoch_with_its_first_shard() {
     }
 }
 
-#[tokio::test]
-async fn the_epochs_of_a_resource_are_one_history() {
-    let (home, source, target) = used().await;
+async fn the_epochs_of_a_resource_are_one_history(on: On) {
+    let (home, source, target) = used(&on).await;
     let ada = resource("ada").id;
     home.catalog.commit_epoch(next_epoch(&target), &source).await.unwrap();
     let shards = |rows: Vec<EpochRow>| rows.iter().map(|e| e.shard).collect::<Vec<_>>();
@@ -99,10 +97,9 @@ async fn the_epochs_of_a_resource_are_one_history() {
     assert_eq!(shards(bob), [SHARD]);
 }
 
-#[tokio::test]
-async fn an_epoch_needs_the_leases_on_both_shards() {
+async fn an_epoch_needs_the_leases_on_both_shards(on: On) {
     for lost in [SHARD, NEXT] {
-        let (home, source, target) = used().await;
+        let (home, source, target) = used(&on).await;
         let ttl = Duration::from_secs(60);
         home.catalog.lease_take_over(VAULT, lost, "me", "other", ttl).await.unwrap();
         let refused = home.catalog.commit_epoch(next_epoch(&target), &source).await.unwrap_err();
@@ -113,11 +110,17 @@ async fn an_epoch_needs_the_leases_on_both_shards() {
     }
 }
 
-#[tokio::test]
-async fn the_fill_level_of_a_shard_is_noted() {
-    let (home, ..) = used().await;
+async fn the_fill_level_of_a_shard_is_noted(on: On) {
+    let (home, ..) = used(&on).await;
     home.catalog.shard_blobs(VAULT, NEXT, 4_000_000).await.unwrap();
     let blobs: Vec<u64> =
         home.catalog.shard_list(VAULT).await.unwrap().iter().map(|row| row.blobs).collect();
     assert_eq!(blobs, [0, 4_000_000]);
 }
+
+on_both!(
+    a_resource_begins_its_first_epoch_with_its_first_shard,
+    the_epochs_of_a_resource_are_one_history,
+    an_epoch_needs_the_leases_on_both_shards,
+    the_fill_level_of_a_shard_is_noted,
+);

@@ -7,7 +7,7 @@ use holdfast_catalog::{Catalog, Error, Kind};
 use holdfast_model::Clock;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::{Home, SHARD, VAULT, resource};
+use crate::{Home, On, SHARD, VAULT, resource};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -15,7 +15,7 @@ fn mode(path: &std::path::Path) -> u32 {
 
 #[tokio::test]
 async fn a_new_catalog_is_private_and_survives_closing() {
-    let home = Home::new().await;
+    let home = Home::new(&On::Sqlite).await;
     home.catalog.meta_set("home_vault", VAULT).await.unwrap();
     for file in fs::read_dir(home.folder.path()).unwrap() {
         let path = file.unwrap().path();
@@ -31,7 +31,7 @@ async fn a_new_catalog_is_private_and_survives_closing() {
 
 #[tokio::test]
 async fn an_existing_catalog_is_never_replaced() {
-    let home = Home::new().await;
+    let home = Home::new(&On::Sqlite).await;
     let error = Catalog::create(&home.path(), Clock::system()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
     assert_eq!(home.catalog.shard_list(VAULT).await.unwrap().len(), 1);
@@ -71,7 +71,7 @@ async fn what_is_no_catalog_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
-    let home = Home::new().await;
+    let home = Home::new(&On::Sqlite).await;
     home.catalog.close().await;
     let url = format!("sqlite://{}", home.path().display());
     let mut database = SqliteConnection::connect(&url).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_newer_schema_is_refused() {
 /// leave something for `check` to find; they never panic.
 #[tokio::test]
 async fn a_corrupt_file_is_found() {
-    let home = Home::new().await;
+    let home = Home::new(&On::Sqlite).await;
     for number in 0..200 {
         home.catalog.resource_put(&resource(&format!("user {number}"))).await.unwrap();
     }

@@ -9,7 +9,7 @@ use holdfast_catalog::{
 use holdfast_model::Fence;
 use jiff::SignedDuration;
 
-use crate::{Home, time};
+use crate::{Home, On, on_both, time};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -50,9 +50,8 @@ async fn order(home: &Home) -> Vec<String> {
     ids
 }
 
-#[tokio::test]
-async fn restores_go_first_then_the_asked_for_the_overdue_routine_and_first_ones() {
-    let home = Home::new().await;
+async fn restores_go_first_then_the_asked_for_the_overdue_routine_and_first_ones(on: On) {
+    let home = Home::new(&on).await;
     for (id, class) in [
         ("first", JobClass::FirstFull),
         ("routine", JobClass::Routine),
@@ -68,9 +67,8 @@ async fn restores_go_first_then_the_asked_for_the_overdue_routine_and_first_ones
     assert_eq!(order(&home).await, ["restore", "asked", "later", "late", "routine", "first"]);
 }
 
-#[tokio::test]
-async fn tenants_take_turns_however_many_jobs_one_of_them_has() {
-    let home = Home::new().await;
+async fn tenants_take_turns_however_many_jobs_one_of_them_has(on: On) {
+    let home = Home::new(&on).await;
     for number in 0..6 {
         let id = format!("big-{number}");
         home.catalog.job_submit(&job(&id, "big", JobClass::Routine)).await.unwrap();
@@ -89,9 +87,8 @@ async fn tenants_take_turns_however_many_jobs_one_of_them_has() {
     );
 }
 
-#[tokio::test]
-async fn a_tenant_that_was_away_does_not_get_what_it_did_not_use() {
-    let home = Home::new().await;
+async fn a_tenant_that_was_away_does_not_get_what_it_did_not_use(on: On) {
+    let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a-0", "away", JobClass::Routine)).await.unwrap();
     assert_eq!(order(&home).await, ["a-0"]);
     for number in 0..5 {
@@ -110,9 +107,8 @@ async fn a_tenant_that_was_away_does_not_get_what_it_did_not_use() {
     assert_eq!(order(&home).await, ["a-1", "b-3", "a-2", "b-4", "a-3"]);
 }
 
-#[tokio::test]
-async fn one_tenant_has_so_many_at_once_and_restores_are_not_held_up() {
-    let home = Home::new().await;
+async fn one_tenant_has_so_many_at_once_and_restores_are_not_held_up(on: On) {
+    let home = Home::new(&on).await;
     for number in 0..4 {
         let id = format!("b-{number}");
         home.catalog.job_submit(&job(&id, "contoso", JobClass::Routine)).await.unwrap();
@@ -128,9 +124,8 @@ async fn one_tenant_has_so_many_at_once_and_restores_are_not_held_up() {
     assert_eq!(take(&home).await.unwrap().id, "o");
 }
 
-#[tokio::test]
-async fn of_living_jobs_with_one_key_there_is_one_and_it_takes_the_more_urgent_wish() {
-    let home = Home::new().await;
+async fn of_living_jobs_with_one_key_there_is_one_and_it_takes_the_more_urgent_wish(on: On) {
+    let home = Home::new(&on).await;
     let key = Some("backup/1".to_owned());
     let first = NewJob { dedupe: key.clone(), ..job("a", "contoso", JobClass::Routine) };
     assert_eq!(home.catalog.job_submit(&first).await.unwrap(), "a");
@@ -145,9 +140,8 @@ async fn of_living_jobs_with_one_key_there_is_one_and_it_takes_the_more_urgent_w
     assert_eq!(home.catalog.job_submit(&again).await.unwrap(), "b");
 }
 
-#[tokio::test]
-async fn who_sleeps_past_his_lease_changes_nothing() {
-    let home = Home::new().await;
+async fn who_sleeps_past_his_lease_changes_nothing(on: On) {
+    let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
     let slow = take(&home).await.unwrap();
     assert_eq!(take(&home).await, None);
@@ -167,9 +161,8 @@ async fn who_sleeps_past_his_lease_changes_nothing() {
     assert!(lost(home.catalog.job_end(&other, Duration::ZERO, &done).await), "it ended once");
 }
 
-#[tokio::test]
-async fn a_sign_of_life_keeps_the_job_and_tells_what_is_wanted() {
-    let home = Home::new().await;
+async fn a_sign_of_life_keeps_the_job_and_tells_what_is_wanted(on: On) {
+    let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
     let row = take(&home).await.unwrap();
     home.clock.advance(SignedDuration::from_secs(50));
@@ -190,9 +183,8 @@ async fn a_sign_of_life_keeps_the_job_and_tells_what_is_wanted() {
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
 }
 
-#[tokio::test]
-async fn a_paused_job_waits_and_goes_on_with_what_it_had_done() {
-    let home = Home::new().await;
+async fn a_paused_job_waits_and_goes_on_with_what_it_had_done(on: On) {
+    let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
     let row = take(&home).await.unwrap();
     home.catalog.job_step(&row, "shard 1", "1").await.unwrap();
@@ -219,9 +211,8 @@ async fn a_paused_job_waits_and_goes_on_with_what_it_had_done() {
     assert_eq!(home.catalog.job_want("w", Wanted::Pause).await.unwrap().state, JobState::Paused);
 }
 
-#[tokio::test]
-async fn what_is_put_back_waits_and_what_is_released_does_not() {
-    let home = Home::new().await;
+async fn what_is_put_back_waits_and_what_is_released_does_not(on: On) {
+    let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
     let row = take(&home).await.unwrap();
     end(&home, &row, Ending::Later(time(1_030), "throttled".into())).await;
@@ -237,9 +228,8 @@ async fn what_is_put_back_waits_and_what_is_released_does_not() {
     assert_eq!(take(&home).await.unwrap().attempts, 2, "a step forgets the failures before it");
 }
 
-#[tokio::test]
-async fn jobs_are_listed_by_pages_counted_and_forgotten() {
-    let home = Home::new().await;
+async fn jobs_are_listed_by_pages_counted_and_forgotten(on: On) {
+    let home = Home::new(&on).await;
     for number in 0..7 {
         let tenant = if number % 2 == 0 { "even" } else { "odd" };
         home.catalog
@@ -272,9 +262,8 @@ async fn jobs_are_listed_by_pages_counted_and_forgotten() {
     assert_eq!(home.catalog.job_list(&filter, 9).await.unwrap().len(), 6);
 }
 
-#[tokio::test]
-async fn no_job_is_taken_by_two_of_many_workers() {
-    let home = Home::new().await;
+async fn no_job_is_taken_by_two_of_many_workers(on: On) {
+    let home = Home::new(&on).await;
     for number in 0..60 {
         let id = format!("{number:02}");
         home.catalog
@@ -297,4 +286,18 @@ async fn no_job_is_taken_by_two_of_many_workers() {
     let mut all: Vec<String> = workers.join_all().await.concat();
     all.sort();
     assert_eq!(all, (0..60).map(|number| format!("{number:02}")).collect::<Vec<_>>());
+}
+
+on_both! {
+    restores_go_first_then_the_asked_for_the_overdue_routine_and_first_ones,
+    tenants_take_turns_however_many_jobs_one_of_them_has,
+    a_tenant_that_was_away_does_not_get_what_it_did_not_use,
+    one_tenant_has_so_many_at_once_and_restores_are_not_held_up,
+    of_living_jobs_with_one_key_there_is_one_and_it_takes_the_more_urgent_wish,
+    who_sleeps_past_his_lease_changes_nothing,
+    a_sign_of_life_keeps_the_job_and_tells_what_is_wanted,
+    a_paused_job_waits_and_goes_on_with_what_it_had_done,
+    what_is_put_back_waits_and_what_is_released_does_not,
+    jobs_are_listed_by_pages_counted_and_forgotten,
+    no_job_is_taken_by_two_of_many_workers,
 }

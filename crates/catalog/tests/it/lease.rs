@@ -6,13 +6,12 @@ use holdfast_catalog::{Error, Kind, ShardRow};
 use holdfast_model::{Fence, ShardId};
 use jiff::SignedDuration;
 
-use crate::{Home, SHARD, VAULT, resource, small_commit, time};
+use crate::{Home, On, SHARD, VAULT, on_both, resource, small_commit, time};
 
 const TTL: Duration = Duration::from_secs(60);
 
-#[tokio::test]
-async fn a_held_lease_names_its_holder() {
-    let home = Home::new().await;
+async fn a_held_lease_names_its_holder(on: On) {
+    let home = Home::new(&on).await;
     let lease = home.catalog.lease_take(VAULT, SHARD, "first", TTL).await.unwrap();
     assert_eq!((lease.fence, lease.until), (Fence(1), time(1_060)));
     match home.catalog.lease_take(VAULT, SHARD, "second", TTL).await {
@@ -27,9 +26,8 @@ async fn a_held_lease_names_its_holder() {
     assert_eq!(next.fence, Fence(2));
 }
 
-#[tokio::test]
-async fn a_late_commit_after_a_steal_changes_nothing() {
-    let home = Home::new().await;
+async fn a_late_commit_after_a_steal_changes_nothing(on: On) {
+    let home = Home::new(&on).await;
     let late = home.catalog.lease_take(VAULT, SHARD, "late", TTL).await.unwrap();
     home.clock.advance(SignedDuration::from_secs(60));
     let thief = home.catalog.lease_take(VAULT, SHARD, "thief", TTL).await.unwrap();
@@ -50,9 +48,8 @@ async fn a_late_commit_after_a_steal_changes_nothing() {
     assert_eq!((shard.head_seq.0, shard.lease_owner.as_deref()), (1, Some("thief")));
 }
 
-#[tokio::test]
-async fn an_expired_lease_that_nobody_took_can_be_renewed() {
-    let home = Home::new().await;
+async fn an_expired_lease_that_nobody_took_can_be_renewed(on: On) {
+    let home = Home::new(&on).await;
     let lease = home.catalog.lease_take(VAULT, SHARD, "slow", TTL).await.unwrap();
     home.clock.advance(SignedDuration::from_secs(600));
     let lease = home.catalog.lease_renew(&lease, TTL).await.unwrap();
@@ -61,9 +58,8 @@ async fn an_expired_lease_that_nobody_took_can_be_renewed() {
     assert_eq!(error.kind(), Kind::LeaseHeld);
 }
 
-#[tokio::test]
-async fn a_lease_is_taken_over_from_the_named_holder_only() {
-    let home = Home::new().await;
+async fn a_lease_is_taken_over_from_the_named_holder_only(on: On) {
+    let home = Home::new(&on).await;
     let dead = home.catalog.lease_take(VAULT, SHARD, "dead", TTL).await.unwrap();
     let wrong = home.catalog.lease_take_over(VAULT, SHARD, "nobody", "new", TTL).await;
     assert_eq!(wrong.unwrap_err().kind(), Kind::LeaseHeld);
@@ -73,9 +69,8 @@ async fn a_lease_is_taken_over_from_the_named_holder_only() {
     assert_eq!(again.unwrap_err().kind(), Kind::LeaseHeld);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_takers_one_wins() {
-    let home = Home::new().await;
+async fn of_many_takers_one_wins(on: On) {
+    let home = Home::new(&on).await;
     for round in 0..10 {
         let mut takers = Vec::new();
         for number in 0..6 {
@@ -99,9 +94,8 @@ async fn of_many_takers_one_wins() {
     }
 }
 
-#[tokio::test]
-async fn fences_only_rise() {
-    let home = Home::new().await;
+async fn fences_only_rise(on: On) {
+    let home = Home::new(&on).await;
     let lease = home.catalog.lease_take(VAULT, SHARD, "old server", TTL).await.unwrap();
     home.catalog.fence_raise(VAULT, SHARD, Fence(41)).await.unwrap();
     let error = home.catalog.lease_renew(&lease, TTL).await.unwrap_err();
@@ -112,9 +106,18 @@ async fn fences_only_rise() {
     assert_eq!(lease.fence, Fence(42));
 }
 
-#[tokio::test]
-async fn an_unknown_shard_is_not_found() {
-    let home = Home::new().await;
+async fn an_unknown_shard_is_not_found(on: On) {
+    let home = Home::new(&on).await;
     let error = home.catalog.lease_take(VAULT, ShardId(9), "me", TTL).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
 }
+
+on_both!(
+    a_held_lease_names_its_holder,
+    a_late_commit_after_a_steal_changes_nothing,
+    an_expired_lease_that_nobody_took_can_be_renewed,
+    a_lease_is_taken_over_from_the_named_holder_only,
+    of_many_takers_one_wins,
+    fences_only_rise,
+    an_unknown_shard_is_not_found,
+);

@@ -5,13 +5,14 @@ use std::time::Duration;
 use holdfast_catalog::{Commit, ResourceCommit};
 use holdfast_model::{ContainerId, ItemId, Seq};
 
-use crate::{Home, SHARD, VAULT, container, item, point, resource, small_commit, snapshot, time};
+use crate::{
+    Home, On, SHARD, VAULT, container, item, on_both, point, resource, small_commit, snapshot, time,
+};
 
 const ITEMS: usize = 100_000;
 
-#[tokio::test]
-async fn a_hundred_thousand_items_are_listed_in_pages() {
-    let home = Home::new().await;
+async fn a_hundred_thousand_items_are_listed_in_pages(on: On) {
+    let home = Home::new(&on).await;
     let ttl = Duration::from_secs(60);
     let fence = home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence;
     let ada = resource("ada");
@@ -62,9 +63,8 @@ async fn a_hundred_thousand_items_are_listed_in_pages() {
     assert_eq!(home.catalog.item_get(&ada.id, &[]).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn a_restore_point_is_the_last_one_read_in_time() {
-    let home = Home::new().await;
+async fn a_restore_point_is_the_last_one_read_in_time(on: On) {
+    let home = Home::new(&on).await;
     let ttl = Duration::from_secs(60);
     let fence = home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence;
     let ada = resource("ada");
@@ -98,9 +98,8 @@ async fn a_restore_point_is_the_last_one_read_in_time() {
     assert_eq!((within(0).await, within(3).await, within(9).await), (None, Some(3), Some(4)));
 }
 
-#[tokio::test]
-async fn resources_are_found_by_name_and_id_in_any_case() {
-    let home = Home::new().await;
+async fn resources_are_found_by_name_and_id_in_any_case(on: On) {
+    let home = Home::new(&on).await;
     let mut ada = resource("AbC-1");
     ada.name = "\u{c5}da@contoso.example".into();
     let mut twin = resource("other");
@@ -121,9 +120,26 @@ async fn resources_are_found_by_name_and_id_in_any_case() {
     assert_eq!(home.catalog.resource_list(Some("fabrikam")).await.unwrap(), [twin]);
 }
 
-#[tokio::test]
-async fn snapshots_are_found_by_the_start_of_their_id() {
-    let home = Home::new().await;
+async fn lists_are_in_the_order_of_bytes(on: On) {
+    let home = Home::new(&on).await;
+    let ttl = Duration::from_secs(60);
+    let fence = home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence;
+    let names = ["B", "_", "a", "b", "\u{e4}"];
+    let ada = resource("ada");
+    let mut commit = small_commit(1, fence, &ada);
+    commit.resources[0].items_put = names.map(|id| item(&ada, "inbox", id)).into();
+    home.catalog.commit(commit).await.unwrap();
+    let mut seen: Vec<String> = Vec::new();
+    for _ in names {
+        let after = seen.last().map(|id| ItemId::from(id.as_str()));
+        let page = home.catalog.item_list(&ada.id, None, after.as_ref(), 1).await.unwrap();
+        seen.extend(page.into_iter().map(|row| row.id.0));
+    }
+    assert_eq!(seen, names);
+}
+
+async fn snapshots_are_found_by_the_start_of_their_id(on: On) {
+    let home = Home::new(&on).await;
     let ttl = Duration::from_secs(60);
     let fence = home.catalog.lease_take(VAULT, SHARD, "test", ttl).await.unwrap().fence;
     for (seq, id) in [(1, "abcd".repeat(16)), (2, "abce".repeat(16))] {
@@ -134,3 +150,11 @@ async fn snapshots_are_found_by_the_start_of_their_id() {
     let found = async |prefix: &str| home.catalog.snapshot_find(prefix).await.unwrap().len();
     assert_eq!((found("ABC").await, found("abce").await, found("%").await), (2, 1, 0));
 }
+
+on_both!(
+    a_hundred_thousand_items_are_listed_in_pages,
+    a_restore_point_is_the_last_one_read_in_time,
+    resources_are_found_by_name_and_id_in_any_case,
+    snapshots_are_found_by_the_start_of_their_id,
+    lists_are_in_the_order_of_bytes,
+);

@@ -9,39 +9,122 @@ mod job;
 mod lease;
 mod list;
 mod maintain;
+mod postgres;
 mod reader;
 mod rebuild;
 mod rows;
+mod side_by_side;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use holdfast_catalog::{
     Catalog, Commit, ContainerRow, ItemRow, ResourceCommit, ResourceRow, ResourceStatus,
     RestorePointRow, ShardRow, SnapshotKind, SnapshotRow, TenantRow,
 };
 use holdfast_model::{
-    Clock, ContainerId, Fence, ItemId, ResourceId, RunId, Seq, ShardId, Timestamp, Workload,
+    Clock, ContainerId, Fence, ItemId, ResourceId, RunId, Secret, Seq, ShardId, Timestamp, Workload,
 };
+use holdfast_pgtest::{Database, Server};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
 const VAULT: &str = "0190a1b2-0000-7000-8000-000000000001";
 const SHARD: ShardId = ShardId(1);
 
-/// A catalog in a folder of its own, with a clock that stands still and one shard.
+/// The database that a test runs on.
+#[derive(Clone, Debug)]
+enum On {
+    Sqlite,
+    Postgres(Arc<Server>),
+}
+
+impl On {
+    /// None where PostgreSQL is not installed.
+    fn postgres() -> Option<Self> {
+        holdfast_pgtest::server().map(Self::Postgres)
+    }
+}
+
+/// Makes two tests of each `async fn name(on: On)`: one on SQLite, one on PostgreSQL. With
+/// `cases`, of each `fn name(on: &On)`, which runs its own cases.
+macro_rules! on_both {
+    (cases: $($name:ident,)+) => {
+        mod cases_on_sqlite {
+            $(#[test]
+            fn $name() {
+                super::$name(&crate::On::Sqlite);
+            })+
+        }
+        mod cases_on_postgres {
+            $(#[test]
+            fn $name() {
+                let Some(on) = crate::On::postgres() else { return };
+                super::$name(&on);
+            })+
+        }
+    };
+    ($($name:ident,)+) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::On::Sqlite).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let Some(on) = crate::On::postgres() else { return };
+                super::$name(on).await;
+            })+
+        }
+    };
+}
+use on_both;
+
+/// Runs a property on values made by a strategy.
+fn for_cases<S: Strategy>(on: &On, strategy: &S, property: impl AsyncFn(S::Value)) {
+    // Making a database takes longer than making a file.
+    let cases = if matches!(on, On::Sqlite) { 24 } else { 6 };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
+    let run = runner.run(strategy, |value| {
+        runtime.block_on(property(value));
+        Ok(())
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// A catalog of its own, with a clock that stands still and one shard.
 struct Home {
-    folder: TempDir,
-    clock: Clock,
     catalog: Catalog,
+    clock: Clock,
+    folder: TempDir,
+    database: Option<Database>,
 }
 
 impl Home {
-    async fn new() -> Self {
+    async fn new(on: &On) -> Self {
+        Self::with_clock(on, Clock::manual(time(1_000))).await
+    }
+
+    async fn with_clock(on: &On, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::manual(time(1_000));
-        let catalog =
-            Catalog::create(&folder.path().join("catalog.db"), clock.clone()).await.unwrap();
+        let (catalog, database) = match on {
+            On::Sqlite => {
+                let path = folder.path().join("catalog.db");
+                (Catalog::create(&path, clock.clone()).await, None)
+            }
+            On::Postgres(server) => {
+                let database = Database::new(server);
+                let url = Secret::new(database.url());
+                (Catalog::connect(&url, clock.clone()).await, Some(database))
+            }
+        };
+        let catalog = catalog.unwrap();
         catalog.shard_put(&ShardRow::new(VAULT, SHARD)).await.unwrap();
-        Self { folder, clock, catalog }
+        Self { catalog, clock, folder, database }
     }
 
     fn path(&self) -> PathBuf {
@@ -50,7 +133,13 @@ impl Home {
 
     /// The same catalog as another process sees it.
     async fn open_again(&self) -> Catalog {
-        Catalog::open(&self.path(), self.clock.clone()).await.unwrap()
+        let opened = match &self.database {
+            None => Catalog::open(&self.path(), self.clock.clone()).await,
+            Some(database) => {
+                Catalog::connect(&Secret::new(database.url()), self.clock.clone()).await
+            }
+        };
+        opened.unwrap()
     }
 }
 

@@ -10,7 +10,10 @@ use holdfast_catalog::{
 use holdfast_model::{ItemId, RunId, Seq, ShardId, short_id};
 use proptest::prelude::*;
 
-use crate::{Home, SHARD, VAULT, point, resource, small_commit, snapshot, tenant, time};
+use crate::{
+    Home, On, SHARD, VAULT, for_cases, on_both, point, resource, small_commit, snapshot, tenant,
+    time,
+};
 
 async fn lease(home: &Home) -> Lease {
     home.catalog.tenant_put(&tenant("contoso")).await.unwrap();
@@ -36,9 +39,8 @@ async fn commit(home: &Home, lease: &Lease, seq: u64, changed: &[&ResourceRow]) 
     home.catalog.commit(commit).await.unwrap();
 }
 
-#[tokio::test]
-async fn restore_points_move_to_the_next_snapshot_that_shows_the_same() {
-    let home = Home::new().await;
+async fn restore_points_move_to_the_next_snapshot_that_shows_the_same(on: On) {
+    let home = Home::new(&on).await;
     let lease = lease(&home).await;
     let (ada, bob) = (resource("ada"), resource("bob"));
     // A namesake shard of another vault is left alone.
@@ -71,50 +73,44 @@ async fn restore_points_move_to_the_next_snapshot_that_shows_the_same() {
     assert_eq!(points(&home.catalog, &bob).await, [(5, tree(3))]);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// What each remaining snapshot shows of a resource is the same before and after.
-    #[test]
-    fn what_stays_shows_the_same(
-        changes in proptest::collection::vec(any::<(bool, bool)>(), 1..9),
-        gone in proptest::collection::btree_set(1_u64..9, 0..8),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let home = Home::new().await;
-            let lease = lease(&home).await;
-            let (ada, bob) = (resource("ada"), resource("bob"));
-            for (n, (of_ada, of_bob)) in changes.iter().enumerate() {
-                let changed: Vec<_> =
-                    [(of_ada, &ada), (of_bob, &bob)].into_iter().filter(|(c, _)| **c).collect();
-                let seq = n as u64 + 1;
-                let mut commit = small_commit(seq, lease.fence, &ada);
-                commit.resources.clear();
-                for (_, resource) in changed {
-                    commit.resources.append(&mut small_commit(seq, lease.fence, resource).resources);
-                }
-                home.catalog.commit(commit).await.unwrap();
+/// What each remaining snapshot shows of a resource is the same before and after.
+fn what_stays_shows_the_same(on: &On) {
+    let strategy = (
+        proptest::collection::vec(any::<(bool, bool)>(), 1..9),
+        proptest::collection::btree_set(1_u64..9, 0..8),
+    );
+    for_cases(on, &strategy, async |(changes, gone)| {
+        let home = Home::new(on).await;
+        let lease = lease(&home).await;
+        let (ada, bob) = (resource("ada"), resource("bob"));
+        for (n, (of_ada, of_bob)) in changes.iter().enumerate() {
+            let changed: Vec<_> =
+                [(of_ada, &ada), (of_bob, &bob)].into_iter().filter(|(c, _)| **c).collect();
+            let seq = n as u64 + 1;
+            let mut commit = small_commit(seq, lease.fence, &ada);
+            commit.resources.clear();
+            for (_, resource) in changed {
+                commit.resources.append(&mut small_commit(seq, lease.fence, resource).resources);
             }
-            let head = changes.len() as u64;
-            let gone: BTreeSet<Seq> =
-                gone.into_iter().filter(|seq| *seq < head).map(Seq).collect();
-            let before = shown(&home.catalog, &[&ada, &bob], head).await;
-            home.catalog.forget(&lease, &gone).await.unwrap();
-            let after = shown(&home.catalog, &[&ada, &bob], head).await;
-            for (place, tree) in after {
-                if !gone.contains(&Seq(place.1)) {
-                    assert_eq!(before[&place], tree, "{place:?}");
-                }
+            home.catalog.commit(commit).await.unwrap();
+        }
+        let head = changes.len() as u64;
+        let gone: BTreeSet<Seq> = gone.into_iter().filter(|seq| *seq < head).map(Seq).collect();
+        let before = shown(&home.catalog, &[&ada, &bob], head).await;
+        home.catalog.forget(&lease, &gone).await.unwrap();
+        let after = shown(&home.catalog, &[&ada, &bob], head).await;
+        for (place, tree) in after {
+            if !gone.contains(&Seq(place.1)) {
+                assert_eq!(before[&place], tree, "{place:?}");
             }
-            let left: BTreeSet<u64> = home
-                .catalog.snapshot_list(None).await.unwrap().iter().map(|row| row.seq.0).collect();
-            for resource in [&ada, &bob] {
-                let points = points(&home.catalog, resource).await;
-                assert!(points.iter().all(|(seq, _)| left.contains(seq)), "no point hangs loose");
-            }
-        });
-    }
+        }
+        let left: BTreeSet<u64> =
+            home.catalog.snapshot_list(None).await.unwrap().iter().map(|row| row.seq.0).collect();
+        for resource in [&ada, &bob] {
+            let points = points(&home.catalog, resource).await;
+            assert!(points.iter().all(|(seq, _)| left.contains(seq)), "no point hangs loose");
+        }
+    });
 }
 
 async fn shown(
@@ -132,9 +128,8 @@ async fn shown(
     shown
 }
 
-#[tokio::test]
-async fn rewritten_snapshots_take_the_place_of_the_old_ones() {
-    let home = Home::new().await;
+async fn rewritten_snapshots_take_the_place_of_the_old_ones(on: On) {
+    let home = Home::new(&on).await;
     let lease = lease(&home).await;
     let ada = resource("ada");
     commit(&home, &lease, 1, &[&ada]).await;
@@ -156,9 +151,23 @@ async fn rewritten_snapshots_take_the_place_of_the_old_ones() {
     assert_eq!(points, [(1, "tree 1".to_owned()), (2, "smaller".to_owned())]);
 }
 
-#[tokio::test]
-async fn an_erased_item_leaves_no_trace_in_the_file() {
-    let home = Home::new().await;
+/// Whether these bytes are in the files of the catalog.
+fn is_in_files(home: &Home, text: &str) -> bool {
+    if let Some(database) = &home.database {
+        database.psql("CHECKPOINT");
+        let found = database.psql(&format!(
+            "SELECT COUNT(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND \
+             position('{text}'::bytea IN pg_read_binary_file(pg_relation_filepath(oid))) > 0"
+        ));
+        return found != "0";
+    }
+    let files = ["catalog.db", "catalog.db-wal"].map(|name| home.folder.path().join(name));
+    let bytes = files.map(|file| std::fs::read(file).unwrap_or_default()).concat();
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+async fn an_erased_item_leaves_no_trace_in_the_files(on: On) {
+    let home = Home::new(&on).await;
     let lease = lease(&home).await;
     let ada = resource("ada");
     let secret = "Confidential-subject-5d1f";
@@ -177,12 +186,7 @@ async fn an_erased_item_leaves_no_trace_in_the_file() {
 
     let items = vec![short_id(erased.as_str())];
     let rewriting = Rewriting { erased: vec![(ada.id.clone(), items)], ..Rewriting::default() };
-    let seen = |text: &str| {
-        let text = text.as_bytes().to_vec();
-        let files = ["catalog.db", "catalog.db-wal"].map(|name| home.folder.path().join(name));
-        let bytes = files.map(|file| std::fs::read(file).unwrap_or_default()).concat();
-        bytes.windows(text.len()).any(|window| window == text)
-    };
+    let seen = |text: &str| is_in_files(&home, text);
     assert!(seen(secret) && seen(erased.as_str()), "the search finds what is there");
     home.catalog.rewrite(&lease, &rewriting).await.unwrap();
     assert_eq!(home.catalog.item_count(&ada.id).await.unwrap(), 300);
@@ -233,9 +237,8 @@ async fn traces(home: &Home, ada: &ResourceRow, erased: &ItemId, path: &str) {
     }
 }
 
-#[tokio::test]
-async fn complete_restore_points_are_found_by_snapshot() {
-    let home = Home::new().await;
+async fn complete_restore_points_are_found_by_snapshot(on: On) {
+    let home = Home::new(&on).await;
     let lease = lease(&home).await;
     let ada = resource("ada");
     for (seq, complete) in [(1, false), (2, true), (3, false)] {
@@ -255,3 +258,12 @@ async fn complete_restore_points_are_found_by_snapshot() {
         home.catalog.restore_point_complete_in(VAULT, ShardId(2), Seq(1), Seq(9)).await.unwrap();
     assert!(!elsewhere);
 }
+
+on_both!(
+    restore_points_move_to_the_next_snapshot_that_shows_the_same,
+    rewritten_snapshots_take_the_place_of_the_old_ones,
+    complete_restore_points_are_found_by_snapshot,
+    an_erased_item_leaves_no_trace_in_the_files,
+);
+
+on_both!(cases: what_stays_shows_the_same,);

@@ -6,7 +6,7 @@ use holdfast_catalog::{Error, Kind, Lease};
 use holdfast_model::ShardId;
 use jiff::SignedDuration;
 
-use crate::{Home, SHARD, VAULT, time};
+use crate::{Home, On, SHARD, VAULT, on_both, time};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -18,9 +18,8 @@ async fn read(home: &Home, id: &str) -> Result<(), Error> {
     home.catalog.reader_add(id, VAULT, SHARD, &format!("owner of {id}"), TTL).await.map(drop)
 }
 
-#[tokio::test]
-async fn readers_share_a_shard_and_end_by_themselves() {
-    let home = Home::new().await;
+async fn readers_share_a_shard_and_end_by_themselves(on: On) {
+    let home = Home::new(&on).await;
     read(&home, "a").await.unwrap();
     home.clock.advance(SignedDuration::from_secs(30));
     read(&home, "b").await.unwrap();
@@ -41,9 +40,8 @@ async fn readers_share_a_shard_and_end_by_themselves() {
     assert_eq!(nowhere.unwrap_err().kind(), Kind::NotFound);
 }
 
-#[tokio::test]
-async fn a_shard_is_closed_when_nobody_reads_it() {
-    let home = Home::new().await;
+async fn a_shard_is_closed_when_nobody_reads_it(on: On) {
+    let home = Home::new(&on).await;
     read(&home, "a").await.unwrap();
     let eraser = lease(&home).await;
     match home.catalog.shard_close(&eraser).await {
@@ -66,9 +64,8 @@ async fn a_shard_is_closed_when_nobody_reads_it() {
     read(&home, "c").await.unwrap();
 }
 
-#[tokio::test]
-async fn a_closed_shard_opens_with_the_end_of_the_lease() {
-    let home = Home::new().await;
+async fn a_closed_shard_opens_with_the_end_of_the_lease(on: On) {
+    let home = Home::new(&on).await;
     // Given back.
     let first = lease(&home).await;
     home.catalog.shard_close(&first).await.unwrap();
@@ -92,9 +89,8 @@ async fn a_closed_shard_opens_with_the_end_of_the_lease() {
     assert!(third.fence > second.fence);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_and_a_closing_holder_never_both_win() {
-    let home = Home::new().await;
+async fn a_reader_and_a_closing_holder_never_both_win(on: On) {
+    let home = Home::new(&on).await;
     for round in 0..20 {
         let eraser = lease(&home).await;
         let (reading, other) = (home.catalog.clone(), home.open_again().await);
@@ -109,3 +105,10 @@ async fn a_reader_and_a_closing_holder_never_both_win() {
         home.catalog.lease_release(&eraser).await.unwrap();
     }
 }
+
+on_both!(
+    readers_share_a_shard_and_end_by_themselves,
+    a_shard_is_closed_when_nobody_reads_it,
+    a_closed_shard_opens_with_the_end_of_the_lease,
+    a_reader_and_a_closing_holder_never_both_win,
+);

@@ -6,7 +6,8 @@ use holdfast_catalog::{Kind, Rebuilt, ShardRow, TenantRow, VaultRow};
 use holdfast_model::{Fence, RunId, Seq, ShardId};
 
 use crate::{
-    Home, SHARD, VAULT, container, item, point, resource, small_commit, snapshot, tenant, time,
+    Home, On, SHARD, VAULT, container, item, on_both, point, resource, small_commit, snapshot,
+    tenant, time,
 };
 
 fn rebuilt() -> Rebuilt {
@@ -30,8 +31,8 @@ fn rebuilt() -> Rebuilt {
 }
 
 /// A catalog with things that a rebuild replaces and things that it keeps.
-async fn used() -> Home {
-    let home = Home::new().await;
+async fn used(on: &On) -> Home {
+    let home = Home::new(on).await;
     let vault = VaultRow {
         id: VAULT.into(),
         name: "main".into(),
@@ -51,9 +52,8 @@ async fn used() -> Home {
     home
 }
 
-#[tokio::test]
-async fn a_rebuild_replaces_data_and_keeps_secrets() {
-    let home = used().await;
+async fn a_rebuild_replaces_data_and_keeps_secrets(on: On) {
+    let home = used(&on).await;
     let mut parts = rebuilt();
     let mut run = home.catalog.run_list(1).await.unwrap().remove(0);
     run.tenant = "not to be taken".into();
@@ -88,9 +88,8 @@ async fn a_rebuild_replaces_data_and_keeps_secrets() {
     );
 }
 
-#[tokio::test]
-async fn a_rebuild_in_parts_is_seen_only_when_finished() {
-    let home = used().await;
+async fn a_rebuild_in_parts_is_seen_only_when_finished(on: On) {
+    let home = used(&on).await;
     let reader = home.open_again().await;
     let mut rebuild = home.catalog.rebuild().await.unwrap();
     let all = rebuilt();
@@ -104,9 +103,8 @@ async fn a_rebuild_in_parts_is_seen_only_when_finished() {
     assert_eq!(reader.item_count(&resource("bob").id).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn a_rebuild_that_fails_or_is_dropped_changes_nothing() {
-    let home = used().await;
+async fn a_rebuild_that_fails_or_is_dropped_changes_nothing(on: On) {
+    let home = used(&on).await;
     let mut broken = rebuilt();
     broken.containers.clear();
     assert_eq!(home.catalog.replace_all(broken).await.unwrap_err().kind(), Kind::Conflict);
@@ -118,3 +116,9 @@ async fn a_rebuild_that_fails_or_is_dropped_changes_nothing() {
     assert_eq!(home.catalog.tenant_list().await.unwrap().len(), 2);
     home.catalog.replace_all(rebuilt()).await.unwrap();
 }
+
+on_both!(
+    a_rebuild_replaces_data_and_keeps_secrets,
+    a_rebuild_in_parts_is_seen_only_when_finished,
+    a_rebuild_that_fails_or_is_dropped_changes_nothing,
+);

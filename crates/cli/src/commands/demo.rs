@@ -273,6 +273,7 @@ async fn install(dir: &Path) -> Result<Home> {
         storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new("a passphrase for an hour")),
         instance_key: Some(dir.join("instance.key")),
+        catalog_url: None,
     };
     Ok(Home::init(&dir.join("home"), &options, Clock::system()).await?.0)
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::{Home, InitOptions, Storage, Unlock};
+use holdfast_engine::{Home, InitOptions, Storage, Unlock, catalog_url};
 use holdfast_model::{Clock, Secret};
 use holdfast_vault::{Bandwidth, Location, LockMode};
 use serde::Serialize;
@@ -31,6 +31,7 @@ pub async fn run(global: &Global, args: &Init, out: Output) -> Result<u8> {
         storage: storage(&args.storage)?,
         vault,
         instance_key: global.instance_key.clone(),
+        catalog_url: args.catalog_url_file.as_deref().map(catalog_url).transpose()?,
     };
     let (home, created) = Home::init(&dir, &options, Clock::system()).await?;
     let row = home.vault_row(None).await?;

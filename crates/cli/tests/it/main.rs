@@ -8,6 +8,7 @@ mod export;
 mod help;
 mod kill;
 mod line;
+mod postgres;
 mod restic;
 mod sim;
 mod site;

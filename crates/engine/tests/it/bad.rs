@@ -127,6 +127,7 @@ async fn a_folder_that_is_no_vault_is_left_alone() {
         storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(t.scratch("other.key")),
+        catalog_url: None,
     };
     let home = t.scratch("other");
     let error = Home::init(&home, &init, t.home.clock.clone()).await.unwrap_err();

@@ -185,6 +185,7 @@ async fn everything_comes_back_as_of_before_the_attack() {
         storage: as_of,
         unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(t.scratch("key")),
+        catalog_url: None,
     };
     let home = Home::init(&t.scratch("rescue"), &init, t.home.clock.clone()).await.unwrap().0;
     rebuild(&home).await.unwrap();

@@ -50,6 +50,7 @@ async fn a_recovery_kit_opens_the_vault_in_a_new_home() {
         storage: Storage::default(),
         unlock: Unlock::Kit(kit.to_owned()),
         instance_key: Some(t.scratch("second.key")),
+        catalog_url: None,
     };
     let clock = Clock::system();
     let nowhere = Home::init(&t.scratch("no"), &options(&t.scratch("x")), clock.clone()).await;
