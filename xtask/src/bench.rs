@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: the product in its release build against stock restic on the same messages;
-//! `bench ingest` and `bench vault`: the vault alone (`vault`); `bench drives`: OneDrive (`drives`).
+//! `bench ingest` and `bench vault`: the vault alone (`vault`); `bench drives`: OneDrive (`drives`);
+//! `bench catalog`: leases (`catalog`).
 //!
 //! Whole processes are measured, nothing inside of them: the simulated tenant is one, the product
 //! another. CPU seconds are the figure to trust; wall times hold the simulated tenant's work too.
 //! Runs of the rivals alternate, so that other work on the machine strikes both.
 
+mod catalog;
 mod changes;
 mod drives;
 mod files;
@@ -111,6 +113,11 @@ pub(crate) enum Part {
         #[arg(long)]
         json: bool,
     },
+    /// The catalog: leases per second on PostgreSQL and on SQLite
+    Catalog {
+        #[command(flatten)]
+        scale: catalog::Scale,
+    },
     /// OneDrive: small and large files, changes, the budget of SharePoint
     Drives {
         #[command(flatten)]
@@ -121,6 +128,7 @@ pub(crate) enum Part {
 /// Measures a part.
 pub(crate) fn run_part(root: &Path, part: Part) -> Result<ExitCode> {
     let (scale, json, command) = match part {
+        Part::Catalog { scale } => return catalog::run(root, &scale),
         Part::Drives { scale } => return drives::run(root, scale),
         Part::Ingest { items, json, write } => {
             let sets = if items > 10_000 { vec![10_000, items] } else { vec![items] };

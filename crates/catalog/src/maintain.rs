@@ -171,7 +171,8 @@ async fn erase(
     lock.execute(&mut **change).await?;
     for (find, remove) in [
         (
-            "SELECT id FROM item WHERE resource = (SELECT num FROM resource WHERE id = $1)",
+            "SELECT id FROM item WHERE resource = (SELECT num FROM resource WHERE id = $1) \
+             ORDER BY id",
             "DELETE FROM item \
              WHERE resource = (SELECT num FROM resource WHERE id = $1) AND id = $2",
         ),

@@ -56,6 +56,12 @@ pub fn server() -> Option<Arc<Server>> {
     server
 }
 
+/// A server of its own with PostgreSQL's settings, which waits for the disk: for measurements.
+/// None where PostgreSQL is not installed.
+pub fn durable_server() -> Option<Arc<Server>> {
+    Server::durable()
+}
+
 impl Database {
     /// Makes a database.
     ///

@@ -22,16 +22,16 @@ const USER: &str = "postgres";
 /// Of the superuser of a server that only its own socket reaches.
 const PASSWORD: &str = "throw away";
 
+/// Reached by its socket only, and its log can be read.
+const SETTINGS: [&str; 4] =
+    ["listen_addresses=", "max_connections=200", "lc_messages=C", "log_min_messages=log"];
+
 /// What makes a server whose data nobody needs after a crash quick to start and to use.
-const SETTINGS: [&str; 9] = [
-    "listen_addresses=",
+const HASTY: [&str; 5] = [
     "fsync=off",
     "full_page_writes=off",
     "synchronous_commit=off",
-    "max_connections=200",
     "shared_buffers=32MB",
-    "lc_messages=C",
-    "log_min_messages=log",
     "autovacuum=off",
 ];
 
@@ -61,13 +61,18 @@ impl Server {
         }
         let server = Arc::new(match std::env::var(crate::SERVER) {
             Ok(url) => Self { url, own: None },
-            Err(_) => Self::start(programs()?),
+            Err(_) => Self::start(programs()?, &HASTY),
         });
         *shared = Arc::downgrade(&server);
         Some(server)
     }
 
-    fn start(programs: PathBuf) -> Self {
+    /// A server of our own that keeps what it has committed; none where there is none to start.
+    pub(crate) fn durable() -> Option<Arc<Self>> {
+        Some(Arc::new(Self::start(programs()?, &[])))
+    }
+
+    fn start(programs: PathBuf, more: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("holdfast-pg-").tempdir().unwrap();
         // Reached by the user as whom the server runs, and by nobody's listing.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
@@ -78,7 +83,7 @@ impl Server {
         fs::write(&secret, PASSWORD).unwrap();
         own.give_away(&[&data, &secret]);
         own.init(&secret);
-        own.run();
+        own.run(more);
         // The folder of the socket, as part of a query, needs no escaping: it is a temporary one.
         let socket = data.display();
         let url = format!("postgres://{USER}:throw%20away@localhost/postgres?host={socket}");
@@ -133,11 +138,11 @@ impl Own {
     }
 
     /// Starts the server and returns when it takes connections.
-    fn run(&self) {
+    fn run(&self, more: &[&str]) {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.path("data"));
         command.arg("-c").arg(format!("unix_socket_directories={}", self.path("data").display()));
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().chain(more) {
             command.args(["-c", setting]);
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());

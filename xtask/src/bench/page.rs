@@ -18,6 +18,7 @@ pub(crate) enum Section {
     Product,
     Drives,
     Vault,
+    Catalog,
 }
 
 impl Section {
@@ -33,6 +34,10 @@ impl Section {
             Self::Vault => [
                 "<!-- bench vault: begin (written by cargo xtask bench vault) -->",
                 "<!-- bench vault: end -->",
+            ],
+            Self::Catalog => [
+                "<!-- bench catalog: begin (written by cargo xtask bench catalog --write) -->",
+                "<!-- bench catalog: end -->",
             ],
         }
     }
@@ -112,6 +117,11 @@ impl Machine {
         );
         Ok(Self { date, words })
     }
+
+    /// The line above a table that this command has made.
+    pub(crate) fn line(&self, command: &str) -> String {
+        format!("`{command}`, {}; {}.", self.date, self.words)
+    }
 }
 
 /// A row of the table.
@@ -189,8 +199,7 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ =
-            writeln!(text, "`{}`, {}; {}.\n", self.command, self.machine.date, self.machine.words);
+        let _ = writeln!(text, "{}\n", self.machine.line(&self.command));
         for note in &self.notes {
             let _ = writeln!(text, "{note}\n");
         }

@@ -1,12 +1,12 @@
 //! What only a server can do: refuse, go away, and be used by many at once.
 
-use holdfast_catalog::{Catalog, Error, Kind};
-use holdfast_model::{Clock, Secret};
+use holdfast_catalog::{Catalog, Error, Kind, Rewriting, ShardRow};
+use holdfast_model::{Clock, Secret, ShardId, short_id};
 use holdfast_pgtest::Database;
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
-use crate::{Home, On, SHARD, VAULT, resource, tenant};
+use crate::{Home, On, SHARD, VAULT, item, resource, small_commit, tenant};
 
 /// A fresh database, unless PostgreSQL is not installed.
 fn database() -> Option<Database> {
@@ -204,4 +204,38 @@ async fn a_tenant_whose_resource_gets_a_shard_meanwhile_stays() {
     assert_eq!(removing.await.unwrap().unwrap_err().kind(), Kind::Conflict);
     assert_eq!(home.catalog.resource_list(None).await.unwrap(), [resource("ada")]);
     assert_eq!(home.catalog.tenant_list().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_eraser_and_a_writer_of_the_same_items_do_not_wait_for_each_other() {
+    let Some(on) = On::postgres() else { return };
+    let home = Home::new(&on).await;
+    let (ttl, next) = (std::time::Duration::from_secs(60), ShardId(2));
+    home.catalog.shard_put(&ShardRow::new(VAULT, next)).await.unwrap();
+    let eraser = home.catalog.lease_take(VAULT, next, "eraser", ttl).await.unwrap();
+    let fence = home.catalog.lease_take(VAULT, SHARD, "writer", ttl).await.unwrap().fence;
+    let (ada, ids) = (resource("ada"), ["a", "b", "c"]);
+    let commit = |seq: u64| {
+        let mut commit = small_commit(seq, fence, &ada);
+        commit.resources[0].items_put =
+            ids.iter().rev().map(|id| item(&ada, "inbox", id)).collect();
+        commit
+    };
+    home.catalog.commit(commit(1)).await.unwrap();
+    // One comes from the front and one from the back, and both are stopped in the middle.
+    let database = home.database.as_ref().unwrap();
+    let mut other = database.session();
+    other.run("BEGIN; SELECT 1 FROM item WHERE id = 'b' FOR UPDATE");
+    let erased = vec![(ada.id.clone(), ids.map(short_id).into())];
+    let rewriting = Rewriting { erased, ..Rewriting::default() };
+    let catalog = home.catalog.clone();
+    let erasing = tokio::spawn(async move { catalog.rewrite(&eraser, &rewriting).await });
+    wait_for(database, 1, &erasing).await;
+    let (catalog, second) = (home.catalog.clone(), commit(2));
+    let writing = tokio::spawn(async move { catalog.commit(second).await });
+    wait_for(database, 2, &writing).await;
+    other.run("COMMIT");
+    erasing.await.unwrap().unwrap();
+    writing.await.unwrap().unwrap();
+    assert_eq!(home.catalog.item_count(&ada.id).await.unwrap(), 3, "the writer came last");
 }
