@@ -27,6 +27,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+mod audit;
 mod catalog;
 mod commit;
 mod epoch;
@@ -48,6 +49,7 @@ mod sqlite;
 mod tenant;
 mod vault;
 
+pub use audit::{AuditChain, AuditFilter, AuditResume};
 pub use catalog::Catalog;
 pub use commit::{Commit, ResourceCommit};
 pub use epoch::EpochRow;
