@@ -454,7 +454,7 @@ mod tests {
         let text = concat!(
             "16:holdfast-audit-1,2:12,13:1772438400000,4:user,1:7,6:Ann \u{dc},9:192.0.2.7,",
             "9:item.read,4:done,0:,1:0,7:contoso,23:[\"bob@contoso.example\"],",
-            "30:[\"Inbox/2026-03/a \\\"b\\\".eml\"],17:{\"a\":\"1\",\"b\":\"2\"},",
+            "29:[\"Inbox/2026-03/a \\\"b\\\".eml\"],17:{\"a\":\"1\",\"b\":\"2\"},",
             "64:0000000000000000000000000000000000000000000000000000000000000000,",
         );
         let digest = aws_lc_rs::digest::digest(&SHA256, text.as_bytes());
