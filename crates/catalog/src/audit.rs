@@ -11,7 +11,7 @@ use sqlx::{Any, Transaction};
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::{Error, Result};
-use crate::sql::{Arguments, Columns, damaged, sql};
+use crate::sql::{Arguments, Columns, Statement, sql};
 
 /// How far the record got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,29 +147,7 @@ impl Catalog {
     ) -> Result<Entry> {
         let mut entry = event.into_entry(number, self.clock.now(), previous);
         entry.signature = sign(&entry.statement());
-        sql("INSERT INTO audit (number, time, actor_kind, actor_id, actor_name, origin, action, \
-                 outcome, cause, ends, tenant, resources, items, details, previous, hash, \
-                 signature) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
-        .number(entry.number)
-        .time(Timestamp::from_millisecond(entry.time).map_err(|_| damaged("time"))?)
-        .text(&entry.actor_kind)
-        .text(&entry.actor_id)
-        .text(&entry.actor_name)
-        .text(&entry.from)
-        .text(&entry.action)
-        .text(&entry.outcome)
-        .text(&entry.cause)
-        .number(entry.ends)
-        .text(&entry.tenant)
-        .text(&entry.resources)
-        .text(&entry.items)
-        .text(&entry.details)
-        .text(&entry.previous)
-        .text(&entry.hash)
-        .text(&entry.signature)
-        .execute(&mut **change)
-        .await?;
+        row(&entry).execute(&mut **change).await?;
         let moved = sql("UPDATE audit_chain SET number = $1, hash = $2 WHERE id = 1");
         moved.number(entry.number).text(&entry.hash).execute(&mut **change).await?;
         Ok(entry)
@@ -230,6 +208,48 @@ impl Catalog {
         .text(&resource)
         .number(limit.into());
         self.all(statement).await
+    }
+}
+
+fn row(entry: &Entry) -> Statement {
+    sql("INSERT INTO audit (number, time, actor_kind, actor_id, actor_name, origin, action, \
+             outcome, cause, ends, tenant, resources, items, details, previous, hash, signature) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+    .number(entry.number)
+    .bind(entry.time)
+    .text(&entry.actor_kind)
+    .text(&entry.actor_id)
+    .text(&entry.actor_name)
+    .text(&entry.from)
+    .text(&entry.action)
+    .text(&entry.outcome)
+    .text(&entry.cause)
+    .number(entry.ends)
+    .text(&entry.tenant)
+    .text(&entry.resources)
+    .text(&entry.items)
+    .text(&entry.details)
+    .text(&entry.previous)
+    .text(&entry.hash)
+    .text(&entry.signature)
+}
+
+#[cfg(feature = "tampering")]
+impl Catalog {
+    /// What an attacker does: puts these entries in the place of all, and notes another end.
+    pub async fn audit_overwrite(&self, entries: &[Entry], end: &AuditChain) -> Result<()> {
+        let mut change = self.begin().await?;
+        sql("DELETE FROM audit").execute(&mut *change).await?;
+        for entry in entries {
+            row(entry).execute(&mut *change).await?;
+        }
+        sql("UPDATE audit_chain SET number = $1, hash = $2, head_number = $3")
+            .number(end.number)
+            .text(&end.hash)
+            .number(end.head_number)
+            .execute(&mut *change)
+            .await?;
+        Ok(change.commit().await?)
     }
 }
 

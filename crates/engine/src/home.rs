@@ -15,7 +15,7 @@ use crate::seal::InstanceKey;
 use crate::shards::ShardLimits;
 use crate::storage::Storage;
 use crate::vaults::{self, HomeVault, NewVault, make_or_unlock};
-use crate::{Error, Result};
+use crate::{Error, Result, audit};
 
 const CATALOG_FILE: &str = "catalog.db";
 
@@ -101,6 +101,9 @@ impl Home {
         home.catalog.vault_add(&row).await?;
         let vaults = vec![HomeVault::new(&row)];
         HomeFile { v: 1, id, instance_key: home.key_path.clone(), vaults }.write(dir)?;
+        if !opened.created {
+            audit::resume(&home).await?;
+        }
         Ok((home, opened.created))
     }
 
@@ -129,7 +132,8 @@ impl Home {
     }
 
     /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled
-    /// by [`crate::rebuild::rebuild`]. A damaged catalog is not touched: it is moved away first.
+    /// by [`crate::rebuild::rebuild`]. A damaged catalog is not touched: it is moved away first. The
+    /// audit record goes on from its last signed entry.
     pub async fn open_to_rebuild(
         dir: &Path,
         instance_key: Option<&Path>,
@@ -144,7 +148,9 @@ impl Home {
             }
             catalog.close().await;
         }
-        Self::open(dir, instance_key, clock).await
+        let home = Self::open(dir, instance_key, clock).await?;
+        audit::resume(&home).await?;
+        Ok(home)
     }
 
     /// The home folder.

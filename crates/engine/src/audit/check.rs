@@ -283,26 +283,37 @@ impl Checker {
         self.claims.drain(..).collect()
     }
 
-    /// Closes the report. `signed` are the heads that hold and agree with the record, `others`
-    /// those that hold and do not.
-    pub(super) fn finish(mut self, signed: &BTreeSet<u64>, others: &[Claim]) -> Verification {
+    /// Closes the report. `signed` are heads that hold and agree with the record, `contradicting`
+    /// those that hold and do not, `ahead` is the newest that holds of those behind its end.
+    pub(super) fn finish(
+        mut self,
+        signed: &BTreeSet<u64>,
+        contradicting: &[Claim],
+        ahead: Option<u64>,
+    ) -> Verification {
         self.report.last = self.last;
         self.report.signed_up_to = signed.last().copied().unwrap_or(0);
-        let proven = |claim: &Claim| signed.range(..claim.number).next_back().copied().unwrap_or(0);
-        for claim in others {
-            let (number, kind) = (claim.number, rewritten_or_older(claim, self.last));
-            let detail = match kind {
-                FaultKind::OlderThanHead => format!(
-                    "the database is older than head {number} of the vault, or its end was taken away"
-                ),
-                _ => format!("up to entry {number} the record is not the one that was signed"),
-            };
-            let first =
-                proven(claim).max(if kind == FaultKind::OlderThanHead { self.last } else { 0 });
-            self.report.fault(first + 1, kind, detail);
+        for Claim { number, .. } in contradicting {
+            let proven = signed.range(..number).next_back().copied().unwrap_or(0);
+            let detail = format!("up to entry {number} the record is not the one that was signed");
+            self.report.fault(proven + 1, FaultKind::Rewritten, detail);
         }
+        if let Some(number) = ahead {
+            let detail = format!(
+                "is not there: the database is older than head {number} of the vault, or was cut off"
+            );
+            self.report.fault(self.last + 1, FaultKind::OlderThanHead, detail);
+        }
+        let newest = contradicting.last().map(|claim| claim.number).max(ahead);
+        self.name_unsigned(self.report.signed_up_to.max(newest.unwrap_or(0)));
+        self.report.open_in_all = self.open.len() as u64;
+        self.report.open = self.open.iter().take(LISTED).copied().collect();
+        self.report.close()
+    }
+
+    fn name_unsigned(&mut self, newest_head: u64) {
         for number in std::mem::take(&mut self.unsigned) {
-            let (kind, detail) = match number > self.report.signed_up_to {
+            let (kind, detail) = match number > newest_head {
                 true => (FaultKind::Appended, "was added behind the newest signed head"),
                 false => (FaultKind::NotSigned, "was not written with the key of the vault"),
             };
@@ -310,12 +321,5 @@ impl Checker {
             self.unsigned_in_all -= 1;
         }
         self.report.faults_in_all += self.unsigned_in_all;
-        self.report.open_in_all = self.open.len() as u64;
-        self.report.open = self.open.iter().take(LISTED).copied().collect();
-        self.report.close()
     }
-}
-
-fn rewritten_or_older(claim: &Claim, last: u64) -> FaultKind {
-    if claim.number > last { FaultKind::OlderThanHead } else { FaultKind::Rewritten }
 }

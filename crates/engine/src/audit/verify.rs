@@ -96,25 +96,26 @@ async fn against_heads(
     vault: &Vault,
     public: &[u8; 32],
 ) -> Result<Verification> {
-    let mut disputed: Vec<Claim> = checker.contradicted.drain(..).collect();
-    disputed.extend(checker.ahead());
-    disputed.truncate(LOOKED_AT);
     let agreeing = std::mem::take(&mut checker.agreeing);
+    let contradicted = std::mem::take(&mut checker.contradicted);
+    let ahead = checker.ahead();
+    let ahead = newest_signed(&ahead, &mut checker, vault, public).await?;
     let mut signed = BTreeSet::new();
     signed.extend(newest_signed(&agreeing, &mut checker, vault, public).await?);
-    let mut others = Vec::new();
-    for claim in disputed {
+    let mut contradicting = Vec::new();
+    for claim in contradicted.into_iter().take(LOOKED_AT) {
         if head(&claim, vault, public).await?.is_none() {
             forged(&mut checker, &claim);
             continue;
         }
         let before = agreeing.partition_point(|agreed| agreed.number < claim.number);
         signed.extend(newest_signed(&agreeing[..before], &mut checker, vault, public).await?);
-        others.push(claim);
+        contradicting.push(claim);
     }
-    Ok(checker.finish(&signed, &others))
+    Ok(checker.finish(&signed, &contradicting, ahead))
 }
 
+/// The newest of some heads that holds.
 async fn newest_signed(
     heads: &[Claim],
     checker: &mut Checker,
@@ -227,7 +228,7 @@ fn of_lines(mut lines: Lines, public_key: Option<[u8; 32]>) -> Result<Verificati
         }
     }
     let signed = checker.agreeing.iter().map(|claim| claim.number).collect();
-    let mut others: Vec<Claim> = checker.contradicted.drain(..).collect();
-    others.extend(checker.ahead());
-    Ok(checker.finish(&signed, &others))
+    let contradicting = std::mem::take(&mut checker.contradicted);
+    let ahead = checker.ahead().last().map(|claim| claim.number);
+    Ok(checker.finish(&signed, &contradicting, ahead))
 }
