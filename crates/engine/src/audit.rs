@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use holdfast_catalog::AuditFilter;
 use holdfast_model::audit::{Action, Actor, Entry, Event, Outcome};
 use holdfast_vault::AuditKey;
+use holdfast_workloads::mail;
 
 use crate::{Error, Exit, Home, Result};
 
@@ -47,8 +48,12 @@ impl<'a> Audit<'a> {
         Ok(Self { home, key: home.vault_secret(&row)?.audit_key() })
     }
 
-    /// Puts an event on record; answers with its number.
-    pub async fn record(&self, event: Event) -> Result<u64> {
+    /// Puts an event on record; answers with its number. Of paths of messages the subject is left
+    /// out.
+    pub async fn record(&self, mut event: Event) -> Result<u64> {
+        for item in &mut event.items {
+            *item = without_subject(item);
+        }
         let sign = |text: &str| hex::encode(self.key.sign(text));
         let (entry, chain) = self.home.catalog.audit_append(event, &sign).await?;
         let behind = entry.number.saturating_sub(chain.head_number);
@@ -137,7 +142,54 @@ pub async fn list(
     Ok(home.catalog.audit_list(filter, before, limit).await?)
 }
 
+/// A path in which the name of a message is its date and short id.
+fn without_subject(path: &str) -> String {
+    let start = path.rfind('/').map_or(0, |slash| slash + 1);
+    let (folder, name) = path.split_at(start);
+    let subject = || {
+        let id = name.rfind(&format!(" ~{}", mail::short_id_of_name(name)?))?;
+        name.get(..MESSAGE_DATE.len()).filter(|date| is_date(date)).map(|date| (date, id))
+    };
+    match subject() {
+        Some((date, id)) => format!("{folder}{date} …{}", &name[id..]),
+        None => path.to_owned(),
+    }
+}
+
+/// How the name of a message begins.
+const MESSAGE_DATE: &str = "00000000-000000";
+
+fn is_date(text: &str) -> bool {
+    let shape = text.bytes().zip(MESSAGE_DATE.bytes());
+    shape.into_iter().all(|(found, shape)| match shape {
+        b'0' => found.is_ascii_digit(),
+        dash => found == dash,
+    })
+}
+
 /// The event of an act by Holdfast itself.
 pub(crate) fn by_system(action: Action) -> Event {
     Event::new(Actor::system("holdfast"), "local", action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_of_a_message_is_left_out_of_its_path() {
+        let id = "0123456789abcdef";
+        for (path, recorded) in [
+            (
+                format!("Inbox/2026-03/20260302-080000 Your ~ illness ~{id}.eml"),
+                format!("Inbox/2026-03/20260302-080000 … ~{id}.eml"),
+            ),
+            (format!("20260302-080000 a ~{id}.json"), format!("20260302-080000 … ~{id}.json")),
+            (format!("Plans/20260302 plan ~{id}.docx"), format!("Plans/20260302 plan ~{id}.docx")),
+            ("Inbox".to_owned(), "Inbox".to_owned()),
+            (String::new(), String::new()),
+        ] {
+            assert_eq!(without_subject(&path), recorded);
+        }
+    }
 }
