@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::output::{Output, clean, count, of, short, table, time};
 
 /// Characters of a resource and of an item in a listing for people.
-const SHOWN: usize = 40;
+const SHOWN: usize = 64;
 
 pub async fn run(home: &Home, command: &Audit, out: Output) -> Result<u8> {
     match command {

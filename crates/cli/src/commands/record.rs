@@ -41,7 +41,11 @@ pub async fn recorded(
     let begun = audit.begin(resolved(home, act).await).await?;
     let worked = work.await;
     let ended = end(begun, &worked).await;
-    audit.save_head_or_warn().await;
+    match &worked {
+        Ok(_) => audit.save_head_or_warn().await,
+        // The failure is what is told; often it is the same one. The next command signs.
+        Err(_) => drop(audit.save_head().await),
+    }
     let code = worked?.code;
     ended.map(|()| code)
 }
