@@ -46,7 +46,7 @@ impl From<u8> for Done {
 
 impl Done {
     /// With a figure or name for the audit record.
-    fn with(mut self, name: &str, value: impl ToString) -> Self {
+    fn with(mut self, name: &str, value: &impl ToString) -> Self {
         self.details.insert(name.to_owned(), value.to_string());
         self
     }

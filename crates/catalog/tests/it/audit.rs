@@ -40,7 +40,7 @@ async fn an_entry_comes_back_as_it_was_written() {
     let written = append(&home.catalog, odd.detail("at", "2026")).await;
     assert_eq!((written.number, written.time), (1, 1_000_000));
     let read = home.open_again().await.audit_after(0, 10).await.unwrap();
-    assert_eq!(read, [written.clone()]);
+    assert_eq!(read, std::slice::from_ref(&written));
     assert_chain(&read);
     assert_eq!(home.catalog.audit_get(1).await.unwrap(), Some(written.clone()));
     let chain = home.catalog.audit_chain().await.unwrap();

@@ -24,11 +24,11 @@ pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<Done> {
     out.show(&report, || human(&report))?;
     let counts = &report.counts;
     Ok(Done::from(exit_code(report.outcome))
-        .with("items_new", counts.items_new)
-        .with("items_changed", counts.items_changed)
-        .with("items_deleted", counts.items_deleted)
-        .with("items_failed", counts.items_failed)
-        .with("snapshots", report.snapshots.join(" ")))
+        .with("items_new", &counts.items_new)
+        .with("items_changed", &counts.items_changed)
+        .with("items_deleted", &counts.items_deleted)
+        .with("items_failed", &counts.items_failed)
+        .with("snapshots", &report.snapshots.join(" ")))
 }
 
 fn human(report: &BackupReport) -> String {

@@ -24,7 +24,7 @@ pub async fn run(home: &Home, args: &Erase, out: Output) -> Result<Done> {
     let report = maintain::erase(home, &request).await?;
     out.show(&report, || human(&report))?;
     let code = if report.complete || report.dry_run { 0 } else { Exit::Partial as u8 };
-    let done = Done::from(code).with("items_erased", report.items.len());
+    let done = Done::from(code).with("items_erased", &report.items.len());
     Ok(match &report.erasure {
         Some(id) => done.with("erasure", id),
         None => done,

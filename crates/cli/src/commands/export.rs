@@ -40,10 +40,10 @@ pub async fn run(home: &Home, args: &Export, out: Output) -> Result<Done> {
         false => out.show(&report, || human(&report))?,
     }
     Ok(Done::from(exit_code(report.outcome))
-        .with("restore_point", report.restore_point)
-        .with("items_exported", report.items_exported)
-        .with("items_failed", report.items_failed)
-        .with("bytes", report.bytes))
+        .with("restore_point", &report.restore_point)
+        .with("items_exported", &report.items_exported)
+        .with("items_failed", &report.items_failed)
+        .with("bytes", &report.bytes))
 }
 
 fn human(report: &ExportReport) -> String {

@@ -43,9 +43,9 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<Done> {
     out.show(&report, || human(&report))?;
     Ok(Done::from(exit_code(report.outcome))
         .with("restore", &report.restore)
-        .with("restore_point", report.restore_point)
-        .with("items_restored", report.items_restored)
-        .with("items_failed", report.items_failed))
+        .with("restore_point", &report.restore_point)
+        .with("items_restored", &report.items_restored)
+        .with("items_failed", &report.items_failed))
 }
 
 fn human(report: &RestoreReport) -> String {

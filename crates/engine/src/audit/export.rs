@@ -27,7 +27,7 @@ pub(super) enum Line {
         public_key: String,
     },
     Head(Head),
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// Number and hash of the last entry.
     End {
         number: u64,
@@ -88,7 +88,7 @@ pub async fn export(home: &Home, path: &Path) -> Result<Exported> {
         (report.last, hash) = (last.number, last.hash.clone());
         report.entries += page.len() as u64;
         for entry in page {
-            write(&mut out, &Line::Entry(entry)).map_err(failed)?;
+            write(&mut out, &Line::Entry(Box::new(entry))).map_err(failed)?;
         }
     }
     write(&mut out, &Line::End { number: report.last, hash }).map_err(failed)?;

@@ -198,9 +198,9 @@ fn of_lines(mut lines: Lines, public_key: Option<[u8; 32]>) -> Result<Verificati
     while let Some(Ok(Line::Head(head))) = line {
         let claim = Claim { number: head.number, hash: head.hash.clone() };
         if head.is_signed(&public) {
-            claims.push(claim)
+            claims.push(claim);
         } else {
-            forged.push(claim)
+            forged.push(claim);
         }
         line = lines.next()?;
     }
