@@ -46,6 +46,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+mod audit;
 mod catalog;
 mod commit;
 mod epoch;
@@ -72,6 +73,7 @@ mod tenant;
 mod upkeep;
 mod vault;
 
+pub use audit::{AuditChain, AuditFilter, AuditResume};
 pub use catalog::Catalog;
 pub use commit::{Commit, ResourceCommit};
 pub use epoch::EpochRow;

@@ -49,8 +49,8 @@ pub struct Rebuild {
 }
 
 impl Catalog {
-    /// Starts to replace all that can be made from the vaults. Vaults, settings, runs and the
-    /// progress of restores stay.
+    /// Starts to replace all that can be made from the vaults. Vaults, settings, runs, the
+    /// progress of restores and the audit record stay.
     pub async fn rebuild(&self) -> Result<Rebuild> {
         let mut change = self.begin_alone().await?;
         let tenants = all::<TenantRow>(&mut change, "SELECT * FROM tenant").await?;

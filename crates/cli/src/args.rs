@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it does stands in `commands`.
 
+mod audit;
 mod export;
 mod restore;
 mod vault;
@@ -15,6 +16,7 @@ use holdfast_model::FileVersions;
 use holdfast_sim::FaultProfile;
 use holdfast_vault::Location;
 
+pub use audit::{Audit, AuditList};
 pub use export::{Export, Find};
 pub use restore::Restore;
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
@@ -110,6 +112,9 @@ pub enum Command {
     /// Look after the catalog
     #[command(subcommand)]
     Catalog(Catalog),
+    /// Look at the record of who did what, and verify it
+    #[command(subcommand)]
+    Audit(Audit),
     /// Check key, catalog, vaults and tenants of this installation
     Doctor,
     /// The simulated tenant

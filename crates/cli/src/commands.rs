@@ -1,5 +1,6 @@
 //! One file per command: what is asked of the engine, and how its answer reads.
 
+mod audit;
 mod backup;
 mod browse;
 mod catalog;
@@ -12,20 +13,44 @@ mod export;
 mod find;
 mod history;
 mod init;
+mod record;
 mod resources;
 mod restore;
 mod sim;
 mod tenant;
 mod vault;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use holdfast_engine::{Exit, Home};
 use holdfast_model::{Clock, Outcome};
 
-use crate::args::{Cli, Command, Global};
+use crate::args::{self, Audit, Cli, Command, Global, Tenant};
 use crate::error::{Error, Result};
 use crate::output::Output;
+
+/// How a command ended.
+pub struct Done {
+    /// The exit code.
+    code: u8,
+    /// What the audit record says of it.
+    details: BTreeMap<String, String>,
+}
+
+impl From<u8> for Done {
+    fn from(code: u8) -> Self {
+        Self { code, details: BTreeMap::new() }
+    }
+}
+
+impl Done {
+    /// With a figure or name for the audit record.
+    fn with(mut self, name: &str, value: &impl ToString) -> Self {
+        self.details.insert(name.to_owned(), value.to_string());
+        self
+    }
+}
 
 /// Runs a command; answers with the exit code.
 pub async fn run(cli: Cli) -> Result<u8> {
@@ -33,25 +58,51 @@ pub async fn run(cli: Cli) -> Result<u8> {
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => demo::run(args, out).await,
-        Command::Init(args) => init::run(global, args, out).await,
-        Command::Tenant(command) => tenant::run(global, command, out).await,
-        Command::Resources(args) => resources::run(&open(global).await?, args, out).await,
-        Command::Backup(args) => backup::run(&open(global).await?, args, out).await,
-        Command::Snapshots(args) => browse::snapshots(&open(global).await?, args, out).await,
-        Command::Ls(args) => browse::ls(&open(global).await?, args, out).await,
-        Command::Cat(args) => browse::cat(&open(global).await?, args).await,
-        Command::Find(args) => find::run(&open(global).await?, args, out).await,
-        Command::History(args) => history::run(&open(global).await?, args, out).await,
-        Command::Diff(args) => diff::run(&open(global).await?, args, out).await,
-        Command::Restore(args) => restore::run(&open(global).await?, args, out).await,
-        Command::Export(args) => export::run(&open(global).await?, args, out).await,
-        Command::Vault(command) => vault::run(&open(global).await?, command, out).await,
-        Command::Erase(args) => erase::run(&open(global).await?, args, out).await,
-        Command::Catalog(command) => catalog::run(global, command, out).await,
-        Command::Doctor => doctor::run(&open(global).await?, out).await,
         Command::Sim(command) => sim::run(command, out).await,
         Command::Completions { shell } => completions::run(*shell),
+        Command::Init(args) => init::run(global, args, out).await,
+        Command::Tenant(Tenant::Permissions { feature }) => tenant::permissions(*feature, out),
+        Command::Audit(Audit::Verify { file: Some(file), public_key }) => {
+            audit::file_alone(file, *public_key, out).await
+        }
+        command => {
+            let home = match (command, open(global, command).await) {
+                // A certificate may be made before there is an installation.
+                (
+                    Command::Tenant(Tenant::Certificate(args)),
+                    Err(Error::Engine(holdfast_engine::Error::NotAHome(_))),
+                ) => return tenant::certificate(args, out),
+                (_, home) => home?,
+            };
+            record::recorded(&home, command, in_home(&home, command, out)).await
+        }
     }
+}
+
+/// Runs a command that needs an installation.
+async fn in_home(home: &Home, command: &Command, out: Output) -> Result<Done> {
+    let code = match command {
+        Command::Backup(args) => return backup::run(home, args, out).await,
+        Command::Restore(args) => return restore::run(home, args, out).await,
+        Command::Export(args) => return export::run(home, args, out).await,
+        Command::Erase(args) => return erase::run(home, args, out).await,
+        Command::Tenant(command) => tenant::run(home, command, out).await,
+        Command::Resources(args) => resources::run(home, args, out).await,
+        Command::Snapshots(args) => browse::snapshots(home, args, out).await,
+        Command::Ls(args) => browse::ls(home, args, out).await,
+        Command::Cat(args) => browse::cat(home, args).await,
+        Command::Find(args) => find::run(home, args, out).await,
+        Command::History(args) => history::run(home, args, out).await,
+        Command::Diff(args) => diff::run(home, args, out).await,
+        Command::Vault(command) => vault::run(home, command, out).await,
+        Command::Catalog(args::Catalog::Rebuild) => catalog::rebuild(home, out).await,
+        Command::Audit(command) => audit::run(home, command, out).await,
+        Command::Doctor => doctor::run(home, out).await,
+        Command::Demo(_) | Command::Sim(_) | Command::Completions { .. } | Command::Init(_) => {
+            Err(Error::Usage("this command needs no installation".to_owned()))
+        }
+    };
+    code.map(Done::from)
 }
 
 /// Where the installation lies: as told, else in the user's data folder.
@@ -66,9 +117,13 @@ fn home_dir(global: &Global) -> Result<PathBuf> {
         .ok_or_else(|| Error::Usage("there is no home folder here; name one with --home".into()))
 }
 
-async fn open(global: &Global) -> Result<Home> {
-    let dir = home_dir(global)?;
-    Ok(Home::open(&dir, global.instance_key.as_deref(), Clock::system()).await?)
+async fn open(global: &Global, command: &Command) -> Result<Home> {
+    let (dir, key) = (home_dir(global)?, global.instance_key.as_deref());
+    let opened = match command {
+        Command::Catalog(_) => Home::open_to_rebuild(&dir, key, Clock::system()).await,
+        _ => Home::open(&dir, key, Clock::system()).await,
+    };
+    Ok(opened?)
 }
 
 /// The exit code of a run.

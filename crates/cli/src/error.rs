@@ -95,6 +95,18 @@ impl Error {
         exit as u8
     }
 
+    /// A short cause for the audit record, without names.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Engine(error) => error.cause(),
+            Self::Usage(_) => "usage".to_owned(),
+            Self::File { source, .. } => source.kind().to_string(),
+            Self::Stopped => "stopped".to_owned(),
+            Self::Sim(_) | Self::Scene(_) | Self::Proof(_) => "demo".to_owned(),
+            Self::Output(_) | Self::System { .. } => "system".to_owned(),
+        }
+    }
+
     /// True when the reader of our output went away, which is no news for anybody.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)

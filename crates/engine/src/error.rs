@@ -218,7 +218,7 @@ impl Error {
     }
 
     /// A short cause for reports: Graph's code where there is one.
-    pub(crate) fn cause(&self) -> String {
+    pub fn cause(&self) -> String {
         match self {
             Self::Workload(error) => error.cause(),
             Self::Graph(error) => match error.code() {

@@ -16,7 +16,7 @@ use crate::seal::InstanceKey;
 use crate::shards::ShardLimits;
 use crate::storage::Storage;
 use crate::vaults::{self, HomeVault, NewVault, make_or_unlock};
-use crate::{Error, Result};
+use crate::{Error, Result, audit};
 
 /// Name under which the first vault is known.
 pub(crate) const FIRST_VAULT: &str = "default";
@@ -115,6 +115,9 @@ impl Home {
         }
         let catalog = CatalogPlace::of(options.catalog_url.as_ref());
         HomeFile { v: 1, id, instance_key: home.key_path.clone(), catalog, vaults }.write(dir)?;
+        if !opened.created {
+            audit::resume(&home).await?;
+        }
         Ok((home, opened.created))
     }
 
@@ -139,7 +142,8 @@ impl Home {
     }
 
     /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled
-    /// by [`crate::rebuild::rebuild`]. A damaged catalog is not touched: it is moved away first.
+    /// by [`crate::rebuild::rebuild`]. A damaged catalog is not touched: it is moved away first. The
+    /// audit record goes on from its last signed entry.
     pub async fn open_to_rebuild(
         dir: &Path,
         instance_key: Option<&Path>,
@@ -147,7 +151,9 @@ impl Home {
     ) -> Result<Self> {
         let home = HomeFile::read(dir)?;
         home.catalog.open_or_make(dir, home.vaults, clock.clone()).await?.close().await;
-        Self::open(dir, instance_key, clock).await
+        let home = Self::open(dir, instance_key, clock).await?;
+        audit::resume(&home).await?;
+        Ok(home)
     }
 
     /// The home folder.

@@ -6,8 +6,9 @@
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
 //! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
-//! [`maintain::erase`], [`hold`], [`schedule`].
+//! [`maintain::erase`], [`hold`], [`schedule`], [`audit`].
 
+pub mod audit;
 pub mod backup;
 pub mod browse;
 mod catalog_place;

@@ -230,11 +230,10 @@ impl Home {
     async fn open_vault(&self, name: Option<&str>, maintenance: bool) -> Result<Vault> {
         let row = self.vault_row(name).await?;
         let location: Location = row.location.parse()?;
-        let secret = self.unseal(&row.id, &row.sealed_secret)?;
-        let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| self.foreign())?;
+        let secret = self.vault_secret(&row)?;
         let store = self.storage(&row)?.open(&location, maintenance, self.clock.clone())?;
         let clock = self.clock.clone();
-        blocking(move || Ok(Vault::open_in(store, VaultSecret::from_bytes(bytes), clock)?)).await
+        blocking(move || Ok(Vault::open_in(store, secret, clock)?)).await
     }
 
     /// Puts a vault's secret behind another passphrase. Who has a recovery kit, or the secret,
@@ -257,6 +256,13 @@ impl Home {
         let Some(sealed) = &row.sealed_storage else { return Ok(Storage::default()) };
         let secret = self.unseal(&label(&row.id), sealed)?;
         Storage::from_secret(&secret).ok_or_else(|| self.foreign())
+    }
+
+    /// The secret of a vault; the vault itself is not asked.
+    pub(crate) fn vault_secret(&self, row: &VaultRow) -> Result<VaultSecret> {
+        let secret = self.unseal(&row.id, &row.sealed_secret)?;
+        let bytes: [u8; 32] = secret.expose().try_into().map_err(|_| self.foreign())?;
+        Ok(VaultSecret::from_bytes(bytes))
     }
 
     fn unseal(&self, label: &str, sealed: &[u8]) -> Result<Secret> {

@@ -1,5 +1,5 @@
 //! The words of Holdfast: what is protected, what a run of a backup came to, and why an item was
-//! left out.
+//! left out; in [`audit`] what an entry of the audit record says.
 //!
 //! This crate knows no I/O, no async, no SQL and no Graph JSON. Every other crate may use it; it
 //! uses none of them. Entry points: [`Workload`], [`ItemId`], [`Outcome`], [`SkipCause`],
@@ -14,6 +14,7 @@
 //! assert_eq!(clock.now().to_string(), "2026-01-01T00:00:00Z");
 //! ```
 
+pub mod audit;
 mod clock;
 mod id;
 mod name;

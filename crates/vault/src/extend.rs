@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use holdfast_model::{Clock, Timestamp};
 use jiff::SignedDuration;
 
+use crate::audit;
 use crate::backend::Kind;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -223,9 +224,11 @@ impl Control {
     }
 
     fn lock_task(&self) -> Result<Option<Task<'_>>> {
-        // Only the newest says which state is in force.
-        let head = self.vault().store().list("control/heads")?.pop().map(|file| file.key);
-        let further = head.into_iter().collect();
+        // Only the newest says which state is in force, or how far the audit record got.
+        let mut further = BTreeSet::new();
+        for heads in ["control/heads", audit::HEADS] {
+            further.extend(self.vault().store().list(heads)?.pop().map(|file| file.key));
+        }
         Task::of_repository(self.repository(), further, self.vault().clock())
     }
 }

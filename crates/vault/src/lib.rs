@@ -13,6 +13,7 @@
 //!
 //! What lies on disk is described in `docs/format.md`.
 
+mod audit;
 mod backend;
 mod blobs;
 mod check;
@@ -47,6 +48,7 @@ mod usage;
 mod vault;
 mod writer;
 
+pub use audit::{AuditKey, audit_signature_holds};
 pub use check::{CheckReport, DamagedItem, ReadData};
 pub use compression::Compression;
 pub use control::Control;

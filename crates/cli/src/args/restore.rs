@@ -64,3 +64,14 @@ impl From<Conflict> for OnConflict {
         }
     }
 }
+
+impl Conflict {
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Replace => "replace",
+            Self::Copy => "copy",
+        }
+    }
+}

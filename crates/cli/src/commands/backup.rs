@@ -8,7 +8,7 @@ use holdfast_model::{Outcome, SkipCause};
 use serde::Deserialize;
 use serde::de::value::{Error as Unknown, StrDeserializer};
 
-use super::exit_code;
+use super::{Done, exit_code};
 use crate::args::Backup;
 use crate::error::Result;
 use crate::output::{Output, bytes, clean, count, of, table};
@@ -17,7 +17,7 @@ use crate::progress;
 /// Problems of single items that are listed for people; all are in the `--json` form.
 const PROBLEMS_SHOWN: usize = 20;
 
-pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<u8> {
+pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<Done> {
     let request = BackupRequest {
         tenant: args.tenant.clone(),
         resource: args.resource.clone(),
@@ -26,7 +26,13 @@ pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<u8> {
     let progress = Progress::default();
     let report = progress::watch(&progress, backup::backup(home, &request, &progress)).await?;
     out.show(&report, || human(&report))?;
-    Ok(exit_code(report.outcome))
+    let counts = &report.counts;
+    Ok(Done::from(exit_code(report.outcome))
+        .with("items_new", &counts.items_new)
+        .with("items_changed", &counts.items_changed)
+        .with("items_deleted", &counts.items_deleted)
+        .with("items_failed", &counts.items_failed)
+        .with("snapshots", &report.snapshots.join(" ")))
 }
 
 fn human(report: &BackupReport) -> String {

@@ -2,17 +2,11 @@
 
 use holdfast_engine::rebuild::{self, RebuildReport};
 use holdfast_engine::{Exit, Home};
-use holdfast_model::Clock;
 
-use super::home_dir;
-use crate::args::{Catalog, Global};
 use crate::error::Result;
 use crate::output::{Output, clean, of};
 
-pub async fn run(global: &Global, command: &Catalog, out: Output) -> Result<u8> {
-    let Catalog::Rebuild = command;
-    let (dir, key) = (home_dir(global)?, global.instance_key.as_deref());
-    let home = &Home::open_to_rebuild(&dir, key, Clock::system()).await?;
+pub async fn rebuild(home: &Home, out: Output) -> Result<u8> {
     let report = rebuild::rebuild(home).await?;
     let tenants = home.catalog.tenant_list().await?;
     let locked: Vec<String> =

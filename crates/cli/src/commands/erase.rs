@@ -5,11 +5,12 @@ use std::fmt::Write;
 use holdfast_engine::maintain::{self, EraseReport, EraseRequest};
 use holdfast_engine::{Exit, Home};
 
+use super::Done;
 use crate::args::Erase;
 use crate::error::Result;
 use crate::output::{self, Output, bytes, clean, of, time};
 
-pub async fn run(home: &Home, args: &Erase, out: Output) -> Result<u8> {
+pub async fn run(home: &Home, args: &Erase, out: Output) -> Result<Done> {
     if !args.dry_run && !args.yes {
         let what = "The messages will be erased from every snapshot, for good.";
         output::confirm_deletion(out, what)?;
@@ -22,7 +23,12 @@ pub async fn run(home: &Home, args: &Erase, out: Output) -> Result<u8> {
     };
     let report = maintain::erase(home, &request).await?;
     out.show(&report, || human(&report))?;
-    Ok(if report.complete || report.dry_run { 0 } else { Exit::Partial as u8 })
+    let code = if report.complete || report.dry_run { 0 } else { Exit::Partial as u8 };
+    let done = Done::from(code).with("items_erased", &report.items.len());
+    Ok(match &report.erasure {
+        Some(id) => done.with("erasure", id),
+        None => done,
+    })
 }
 
 /// One or a few sentences. Writing to a string cannot fail.

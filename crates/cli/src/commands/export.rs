@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use holdfast_engine::export::{self, ExportReport, ExportRequest, Problem, ProblemKind, Target};
 use holdfast_engine::{Home, Progress};
 
-use super::exit_code;
+use super::{Done, exit_code};
 use crate::args::Export;
 use crate::error::Result;
 use crate::output::{self, Output, bytes, clean, count, of, time};
@@ -18,7 +18,7 @@ const PROBLEMS_SHOWN: usize = 20;
 /// What stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
-pub async fn run(home: &Home, args: &Export, out: Output) -> Result<u8> {
+pub async fn run(home: &Home, args: &Export, out: Output) -> Result<Done> {
     let request = ExportRequest {
         tenant: args.source.tenant.clone(),
         resource: args.source.resource.clone(),
@@ -39,7 +39,11 @@ pub async fn run(home: &Home, args: &Export, out: Output) -> Result<u8> {
         true => output::beside(out, &report, || human(&report)),
         false => out.show(&report, || human(&report))?,
     }
-    Ok(exit_code(report.outcome))
+    Ok(Done::from(exit_code(report.outcome))
+        .with("restore_point", &report.restore_point)
+        .with("items_exported", &report.items_exported)
+        .with("items_failed", &report.items_failed)
+        .with("bytes", &report.bytes))
 }
 
 fn human(report: &ExportReport) -> String {

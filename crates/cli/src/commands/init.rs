@@ -4,11 +4,12 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use holdfast_engine::{Home, InitOptions, Storage, Unlock, catalog_url};
+use holdfast_model::audit::Action;
 use holdfast_model::{Clock, Secret};
 use holdfast_vault::{Bandwidth, Location, LockMode};
 use serde::Serialize;
 
-use super::home_dir;
+use super::{home_dir, record};
 use crate::args::{Global, Init, Lock, StorageArgs, UnlockArgs};
 use crate::error::{Error, Result};
 use crate::output::{Output, clean};
@@ -42,6 +43,11 @@ pub async fn run(global: &Global, args: &Init, out: Output) -> Result<u8> {
         vault_id: row.id,
         vault_created: created,
     };
+    let details = [
+        ("vault".to_owned(), report.vault.clone()),
+        ("vault_created".to_owned(), created.to_string()),
+    ];
+    record::done(&home, Action::InstallationInit, details.into()).await?;
     out.show(&report, || human(&report))?;
     Ok(0)
 }

@@ -6,7 +6,7 @@ use holdfast_engine::restore::{self, ItemReport, OnConflict, RestoreReport, Rest
 use holdfast_engine::{Home, Progress};
 use holdfast_model::Workload;
 
-use super::exit_code;
+use super::{Done, exit_code};
 use crate::args::Restore;
 use crate::error::Result;
 use crate::output::{self, Output, bytes, clean, count, of, time};
@@ -15,7 +15,7 @@ use crate::progress;
 /// Failed messages that are listed for people; all are in the `--json` form.
 const ITEMS_SHOWN: usize = 20;
 
-pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
+pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<Done> {
     let request = RestoreRequest {
         tenant: args.source.tenant.clone(),
         resource: args.source.resource.clone(),
@@ -41,7 +41,11 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<u8> {
     let progress = Progress::default();
     let report = progress::watch(&progress, restore::restore(home, &request, &progress)).await?;
     out.show(&report, || human(&report))?;
-    Ok(exit_code(report.outcome))
+    Ok(Done::from(exit_code(report.outcome))
+        .with("restore", &report.restore)
+        .with("restore_point", &report.restore_point)
+        .with("items_restored", &report.items_restored)
+        .with("items_failed", &report.items_failed))
 }
 
 fn human(report: &RestoreReport) -> String {

@@ -13,22 +13,24 @@ use holdfast_model::FileVersions;
 use serde::Serialize;
 
 use super::init::secret_file;
-use super::open;
-use crate::args::{Global, Tenant, TenantAdd};
+use crate::args::{Certificate, Tenant, TenantAdd};
 use crate::error::{Error, Result};
 use crate::output::{Output, clean, table};
 
-pub async fn run(global: &Global, command: &Tenant, out: Output) -> Result<u8> {
+pub async fn run(home: &Home, command: &Tenant, out: Output) -> Result<u8> {
     match command {
-        Tenant::Add(args) => add(&open(global).await?, args, out).await,
-        Tenant::List => list(&open(global).await?, out).await,
-        Tenant::Set { name, file_versions } => {
-            set(&open(global).await?, name, *file_versions, out).await
-        }
-        Tenant::Test { name } => test(&open(global).await?, name.as_deref(), out).await,
-        Tenant::Certificate(args) => certificate::run(args, out),
+        Tenant::Add(args) => add(home, args, out).await,
+        Tenant::List => list(home, out).await,
+        Tenant::Set { name, file_versions } => set(home, name, *file_versions, out).await,
+        Tenant::Test { name } => test(home, name.as_deref(), out).await,
+        Tenant::Certificate(args) => certificate(args, out),
         Tenant::Permissions { feature } => permissions(*feature, out),
     }
+}
+
+/// Makes a certificate; needs no installation.
+pub fn certificate(args: &Certificate, out: Output) -> Result<u8> {
+    certificate::run(args, out)
 }
 
 /// A tenant as it is shown: everything but its credentials.
@@ -219,7 +221,8 @@ fn human(tested: &Tested) -> String {
     text
 }
 
-fn permissions(feature: Option<Feature>, out: Output) -> Result<u8> {
+/// Lists permissions; needs no installation.
+pub fn permissions(feature: Option<Feature>, out: Output) -> Result<u8> {
     let wanted = |p: &&Permission| feature.is_none_or(|feature| p.feature == feature);
     let list: Vec<&Permission> = PERMISSIONS.iter().filter(wanted).collect();
     out.show(&list, || {

@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 38] = [
+const COMMANDS: [&[&str]; 42] = [
     &[],
     &["demo"],
     &["init"],
@@ -37,6 +37,10 @@ const COMMANDS: [&[&str]; 38] = [
     &["erase"],
     &["catalog"],
     &["catalog", "rebuild"],
+    &["audit"],
+    &["audit", "list"],
+    &["audit", "verify"],
+    &["audit", "export"],
     &["doctor"],
     &["sim"],
     &["sim", "serve"],

@@ -18,6 +18,16 @@ pub enum At {
     Snapshot(String),
 }
 
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::Time(time) => time.fmt(f),
+            Self::Snapshot(id) => f.write_str(id),
+        }
+    }
+}
+
 impl std::str::FromStr for At {
     type Err = String;
 

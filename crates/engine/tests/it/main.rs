@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(clippy::print_stdout, reason = "a test says what it could not prove")]
 
+mod audit;
 mod backup;
 mod bad;
 mod checkpoint;

@@ -82,6 +82,7 @@ impl Days {
             storage: Storage::default(),
             unlock: Unlock::Passphrase(Secret::new("correct horse battery staple")),
             instance_key: Some(dir.path().join("instance.key")),
+            catalog_url: None,
         };
         let (home, _) = Home::init(&dir.path().join("home"), &init, clock.clone()).await.unwrap();
         let vault = home.catalog.vault_list().await.unwrap()[0].id.clone();

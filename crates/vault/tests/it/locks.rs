@@ -215,6 +215,27 @@ fn locks_are_prolonged_when_half_of_the_slack_is_over() {
 }
 
 #[test]
+fn the_newest_head_of_the_audit_record_stays_locked() {
+    let locked = Locked::new(LockMode::Compliance);
+    let heads = [1, 2].map(|n| format!("{n:020}-{}", "ab".repeat(32)));
+    for head in &heads {
+        locked.vault.audit_head_put(head, "signed").unwrap();
+    }
+    locked.vault.audit_head_put(&heads[1], "forged").unwrap();
+    assert_eq!(locked.vault.audit_head_names().unwrap(), heads);
+    assert_eq!(locked.vault.audit_head_get(&heads[1]).unwrap().as_deref(), Some("signed"));
+    assert_eq!(locked.vault.audit_head_get("3").unwrap(), None);
+    for name in ["", "../x", "a/b", "A"] {
+        assert!(locked.vault.audit_head_put(name, "").is_err(), "{name}");
+    }
+    locked.pass(DAY * 20);
+    locked.open().extend_locks().unwrap();
+    let left = locked.days_left();
+    let of = |head: &String| *left.iter().find(|(key, _)| key.ends_with(head)).unwrap().1;
+    assert_eq!((of(&heads[0]), of(&heads[1])), (20, 40));
+}
+
+#[test]
 fn an_overdue_extender_runs_before_the_writer() {
     let locked = Locked::new(LockMode::Compliance);
     fill(&locked.vault, 1);
