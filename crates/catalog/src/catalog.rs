@@ -12,13 +12,14 @@ use crate::sql::{Arguments, Columns, Statement, sql};
 use crate::sqlite;
 
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "catalog", include_str!("../migrations/0001_catalog.sql")),
     (2, "shards", include_str!("../migrations/0002_shards.sql")),
     (3, "readers", include_str!("../migrations/0003_readers.sql")),
     (4, "vault options", include_str!("../migrations/0004_vault_options.sql")),
     (5, "file versions", include_str!("../migrations/0005_file_versions.sql")),
     (6, "columns", include_str!("../migrations/0006_columns.sql")),
+    (8, "access", include_str!("../migrations/0008_access.sql")),
 ];
 
 /// The SQL state of one Holdfast instance. Clones share the connections.

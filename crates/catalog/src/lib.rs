@@ -27,10 +27,14 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+mod account;
+mod attempt;
 mod catalog;
 mod commit;
 mod epoch;
 mod error;
+mod filter;
+mod invitation;
 mod item;
 mod lease;
 mod maintain;
@@ -42,16 +46,23 @@ mod resource;
 mod restore;
 mod restore_point;
 mod run;
+mod session;
 mod shard;
+mod sign_in;
 mod sql;
 mod sqlite;
 mod tenant;
+mod token;
 mod vault;
 
+pub use account::{AccountChange, AccountRow};
+pub use attempt::Attempt;
 pub use catalog::Catalog;
 pub use commit::{Commit, ResourceCommit};
 pub use epoch::EpochRow;
 pub use error::{Error, Kind, Result};
+pub use filter::ResourceFilter;
+pub use invitation::InvitationRow;
 pub use item::{ContainerRow, ItemRow};
 pub use lease::Lease;
 pub use maintain::Rewriting;
@@ -61,6 +72,9 @@ pub use resource::{ResourceRow, ResourceStatus};
 pub use restore::{RestoreItemRow, RestoreRow, RestoreState};
 pub use restore_point::RestorePointRow;
 pub use run::{RunProblem, RunRow};
+pub use session::SessionRow;
 pub use shard::{ShardRow, SnapshotKind, SnapshotRow};
+pub use sign_in::SignInRow;
 pub use tenant::TenantRow;
+pub use token::TokenRow;
 pub use vault::VaultRow;
