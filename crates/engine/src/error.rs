@@ -133,6 +133,12 @@ pub enum Error {
     /// Another process restores into the same mailbox.
     #[error("another restore into this mailbox is running; wait until it is done")]
     RestoreRunning,
+    /// Another process changes users.
+    #[error("another change of users is under way; try again in a minute")]
+    UsersBusy,
+    /// Without this user nobody could manage the installation.
+    #[error("'{0}' is the last administrator who can sign in; make another one first")]
+    LastAdministrator(String),
     /// A helper thread ended early.
     #[error("a worker thread ended before its work was done")]
     Thread,
@@ -176,11 +182,12 @@ impl Error {
                 policy::ErrorKind::Invalid => Exit::Usage,
             },
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) => Exit::NotFound,
-            Self::RestoreRunning => Exit::Later,
+            Self::RestoreRunning | Self::UsersBusy => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
-            Self::KeyExposed(_) | Self::InstanceKey { .. } | Self::NoCredential { .. } => {
-                Exit::Denied
-            }
+            Self::KeyExposed(_)
+            | Self::InstanceKey { .. }
+            | Self::NoCredential { .. }
+            | Self::LastAdministrator(_) => Exit::Denied,
             Self::Intent { .. }
             | Self::HistoryDiffers(_)
             | Self::NoIntent

@@ -6,7 +6,7 @@
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
 //! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
-//! [`maintain::erase`], [`hold`].
+//! [`maintain::erase`], [`hold`], [`users`].
 
 pub mod backup;
 pub mod browse;
@@ -36,6 +36,7 @@ mod shards;
 pub mod stats;
 mod storage;
 pub mod tenant;
+pub mod users;
 mod vaults;
 pub mod verify;
 mod walk;

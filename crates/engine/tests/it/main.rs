@@ -39,4 +39,5 @@ mod sequence;
 mod shards;
 mod site;
 mod stats;
+mod users;
 mod zombie;
