@@ -30,35 +30,37 @@ impl FromRow for Attempt {
 
 impl Catalog {
     /// Counts an attempt, unless the subject is blocked (`Err` of the inner result: until when).
-    /// After `forget` without a failure the count begins anew.
+    /// After the attempt that makes the count `n`, nobody tries again for `wait(n)`. After `forget`
+    /// without an attempt the count begins anew.
     pub async fn attempt_begin(
         &self,
         subject: &str,
         forget: Duration,
+        wait: impl Fn(u64) -> Duration,
     ) -> Result<Result<Attempt, Timestamp>> {
         let now = self.clock.now();
         let forgotten = now.checked_sub(forget).unwrap_or(Timestamp::MIN);
+        // The upsert locks the row until the commit: of many at once each sees the block that the
+        // one before has set.
+        let mut change = self.begin().await?;
         let statement = sql("INSERT INTO attempt (subject, failures, last_at, blocked_until) \
              VALUES ($1, 1, $2, 0) \
              ON CONFLICT (subject) DO UPDATE SET last_at = $2, failures = CASE \
                  WHEN attempt.last_at <= $3 THEN 1 ELSE attempt.failures + 1 END \
-             WHERE attempt.blocked_until <= $2 RETURNING failures, blocked_until");
+             WHERE attempt.blocked_until <= $2 RETURNING failures");
         let statement = statement.text(subject).time(now).time(forgotten);
-        if let Some(row) = self.returning(statement).await? {
-            return Ok(Ok(Attempt::from_row(&row)?));
-        }
-        let blocked = self.attempt_get(subject).await?.map(|attempt| attempt.blocked_until);
-        // Unblocked between the two statements: the next try will see that.
-        Ok(Err(blocked.unwrap_or(now)))
-    }
-
-    /// Takes no further attempt of a subject for some time from now.
-    pub async fn attempt_block(&self, subject: &str, wait: Duration) -> Result<()> {
-        let statement = sql("UPDATE attempt SET blocked_until = $2 \
-             WHERE subject = $1 AND blocked_until < $2");
-        let until = end(self.clock.now(), wait)?;
-        self.execute(statement.text(subject).time(until)).await?;
-        Ok(())
+        let Some(row) = statement.fetch_all(&mut *change).await?.pop() else {
+            change.rollback().await?;
+            let blocked = self.attempt_get(subject).await?.map(|attempt| attempt.blocked_until);
+            // Unblocked between the two statements: the next try will see that.
+            return Ok(Err(blocked.unwrap_or(now)));
+        };
+        let failures = row.number("failures")?;
+        let blocked_until = end(now, wait(failures))?;
+        let statement = sql("UPDATE attempt SET blocked_until = $2 WHERE subject = $1");
+        statement.text(subject).time(blocked_until).execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(Ok(Attempt { failures, blocked_until }))
     }
 
     /// Takes one attempt back: it was none that failed.

@@ -1,1 +1,3 @@
-//! The server.
+//! The server: who may come in, and what he may do ([`access`]).
+
+pub mod access;
