@@ -99,6 +99,18 @@ impl Access {
         })
     }
 
+    /// What the server does every few minutes: forgets sessions that have ended and attempts of long
+    /// ago, and writes changes of users to the home vault that it was away for.
+    ///
+    /// # Errors
+    /// What catalog and vault answer; the next call does what is left.
+    pub async fn sweep(&self) -> Result<()> {
+        self.sweep_sessions().await?;
+        self.sweep_attempts().await?;
+        holdfast_engine::users::flush(&self.home).await?;
+        Ok(())
+    }
+
     fn now(&self) -> holdfast_model::Timestamp {
         self.home.clock.now()
     }

@@ -54,6 +54,13 @@ impl Access {
         counted.await?.map(drop).map_err(|until| Error::TooMany { until })
     }
 
+    /// Forgets what has not failed for a day.
+    pub(super) async fn sweep_attempts(&self) -> Result<()> {
+        let before = self.now().checked_sub(FORGET).unwrap_or(holdfast_model::Timestamp::MIN);
+        self.home.catalog.attempt_sweep(before).await?;
+        Ok(())
+    }
+
     /// Takes an attempt back that has succeeded: the account begins anew, the address has one less.
     pub(super) async fn succeeded(&self, attempt: &Attempt) -> Result<()> {
         self.home.catalog.attempt_clear(&attempt.account).await?;

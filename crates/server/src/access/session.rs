@@ -130,10 +130,15 @@ impl Access {
             seen_at: now,
             proved_at: now,
         };
-        let swept = (before(now, IDLE), before(now, ABSOLUTE));
-        self.home.catalog.session_sweep(swept.0, swept.1).await?;
         self.home.catalog.session_add(&row).await?;
         Ok(NewSession { csrf: opaque::derive(&secret, CSRF), session: Session::of(row), secret })
+    }
+
+    /// Forgets the sessions that have ended.
+    pub(super) async fn sweep_sessions(&self) -> Result<()> {
+        let now = self.now();
+        self.home.catalog.session_sweep(before(now, IDLE), before(now, ABSOLUTE)).await?;
+        Ok(())
     }
 
     /// Who is behind a cookie. What he may do is read anew.

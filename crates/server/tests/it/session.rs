@@ -144,3 +144,30 @@ async fn the_catalog_holds_no_secret_of_a_session_and_debug_shows_none() {
     }
     assert!(file.windows(36).any(|window| window == session.session.id.as_bytes()));
 }
+
+#[tokio::test]
+async fn a_sweep_forgets_what_has_ended_and_saves_what_waits() {
+    let door = Door::new().await;
+    let ada = door.user("ada", Role::Operator).await;
+    let ended = door.sign_in("ada").await;
+    door.try_in("nobody", PASSWORD).await.unwrap_err();
+    let (vault, away) = (door.dir.path().join("vault"), door.dir.path().join("away"));
+    std::fs::rename(&vault, &away).unwrap();
+    let disable = |user: &mut User| {
+        user.disabled = true;
+        true
+    };
+    users::change(&door.home, &ada.id, Effect::Protects, disable).await.unwrap();
+    assert!(door.access.sweep().await.is_err(), "the vault is away");
+    std::fs::rename(&away, &vault).unwrap();
+    assert_eq!(door.home.catalog.account_unsaved().await.unwrap().len(), 1);
+    let address = || door.home.catalog.attempt_get("address 192.0.2.7");
+    door.advance(30 * 60);
+    door.access.sweep().await.unwrap();
+    assert_eq!(door.home.catalog.session_list(&ended.session.user).await.unwrap(), []);
+    assert_eq!(door.home.catalog.account_unsaved().await.unwrap(), []);
+    assert!(address().await.unwrap().is_some());
+    door.advance(24 * 60 * 60);
+    door.access.sweep().await.unwrap();
+    assert_eq!(address().await.unwrap(), None);
+}
