@@ -13,7 +13,7 @@ use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 use crate::{postgres, sqlite};
 
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "catalog", include_str!("../migrations/0001_catalog.sql")),
     (2, "shards", include_str!("../migrations/0002_shards.sql")),
     (3, "readers", include_str!("../migrations/0003_readers.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (5, "file versions", include_str!("../migrations/0005_file_versions.sql")),
     (6, "columns", include_str!("../migrations/0006_columns.sql")),
     (7, "jobs", include_str!("../migrations/0007_jobs.sql")),
+    (8, "access", include_str!("../migrations/0008_access.sql")),
     (9, "audit", include_str!("../migrations/0009_audit.sql")),
 ];
 

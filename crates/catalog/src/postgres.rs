@@ -38,7 +38,7 @@ const UNHURRIED: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// Lets readers go on and makes writers wait, in the order in which these touch the tables.
 const LOCK_TABLES: &str = "LOCK TABLE shard, snapshot, tenant, resource, epoch, container, item, \
-     restore_point IN SHARE ROW EXCLUSIVE MODE";
+     restore_point, account IN SHARE ROW EXCLUSIVE MODE";
 
 /// Leaves nothing of deleted rows in the tables that name items. What the server's log of changes
 /// (WAL) holds goes when that is recycled.
@@ -203,7 +203,8 @@ impl Address {
 
 /// What somebody has to change, when that is why no connection came about or no table.
 fn refusal(address: &Address, error: &sqlx::Error) -> Option<Error> {
-    let code = error.as_database_error().and_then(|cause| cause.code()).unwrap_or_default();
+    let code =
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     // <https://www.postgresql.org/docs/15/errcodes-appendix.html>, read 2026-11.
     Some(address.refused(match (&*code, error) {
         ("28P01" | "28000", _) => "user name or password are wrong",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{Any, Transaction};
 
+use crate::account::{self, AccountRow};
 use crate::catalog::{Catalog, FromRow, numbers};
 use crate::epoch::{self, EpochRow};
 use crate::error::Result;
@@ -36,6 +37,8 @@ pub struct Rebuilt {
     pub items: Vec<ItemRow>,
     /// Runs that left a snapshot. One that the catalog knows already is left as it is.
     pub runs: Vec<RunRow>,
+    /// Accounts. One with a newer revision, which the vault does not have yet, stays as it is.
+    pub accounts: Vec<AccountRow>,
 }
 
 /// A rebuild under way, in one transaction: dropped before [`Rebuild::finish`] it changes nothing.
@@ -50,7 +53,7 @@ pub struct Rebuild {
 
 impl Catalog {
     /// Starts to replace all that can be made from the vaults. Vaults, settings, runs, the
-    /// progress of restores and the audit record stay.
+    /// progress of restores, sessions, tokens and the audit record stay.
     pub async fn rebuild(&self) -> Result<Rebuild> {
         let mut change = self.begin_alone().await?;
         let tenants = all::<TenantRow>(&mut change, "SELECT * FROM tenant").await?;
@@ -64,6 +67,7 @@ impl Catalog {
             "DELETE FROM snapshot",
             "DELETE FROM shard",
             "DELETE FROM tenant",
+            "DELETE FROM account WHERE saved_revision >= revision",
         ] {
             sql(table).execute(&mut *change).await?;
         }
@@ -120,6 +124,9 @@ impl Rebuild {
         item::items_put(&mut self.change, &part.items).await?;
         for run in &part.runs {
             run::add(run).execute(&mut *self.change).await?;
+        }
+        for account in &part.accounts {
+            account::put(account).execute(&mut *self.change).await?;
         }
         Ok(())
     }

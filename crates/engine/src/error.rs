@@ -147,6 +147,12 @@ pub enum Error {
     /// Somebody asked the operation to stop.
     #[error("it was stopped; what it had read is kept, and the next run goes on from there")]
     Stopped,
+    /// Another process changes users.
+    #[error("another change of users is under way; try again in a minute")]
+    UsersBusy,
+    /// Without this user nobody could manage the installation.
+    #[error("'{0}' is the last administrator who can sign in; make another one first")]
+    LastAdministrator(String),
     /// A helper thread ended early.
     #[error("a worker thread ended before its work was done")]
     Thread,
@@ -198,12 +204,13 @@ impl Error {
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) | Self::NoCatalogUrl(_) => {
                 Exit::NotFound
             }
-            Self::RestoreRunning | Self::Stopped => Exit::Later,
+            Self::RestoreRunning | Self::Stopped | Self::UsersBusy => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_)
             | Self::CatalogUrlExposed(_)
             | Self::InstanceKey { .. }
-            | Self::NoCredential { .. } => Exit::Denied,
+            | Self::NoCredential { .. }
+            | Self::LastAdministrator(_) => Exit::Denied,
             Self::Intent { .. }
             | Self::HistoryDiffers(_)
             | Self::NoIntent

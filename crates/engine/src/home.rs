@@ -9,6 +9,7 @@ use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_vault::Location;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::catalog_place::{self, CatalogPlace};
@@ -70,6 +71,8 @@ pub struct Home {
     pub sleep: Sleep,
     /// How far shards are filled.
     pub shard_limits: ShardLimits,
+    /// One change of users at a time.
+    pub(crate) changing_users: Mutex<()>,
 }
 
 impl Home {
@@ -138,7 +141,8 @@ impl Home {
         clock: Clock,
     ) -> Self {
         let (sleep, shard_limits) = (Sleep::default(), ShardLimits::default());
-        Self { dir: dir.to_owned(), key_path, key, catalog, clock, sleep, shard_limits }
+        let (dir, changing_users) = (dir.to_owned(), Mutex::default());
+        Self { dir, key_path, key, catalog, clock, sleep, shard_limits, changing_users }
     }
 
     /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled
@@ -164,6 +168,26 @@ impl Home {
     /// Where the instance key lies.
     pub fn key_path(&self) -> &Path {
         &self.key_path
+    }
+
+    /// Seals a secret of the catalog under the instance key, for one use named by `label`.
+    pub fn seal(&self, label: &str, secret: &[u8]) -> Vec<u8> {
+        self.key.seal(label, secret)
+    }
+
+    /// Opens what was sealed under the same label.
+    ///
+    /// # Errors
+    /// [`Error::InstanceKey`] where it was sealed under another key or label.
+    pub fn unseal(&self, label: &str, sealed: &[u8]) -> Result<Secret> {
+        self.key.open(label, sealed).ok_or_else(|| self.foreign())
+    }
+
+    pub(crate) fn foreign(&self) -> Error {
+        Error::InstanceKey {
+            path: self.key_path.clone(),
+            problem: "does not belong to this home; give the right one with --instance-key FILE",
+        }
     }
 
     pub(crate) fn key(&self) -> &InstanceKey {

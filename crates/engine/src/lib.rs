@@ -6,7 +6,7 @@
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
 //! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
-//! [`maintain::erase`], [`hold`], [`schedule`], [`audit`].
+//! [`maintain::erase`], [`hold`], [`schedule`], [`users`], [`audit`].
 
 pub mod audit;
 pub mod backup;
@@ -39,6 +39,7 @@ mod shards;
 pub mod stats;
 mod storage;
 pub mod tenant;
+pub mod users;
 mod vaults;
 pub mod verify;
 mod walk;

@@ -1,6 +1,6 @@
 //! `catalog rebuild`: the catalog made again from the vault alone.
 //!
-//! Tenants, resources and their places come from the control repository, everything else from
+//! Users, tenants, resources and their places come from the control repository, everything else from
 //! snapshots and trees. A resource that has lived in several shards has restore points in each; its
 //! current items are those of the last. Delta links are those of the last change of content; runs
 //! are not rebuilt. A copy of a vault that is here too brings nothing of its own.
@@ -19,11 +19,13 @@ use crate::backup::{resource_path, snapshot_row, take_lease};
 use crate::copy::{recorded_source, remember};
 use crate::home::blocking;
 use crate::walk::{self, Walk};
-use crate::{Home, Result, intent, schedule};
+use crate::{Home, Result, intent, schedule, users};
 
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RebuildReport {
+    /// Users.
+    pub users: usize,
     /// Tenants.
     pub tenants: usize,
     /// Resources.
@@ -60,9 +62,15 @@ pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
 async fn under_leases(home: &Home, vaults: &[VaultRow], leases: &[Lease]) -> Result<RebuildReport> {
     let mut report = RebuildReport::default();
     let mut copies = Vec::new();
+    let home_vault = home.vault_row(None).await?.id;
     let mut rebuild = home.catalog.rebuild().await?;
     for row in vaults {
         let vault = home.vault(Some(&row.id)).await?;
+        if row.id == home_vault {
+            let accounts = users::rows(home, &vault).await?;
+            report.users = accounts.len();
+            rebuild.add(Rebuilt { accounts, ..Rebuilt::default() }).await?;
+        }
         let source = recorded_source(&vault).await?;
         match source.filter(|source| vaults.iter().any(|vault| vault.id == *source)) {
             Some(source) => {

@@ -265,17 +265,6 @@ impl Home {
         Ok(VaultSecret::from_bytes(bytes))
     }
 
-    fn unseal(&self, label: &str, sealed: &[u8]) -> Result<Secret> {
-        self.key().open(label, sealed).ok_or_else(|| self.foreign())
-    }
-
-    fn foreign(&self) -> Error {
-        Error::InstanceKey {
-            path: self.key_path().to_owned(),
-            problem: "does not belong to this home; give the right one with --instance-key FILE",
-        }
-    }
-
     /// The row of a vault by id or name; of the only one where `None`.
     pub async fn vault_row(&self, name: Option<&str>) -> Result<VaultRow> {
         let vaults = self.catalog.vault_list().await?;

@@ -49,6 +49,8 @@ text_id! {
     ResourceId;
     /// Our id of a run (UUID version 7, so that runs sort by start).
     RunId;
+    /// Our id of a user of Holdfast (UUID version 7); it stays where his name changes.
+    UserId;
 }
 
 macro_rules! number_id {

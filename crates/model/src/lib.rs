@@ -14,6 +14,7 @@
 //! assert_eq!(clock.now().to_string(), "2026-01-01T00:00:00Z");
 //! ```
 
+mod access;
 pub mod audit;
 mod clock;
 mod id;
@@ -23,8 +24,9 @@ mod secret;
 mod versions;
 mod workload;
 
+pub use access::{Grant, Limit, Role, Scope};
 pub use clock::Clock;
-pub use id::{ContainerId, Fence, ItemId, ResourceId, RunId, Seq, ShardId, short_id};
+pub use id::{ContainerId, Fence, ItemId, ResourceId, RunId, Seq, ShardId, UserId, short_id};
 pub use name::{MAX_COMPONENT_BYTES, component, fold, is_reserved};
 pub use outcome::{Counts, Outcome, SkipCause};
 pub use secret::Secret;

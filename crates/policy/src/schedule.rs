@@ -68,7 +68,7 @@ impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A day is written as 24h: that is how people speak of an objective.
         let whole = |&&(unit, minutes): &&(char, u32)| {
-            self.minutes % minutes == 0 && (unit != 'd' || self.minutes > minutes)
+            self.minutes.is_multiple_of(minutes) && (unit != 'd' || self.minutes > minutes)
         };
         let (unit, minutes) = OBJECTIVE_UNITS.iter().find(whole).unwrap_or(&('m', 1));
         write!(f, "{}{unit}", self.minutes / minutes)

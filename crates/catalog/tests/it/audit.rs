@@ -4,7 +4,7 @@ use holdfast_catalog::{AuditFilter, AuditResume, Catalog};
 use holdfast_model::audit::{Action, Actor, ActorKind, Entry, Event, GENESIS, Outcome};
 use jiff::SignedDuration;
 
-use crate::{Home, time};
+use crate::{Home, On, on_both, time};
 
 fn sign(text: &str) -> String {
     format!("signed {}", text.len())
@@ -31,9 +31,8 @@ fn assert_chain(entries: &[Entry]) {
     }
 }
 
-#[tokio::test]
-async fn an_entry_comes_back_as_it_was_written() {
-    let home = Home::new().await;
+async fn an_entry_comes_back_as_it_was_written(on: On) {
+    let home = Home::new(&on).await;
     let mut odd = event("a\0\u{1a}'\"\u{1F600}", Action::ItemRead, "r\0");
     (odd.ends, odd.cause, odd.outcome) = (Some(3), "denied".into(), Outcome::Refused);
     odd.items = vec!["Inbox/ä\n.eml".into(), String::new()];
@@ -47,18 +46,16 @@ async fn an_entry_comes_back_as_it_was_written() {
     assert_eq!((chain.number, chain.hash, chain.head_number), (1, written.hash, 0));
 }
 
-#[tokio::test]
-async fn a_head_never_goes_back() {
-    let home = Home::new().await;
+async fn a_head_never_goes_back(on: On) {
+    let home = Home::new(&on).await;
     for (saved, noted) in [(5, 5), (3, 5), (7, 7)] {
         home.catalog.audit_head_saved(saved).await.unwrap();
         assert_eq!(home.catalog.audit_chain().await.unwrap().head_number, noted);
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_who_append_at_once_leave_no_gap() {
-    let home = Home::new().await;
+async fn many_who_append_at_once_leave_no_gap(on: On) {
+    let home = Home::new(&on).await;
     let mut writers = Vec::new();
     for writer in 0..4 {
         let catalog = home.open_again().await;
@@ -77,9 +74,8 @@ async fn many_who_append_at_once_leave_no_gap() {
     assert_chain(&entries);
 }
 
-#[tokio::test]
-async fn filters_and_pages_find_what_they_should() {
-    let home = Home::new().await;
+async fn filters_and_pages_find_what_they_should(on: On) {
+    let home = Home::new(&on).await;
     for n in 0..6 {
         let (actor, action) = match n % 2 {
             0 => ("ann", Action::ItemRead),
@@ -109,9 +105,8 @@ async fn filters_and_pages_find_what_they_should() {
     }
 }
 
-#[tokio::test]
-async fn a_lost_end_is_told_and_gone_on_from() {
-    let home = Home::new().await;
+async fn a_lost_end_is_told_and_gone_on_from(on: On) {
+    let home = Home::new(&on).await;
     let first = append(&home.catalog, event("ann", Action::ItemRead, "r")).await;
     let here = AuditResume { number: 1, hash: first.hash };
     let resume = || event("system", Action::ChainResume, "r");
@@ -131,10 +126,18 @@ async fn a_lost_end_is_told_and_gone_on_from() {
     assert_eq!((next.number, next.previous), (11, entry.hash));
 }
 
-#[tokio::test]
-async fn a_rebuild_leaves_the_record_alone() {
-    let home = Home::new().await;
+async fn a_rebuild_leaves_the_record_alone(on: On) {
+    let home = Home::new(&on).await;
     let first = append(&home.catalog, event("ann", Action::ItemRead, "r")).await;
     home.catalog.replace_all(holdfast_catalog::Rebuilt::default()).await.unwrap();
     assert_eq!(home.catalog.audit_after(0, 9).await.unwrap(), [first]);
+}
+
+on_both! {
+    an_entry_comes_back_as_it_was_written,
+    a_head_never_goes_back,
+    many_who_append_at_once_leave_no_gap,
+    filters_and_pages_find_what_they_should,
+    a_lost_end_is_told_and_gone_on_from,
+    a_rebuild_leaves_the_record_alone,
 }

@@ -25,6 +25,7 @@ fn rebuilt() -> Rebuilt {
         containers: vec![container(&bob, "inbox")],
         items: vec![item(&bob, "inbox", "one"), item(&bob, "inbox", "two")],
         runs: Vec::new(),
+        accounts: vec![],
         epochs: Vec::new(),
         resources: vec![bob],
     }

@@ -40,4 +40,5 @@ mod sequence;
 mod shards;
 mod site;
 mod stats;
+mod users;
 mod zombie;

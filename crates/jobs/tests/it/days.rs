@@ -69,7 +69,7 @@ fn resource(number: u32, shards: u32, (name, _, _): (&str, &str, u32)) -> Resour
 fn group(number: u32, shards: u32) -> (&'static str, &'static str, u32) {
     // By a number that has nothing to do with the shard.
     let spread = number / shards;
-    *OBJECTIVES.iter().find(|(_, _, every)| spread % every == 0).unwrap()
+    *OBJECTIVES.iter().find(|(_, _, every)| spread.is_multiple_of(*every)).unwrap()
 }
 
 impl Days {

@@ -84,6 +84,7 @@ pub async fn home_in(dir: &TempDir, name: &str) -> Home {
         storage: Storage::default(),
         unlock: Unlock::Passphrase(Secret::new(PASSPHRASE)),
         instance_key: Some(dir.path().join("instance.key")),
+        catalog_url: None,
     };
     let clock = Clock::manual("2026-03-02T08:00:00Z".parse().unwrap());
     Home::init(&dir.path().join(name), &options, clock).await.unwrap().0

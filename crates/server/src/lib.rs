@@ -1,0 +1,3 @@
+//! The server: who may come in, and what he may do ([`access`]).
+
+pub mod access;
