@@ -203,7 +203,8 @@ impl Address {
 
 /// What somebody has to change, when that is why no connection came about or no table.
 fn refusal(address: &Address, error: &sqlx::Error) -> Option<Error> {
-    let code = error.as_database_error().and_then(|cause| cause.code()).unwrap_or_default();
+    let code =
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     // <https://www.postgresql.org/docs/15/errcodes-appendix.html>, read 2026-11.
     Some(address.refused(match (&*code, error) {
         ("28P01" | "28000", _) => "user name or password are wrong",
