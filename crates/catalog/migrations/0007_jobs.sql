@@ -25,6 +25,7 @@ CREATE TABLE job (
 );
 CREATE INDEX job_state ON job (state, tenant);
 CREATE INDEX job_created_at ON job (created_at, id);
+CREATE INDEX job_failed ON job (dedupe, state, finished_at);
 -- Of the living jobs with the same key there is one.
 CREATE UNIQUE INDEX job_dedupe ON job (dedupe) WHERE state IN ('queued', 'running', 'paused');
 

@@ -352,11 +352,27 @@ impl Catalog {
         Ok(gone)
     }
 
+    /// When a job with this key failed for good the last time.
+    pub async fn job_failed_at(&self, dedupe: &str) -> Result<Option<Timestamp>> {
+        let statement = sql("SELECT MAX(finished_at) AS finished_at FROM job \
+             WHERE dedupe = $1 AND state = 'failed'");
+        let failed = self.optional::<FailedAt>(statement.text(dedupe)).await?;
+        Ok(failed.and_then(|failed| failed.0))
+    }
+
     /// Jobs by state and class: what a dashboard and the metrics show.
     pub async fn job_counts(&self) -> Result<Vec<(JobState, JobClass, u64)>> {
         let statement = sql("SELECT state, class, COUNT(*) AS n FROM job GROUP BY state, class");
         let rows = self.all::<Count>(statement).await?;
         Ok(rows.into_iter().map(|count| (count.state, count.class, count.n)).collect())
+    }
+}
+
+struct FailedAt(Option<Timestamp>);
+
+impl FromRow for FailedAt {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self(row.opt_time("finished_at")?))
     }
 }
 

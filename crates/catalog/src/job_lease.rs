@@ -59,11 +59,17 @@ pub enum Ending {
     Done(String),
     /// It failed for good.
     Failed(String),
-    /// Somebody wanted it to stop.
-    Stopped(Wanted),
     /// It goes back to the queue, to be tried not before a time.
-    Later(Timestamp, String),
-    /// The worker ends: it goes back to the queue as if it had not been taken.
+    Later {
+        /// The time.
+        at: Timestamp,
+        /// Why, where it is for an error.
+        error: Option<String>,
+        /// True for an attempt that failed, false for one that had to wait.
+        counts: bool,
+    },
+    /// It was stopped: it goes where somebody wants it to be, else back to the queue as if it had
+    /// not been taken.
     Released,
 }
 
@@ -173,23 +179,27 @@ impl Catalog {
         let (state, result, error) = match ending {
             Ending::Done(result) => (JobState::Done, Some(result), None),
             Ending::Failed(error) => (JobState::Failed, None, Some(error)),
-            Ending::Stopped(wanted) => (wanted.state(), None, None),
-            Ending::Later(_, error) => (JobState::Queued, None, Some(error)),
+            Ending::Later { error, .. } => (JobState::Queued, None, error.as_ref()),
             Ending::Released => (JobState::Queued, None, None),
         };
-        let not_before = if let Ending::Later(time, _) = ending { *time } else { job.not_before };
-        let untaken = u64::from(matches!(ending, Ending::Released | Ending::Stopped(_)));
-        let statement = sql("UPDATE job SET state = $3, result = $4, error = $5, \
-                 not_before = $6, finished_at = $7, attempts = attempts - $8, wanted = NULL, \
-                 lease_owner = NULL, lease_until = NULL \
+        let not_before = if let Ending::Later { at, .. } = ending { *at } else { job.not_before };
+        let untaken = matches!(ending, Ending::Released | Ending::Later { counts: false, .. });
+        // What somebody wants counts for a job that goes back, also where its worker did not hear.
+        let statement = sql("UPDATE job SET result = $4, error = $5, not_before = $6, \
+                 state = CASE WHEN $3 <> 'queued' OR wanted IS NULL THEN $3 \
+                     WHEN wanted = 'cancel' THEN 'cancelled' ELSE 'paused' END, \
+                 finished_at = CASE WHEN $3 <> 'queued' OR wanted = 'cancel' \
+                     THEN CAST($7 AS BIGINT) ELSE NULL END, \
+                 attempts = CASE WHEN attempts > $8 THEN attempts - $8 ELSE 0 END, \
+                 wanted = NULL, lease_owner = NULL, lease_until = NULL \
              WHERE id = $1 AND fence = $2 AND state = 'running'");
         let statement = held(statement, job)
             .text(state.as_str())
             .opt_text(result.map(String::as_str))
             .opt_text(error.map(String::as_str))
             .time(not_before)
-            .opt_time(state.has_ended().then_some(now))
-            .number(untaken);
+            .time(now)
+            .number(untaken.into());
         if statement.execute(&mut *change).await?.rows_affected() == 0 {
             return Err(lost(job));
         }

@@ -241,6 +241,16 @@ impl Error {
         format!("{:?}", self.exit()).to_lowercase()
     }
 
+    /// True where nothing is wrong with the request: it may be tried again, and go well.
+    pub fn may_pass(&self) -> bool {
+        let outage = self.graph().is_some_and(|error| {
+            matches!(error.kind(), graph::Kind::Transient | graph::Kind::Unreachable)
+        });
+        let is_away =
+            matches!(self, Self::Catalog(error) if error.kind() == catalog::Kind::Unavailable);
+        outage || is_away || self.exit() == Exit::Later
+    }
+
     /// True for failures of the vault, the catalog or this machine: after one of them nothing of a
     /// run may be committed. What Graph answered concerns an item, a folder or a mailbox; what was
     /// stopped goes on another time.

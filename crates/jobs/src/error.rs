@@ -1,5 +1,8 @@
 //! Why work with jobs failed.
 
+use holdfast_catalog::Kind;
+use holdfast_engine::Exit;
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -21,4 +24,24 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+}
+
+impl Error {
+    /// True where the same work may go well another time, without anybody's doing.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.may_pass(),
+            Self::Catalog(error) => matches!(error.kind(), Kind::Unavailable | Kind::LeaseHeld),
+            Self::Request { .. } => false,
+        }
+    }
+
+    /// True where the same work cannot go well before somebody does something.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Engine(error) => !matches!(error.exit(), Exit::Error | Exit::Later),
+            Self::Catalog(_) => false,
+            Self::Request { .. } => true,
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 mod error;
 mod perform;
+mod pulse;
 mod queue;
 mod scheduler;
 mod work;

@@ -55,7 +55,7 @@ async fn due(
     first: bool,
     progress: &Progress,
 ) -> Result<Performed> {
-    let (now, plan) = (home.clock.now(), Plan::read(home).await?);
+    let (now, plan) = (home.catalog.now().await?, Plan::read(home).await?);
     let mut request = BackupRequest { tenant: Some(tenant.to_owned()), ..BackupRequest::default() };
     for stand in home.catalog.stand_list_due(now).await? {
         if stand.tenant != tenant || stand.shard != Some(shard) {
@@ -99,7 +99,7 @@ async fn discovery(home: &Home, name: &str) -> Result<Performed> {
     let vault = home.vault(Some(&row.vault_id)).await?;
     let rows = discover::refresh(home, &row, &vault, &graph).await?;
     schedule::assign(home).await?;
-    home.catalog.meta_set(&discovered_key(name), &home.clock.now().to_string()).await?;
+    home.catalog.meta_set(&discovered_key(name), &home.catalog.now().await?.to_string()).await?;
     let ids: Vec<&ResourceId> = rows.iter().map(|row| &row.id).collect();
     Ok(Performed::Done(json!({ "resources": ids.len() }).to_string()))
 }

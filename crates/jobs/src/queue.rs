@@ -2,19 +2,58 @@
 
 use holdfast_catalog::{JobClass, NewJob};
 use holdfast_engine::Home;
+use holdfast_engine::browse::At;
 use holdfast_model::Timestamp;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::error::Result;
 use crate::work::Work;
 
-/// Queues work and gives the id of its job: a living one where the same was asked for already.
-/// `deadline` decides within the class.
+/// Who asks for what is due.
+const SCHEDULE: &str = "schedule";
+/// After a failure that nobody has seen to, the schedule asks again after this time.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(30);
+
+/// Queues work that somebody asked for and gives the id of its job: a living one where the same
+/// was asked for already. A restore of the newest state is one of the state as of now, whenever it
+/// is done and however often it is begun.
 pub async fn submit(
+    home: &Home,
+    mut work: Work,
+    class: JobClass,
+    requested_by: &str,
+) -> Result<String> {
+    let now = home.catalog.now().await?;
+    if let Work::Restore(request) = &mut work
+        && request.at == At::Latest
+    {
+        request.at = At::Time(now);
+    }
+    queue(home, &work, class, (now, now), requested_by).await
+}
+
+/// Queues work that is due; what has failed just now waits a while.
+pub(crate) async fn submit_due(
     home: &Home,
     work: &Work,
     class: JobClass,
     deadline: Timestamp,
+) -> Result<String> {
+    let mut begin = home.catalog.now().await?;
+    if let Some(key) = work.dedupe()
+        && let Some(failed) = home.catalog.job_failed_at(&key).await?
+    {
+        begin = begin.max(failed.checked_add(AFTER_FAILURE).unwrap_or(begin));
+    }
+    queue(home, work, class, (begin, deadline), SCHEDULE).await
+}
+
+async fn queue(
+    home: &Home,
+    work: &Work,
+    class: JobClass,
+    (not_before, deadline): (Timestamp, Timestamp),
     requested_by: &str,
 ) -> Result<String> {
     let job = NewJob {
@@ -25,7 +64,7 @@ pub async fn submit(
         request: serde_json::to_string(work).expect("work has text keys only"),
         dedupe: work.dedupe(),
         requested_by: requested_by.to_owned(),
-        not_before: home.clock.now(),
+        not_before,
         deadline,
     };
     Ok(home.catalog.job_submit(&job).await?)

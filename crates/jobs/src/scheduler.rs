@@ -12,13 +12,11 @@ use holdfast_policy::{DEFAULT_SCHEDULE, Due, Pace, Schedule, Stand};
 use jiff::SignedDuration;
 
 use crate::error::Result;
-use crate::queue::submit;
+use crate::queue::submit_due;
 use crate::work::Work;
 
 /// How often the directory is asked for new people and sites.
 const DISCOVER_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// Who asks for what is due.
-const REQUESTED_BY: &str = "schedule";
 
 /// What a tick did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +31,7 @@ pub struct Ticked {
 
 /// Queues what is due now.
 pub async fn tick(home: &Home) -> Result<Ticked> {
-    let now = home.clock.now();
+    let now = home.catalog.now().await?;
     let plan = Plan::read(home).await?;
     let mut ticked = Ticked::default();
     // The nearest deadline of each shard in which something is due, apart from first backups.
@@ -52,7 +50,7 @@ pub async fn tick(home: &Home) -> Result<Ticked> {
     for ((tenant, shard, first), deadline) in groups {
         let class = if first { JobClass::FirstFull } else { JobClass::Routine };
         let work = Work::Due { tenant, shard, first };
-        submit(home, &work, class, deadline, REQUESTED_BY).await?;
+        submit_due(home, &work, class, deadline).await?;
         ticked.jobs += 1;
     }
     ticked.jobs += discover(home, now).await?;
@@ -69,7 +67,7 @@ async fn discover(home: &Home, now: Timestamp) -> Result<u64> {
             continue;
         }
         let work = Work::Discover { tenant: tenant.name };
-        submit(home, &work, JobClass::Routine, now, REQUESTED_BY).await?;
+        submit_due(home, &work, JobClass::Routine, now).await?;
         jobs += 1;
     }
     Ok(jobs)

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_catalog::{Claim, Ending, JobClass, JobRow, Kind, Wanted};
-use holdfast_engine::{Exit, Home, Progress, process_name};
+use holdfast_catalog::{Claim, Ending, JobClass, JobRow, Kind};
+use holdfast_engine::{Home, Progress, process_name};
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::error::{Error, Result};
 use crate::perform::{Performed, perform};
+use crate::pulse::{Heard, Pulse};
 use crate::work::Work;
 
 /// How a worker works.
@@ -51,9 +52,14 @@ impl Default for WorkerOptions {
 const ATTEMPTS: u64 = 5;
 /// A job that its workers did not survive so often is given up.
 const DEATHS: u64 = 20;
-/// Before it is tried again: doubled with every attempt, up to half an hour.
+/// Before a failed job is tried again: doubled with every attempt, up to half an hour.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// Before one is tried again that has to wait: for a shard that another job has, for a service
+/// that is away.
+const WAIT: SignedDuration = SignedDuration::from_secs(30);
+/// How long a first backup leaves its shard to those that wait for it.
+const TURN: SignedDuration = SignedDuration::from_secs(90);
 
 /// Tells workers to stop: what they do is brought to an end or given back.
 pub type Stop = watch::Receiver<bool>;
@@ -73,12 +79,11 @@ pub struct Worker {
 
 /// Why a job that runs is to stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    Wanted(Wanted),
-    /// Its time is over.
+pub(crate) enum Reason {
+    /// Its time is over; it ends in its own time.
     Slice,
-    /// The worker ends.
-    Leaving,
+    /// Somebody wants it, or the worker ends: it is cut off after a while.
+    Told,
 }
 
 impl Worker {
@@ -91,10 +96,10 @@ impl Worker {
     /// back.
     pub async fn run(&self, mut stop: Stop) {
         let mut running = JoinSet::new();
-        while !*stop.borrow() {
+        loop {
             self.fill(&mut running, &stop).await;
             tokio::select! {
-                () = told(&mut stop) => {}
+                () = told(&mut stop) => break,
                 Some(_) = running.join_next() => {}
                 () = sleep(self.options.poll) => {}
             }
@@ -102,11 +107,14 @@ impl Worker {
         while running.join_next().await.is_some() {}
     }
 
-    /// Does everything that can be done now; tells how many jobs were taken.
+    /// Does everything that can be done now, unless it is told to stop; tells how many jobs were
+    /// taken.
     pub async fn drain(&self, stop: &Stop) -> usize {
         let (mut running, mut taken) = (JoinSet::new(), 0);
         loop {
-            taken += self.fill(&mut running, stop).await;
+            if !*stop.borrow() {
+                taken += self.fill(&mut running, stop).await;
+            }
             if running.join_next().await.is_none() {
                 return taken;
             }
@@ -150,7 +158,7 @@ impl Worker {
         let (id, kind) = (job.id.as_str(), job.kind.as_str());
         tracing::info!(job = id, kind, tenant = job.tenant, fence = %job.fence, "job begins");
         let begun = Instant::now();
-        let (ending, charged) = match self.before(&job) {
+        let (ending, charged) = match before(&job) {
             Some(ending) => (ending, begun),
             None => match self.under_lease(&job, stop).await {
                 Some(ended) => ended,
@@ -160,21 +168,20 @@ impl Worker {
                 }
             },
         };
-        match self.home.catalog.job_end(&job, charged.elapsed(), &ending).await {
-            Ok(()) => tracing::info!(job = id, kind, ending = name(&ending), "job ends"),
-            Err(error) => tracing::warn!(job = id, %error, "the end of a job was not noted"),
-        }
+        self.end(&job, charged, &ending).await;
     }
 
-    /// What is to be done with a job instead of its work.
-    fn before(&self, job: &JobRow) -> Option<Ending> {
-        match job.wanted {
-            Some(wanted) => Some(Ending::Stopped(wanted)),
-            None if job.attempts > DEATHS => {
-                let message = format!("its workers ended {} times before it did", job.attempts - 1);
-                Some(Ending::Failed(message))
+    /// Notes the end; again and again while the job is this worker's.
+    async fn end(&self, job: &JobRow, charged: Instant, ending: &Ending) {
+        let (id, last) = (job.id.as_str(), Instant::now() + self.options.ttl);
+        loop {
+            match self.home.catalog.job_end(job, charged.elapsed(), ending).await {
+                Ok(()) => return tracing::info!(job = id, ending = name(ending), "job ends"),
+                Err(error) if error.kind() == Kind::FenceLost || Instant::now() > last => {
+                    return tracing::warn!(job = id, %error, "the end of a job was not noted");
+                }
+                Err(_) => sleep(self.options.poll).await,
             }
-            None => None,
         }
     }
 
@@ -183,44 +190,35 @@ impl Worker {
     async fn under_lease(&self, job: &JobRow, mut stop: Stop) -> Option<(Ending, Instant)> {
         let progress = Progress::default();
         let begun = Instant::now();
+        let mut pulse = Pulse::start(&self.home, job, self.options.ttl, &progress);
         let work = self.perform(job, &progress);
         tokio::pin!(work);
-        let mut beats = interval(self.options.ttl / 3);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        beats.tick().await;
-        let (mut reason, mut alive, mut charged) = (None, begun, begun);
-        let mut cut_off = None;
+        let (mut reason, mut cut_off) = (None, None);
+        let slice = (job.class == JobClass::FirstFull).then(|| begun + self.options.slice);
         loop {
             tokio::select! {
-                done = &mut work => return Some((self.ending(job, done, reason), charged)),
-                _ = beats.tick() => {
-                    let worked = charged.elapsed();
-                    let seen = serde_json::to_string(&progress.seen()).unwrap_or_default();
-                    let beat = self.home.catalog.job_beat(job, self.options.ttl, worked, &seen);
-                    match beat.await {
-                        Ok(wanted) => {
-                            (alive, charged) = (Instant::now(), Instant::now());
-                            reason = wanted.map(Reason::Wanted).or(reason);
-                        }
-                        Err(error) if error.kind() == Kind::FenceLost => return None,
-                        // Who cannot say that he lives must take himself for dead in time.
-                        Err(_) if alive.elapsed() > self.options.ttl * 5 / 6 => return None,
-                        Err(error) => tracing::warn!(%error, "no sign of life could be given"),
-                    }
-                    let is_over = begun.elapsed() > self.options.slice;
-                    if job.class == JobClass::FirstFull && is_over {
-                        reason = reason.or(Some(Reason::Slice));
-                    }
+                done = &mut work => {
+                    let ending = self.ending(job, done, reason).await;
+                    return Some((ending, pulse.charged()));
                 }
-                () = told(&mut stop), if reason.is_none() => {
-                    reason = Some(Reason::Leaving);
+                heard = pulse.next(reason) => match heard {
+                    Heard::Lost => return None,
+                    Heard::Stop => reason = Some(Reason::Told),
+                },
+                () = told(&mut stop), if reason != Some(Reason::Told) => {
+                    reason = Some(Reason::Told);
+                }
+                () = at(slice), if slice.is_some() && reason.is_none() => {
+                    reason = Some(Reason::Slice);
                 }
                 () = at(cut_off), if cut_off.is_some() => {
-                    return Some((stopped(reason), charged));
+                    return Some((Ending::Released, pulse.charged()));
                 }
             }
-            if reason.is_some() && cut_off.is_none() {
+            if reason.is_some() {
                 progress.stop();
+            }
+            if reason == Some(Reason::Told) && cut_off.is_none() {
                 cut_off = Some(Instant::now() + self.options.grace);
             }
         }
@@ -232,37 +230,52 @@ impl Worker {
         perform(&self.home, &work, progress).await
     }
 
-    /// How a job ends whose work has ended.
-    fn ending(&self, job: &JobRow, done: Result<Performed>, reason: Option<Reason>) -> Ending {
-        let error = match done {
-            Ok(Performed::Done(result)) => return Ending::Done(result),
-            Ok(Performed::Stopped) => return stopped(reason),
-            Err(error) => error,
-        };
-        let waits = match &error {
-            Error::Engine(error) => match error.exit() {
-                Exit::Later => true,
-                Exit::Error => false,
-                _ => return Ending::Failed(error.to_string()),
-            },
-            Error::Catalog(_) => false,
-            Error::Request { .. } => return Ending::Failed(error.to_string()),
-        };
-        if !waits && job.attempts >= ATTEMPTS {
-            return Ending::Failed(error.to_string());
-        }
-        let factor = 1 << (job.attempts.saturating_sub(1)).min(10);
-        let pause = (PAUSE * factor).min(LONGEST_PAUSE);
-        let again = self.home.clock.now().checked_add(pause).unwrap_or(Timestamp::MAX);
-        Ending::Later(again, error.to_string())
+    async fn ending(
+        &self,
+        job: &JobRow,
+        done: Result<Performed>,
+        reason: Option<Reason>,
+    ) -> Ending {
+        let now = self.home.catalog.now().await.unwrap_or_else(|_| self.home.clock.now());
+        ending(now, job.attempts, done, reason)
     }
 }
 
-fn stopped(reason: Option<Reason>) -> Ending {
-    match reason {
-        Some(Reason::Wanted(wanted)) => Ending::Stopped(wanted),
-        _ => Ending::Released,
+/// What is to be done with a job instead of its work.
+fn before(job: &JobRow) -> Option<Ending> {
+    if job.wanted.is_some() {
+        return Some(Ending::Released);
     }
+    let died = job.attempts > DEATHS;
+    died.then(|| Ending::Failed(format!("its workers ended {DEATHS} times before it did")))
+}
+
+/// How a job ends whose work has ended.
+fn ending(
+    now: Timestamp,
+    attempts: u64,
+    done: Result<Performed>,
+    reason: Option<Reason>,
+) -> Ending {
+    let after = |pause: SignedDuration| now.checked_add(pause).unwrap_or(Timestamp::MAX);
+    let error = match done {
+        Ok(Performed::Done(result)) => return Ending::Done(result),
+        Ok(Performed::Stopped) if reason == Some(Reason::Slice) => {
+            return Ending::Later { at: after(TURN), error: None, counts: false };
+        }
+        Ok(Performed::Stopped) => return Ending::Released,
+        Err(error) => error,
+    };
+    let message = error.to_string();
+    if error.may_pass() {
+        return Ending::Later { at: after(WAIT), error: Some(message), counts: false };
+    }
+    if error.is_final() || attempts >= ATTEMPTS {
+        return Ending::Failed(message);
+    }
+    let factor = 1 << attempts.saturating_sub(1).min(10);
+    let at = after((PAUSE * factor).min(LONGEST_PAUSE));
+    Ending::Later { at, error: Some(message), counts: true }
 }
 
 /// Returns when the worker is to stop, also where nobody is left to tell it.
@@ -272,7 +285,7 @@ async fn told(stop: &mut Stop) {
 
 async fn at(moment: Option<Instant>) {
     if let Some(moment) = moment {
-        tokio::time::sleep_until(moment).await;
+        sleep_until(moment).await;
     }
 }
 
@@ -280,8 +293,49 @@ fn name(ending: &Ending) -> &'static str {
     match ending {
         Ending::Done(_) => "done",
         Ending::Failed(_) => "failed",
-        Ending::Stopped(_) => "stopped",
-        Ending::Later(..) => "put back",
-        Ending::Released => "released",
+        Ending::Later { .. } => "put back",
+        Ending::Released => "stopped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::Error as CatalogError;
+    use holdfast_engine::Error as EngineError;
+
+    use super::*;
+
+    fn of(attempts: u64, error: Error) -> Ending {
+        ending(Timestamp::UNIX_EPOCH, attempts, Err(error), None)
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_later_each_time_and_given_up_in_the_end() {
+        let pause = |attempts| match of(attempts, Error::Catalog(CatalogError::Damaged("x".into())))
+        {
+            Ending::Later { at, error: Some(_), counts: true } => at.as_second(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([1, 2, 3, 4].map(pause), [30, 60, 120, 240]);
+        let last = of(5, Error::Catalog(CatalogError::Damaged("x".into())));
+        assert!(matches!(&last, Ending::Failed(why) if why.contains('x')), "{last:?}");
+    }
+
+    #[test]
+    fn what_cannot_go_well_is_not_repeated_and_what_waits_is_no_attempt() {
+        let unknown = of(1, Error::Engine(EngineError::NoTenant));
+        assert!(matches!(unknown, Ending::Failed(_)), "{unknown:?}");
+        let waits = of(99, Error::Engine(EngineError::RestoreRunning));
+        assert!(matches!(waits, Ending::Later { counts: false, .. }), "{waits:?}");
+    }
+
+    #[test]
+    fn a_slice_leaves_the_shard_to_others_and_a_stop_gives_the_job_back() {
+        let end = |reason| ending(Timestamp::UNIX_EPOCH, 1, Ok(Performed::Stopped), reason);
+        match end(Some(Reason::Slice)) {
+            Ending::Later { at, error: None, counts: false } => assert_eq!(at.as_second(), 90),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(end(Some(Reason::Told)), Ending::Released));
     }
 }

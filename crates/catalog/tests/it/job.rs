@@ -31,6 +31,10 @@ fn claim(owner: &str) -> Claim {
     Claim { owner: owner.into(), ttl: TTL, down_to: JobClass::FirstFull, per_tenant: 2 }
 }
 
+fn later(at: holdfast_model::Timestamp, error: String) -> Ending {
+    Ending::Later { at, error: Some(error), counts: true }
+}
+
 async fn take(home: &Home) -> Option<JobRow> {
     home.catalog.job_claim(&claim("worker")).await.unwrap()
 }
@@ -176,7 +180,7 @@ async fn a_sign_of_life_keeps_the_job_and_tells_what_is_wanted(on: On) {
     home.catalog.job_want("a", Wanted::Cancel).await.unwrap();
     home.catalog.job_want("a", Wanted::Pause).await.unwrap();
     assert_eq!(beat().await.unwrap(), Some(Wanted::Cancel), "the end is not taken back");
-    end(&home, &row, Ending::Stopped(Wanted::Cancel)).await;
+    end(&home, &row, Ending::Released).await;
     let row = home.catalog.job_get("a").await.unwrap();
     assert_eq!((row.state, row.finished_at), (JobState::Cancelled, Some(time(1_100))));
     let again = home.catalog.job_want("a", Wanted::Cancel).await;
@@ -191,7 +195,7 @@ async fn a_paused_job_waits_and_goes_on_with_what_it_had_done(on: On) {
     home.catalog.job_step(&row, "shard 2", "2").await.unwrap();
     home.catalog.job_step(&row, "shard 2", "22").await.unwrap();
     home.catalog.job_want("a", Wanted::Pause).await.unwrap();
-    end(&home, &row, Ending::Stopped(Wanted::Pause)).await;
+    end(&home, &row, Ending::Released).await;
     assert_eq!(take(&home).await, None);
     let row = home.catalog.job_resume("a").await.unwrap();
     assert_eq!((row.state, row.wanted, row.finished_at), (JobState::Queued, None, None));
@@ -215,7 +219,7 @@ async fn what_is_put_back_waits_and_what_is_released_does_not(on: On) {
     let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
     let row = take(&home).await.unwrap();
-    end(&home, &row, Ending::Later(time(1_030), "throttled".into())).await;
+    end(&home, &row, later(time(1_030), "throttled".into())).await;
     assert_eq!(take(&home).await, None);
     home.clock.advance(SignedDuration::from_secs(30));
     let row = take(&home).await.unwrap();
@@ -224,7 +228,7 @@ async fn what_is_put_back_waits_and_what_is_released_does_not(on: On) {
     let row = take(&home).await.unwrap();
     assert_eq!((row.attempts, row.fence), (2, Fence(3)), "a release is no attempt");
     home.catalog.job_step(&row, "one", "{}").await.unwrap();
-    end(&home, &row, Ending::Later(time(0), "again".into())).await;
+    end(&home, &row, later(time(0), "again".into())).await;
     assert_eq!(take(&home).await.unwrap().attempts, 2, "a step forgets the failures before it");
 }
 

@@ -190,7 +190,13 @@ async fn an_erased_item_leaves_no_trace_in_the_files(on: On) {
     assert!(seen(secret) && seen(erased.as_str()), "the search finds what is there");
     home.catalog.rewrite(&lease, &rewriting).await.unwrap();
     assert_eq!(home.catalog.item_count(&ada.id).await.unwrap(), 300);
-    home.catalog.purge().await.unwrap();
+    // On a server that others use, too, what a transaction of the same moment might see stays.
+    for _ in 0..20 {
+        home.catalog.purge().await.unwrap();
+        if !seen(secret) && !seen(erased.as_str()) {
+            break;
+        }
+    }
     assert!(!seen(secret) && !seen(erased.as_str()));
     assert!(seen("other 299.eml"));
     let containers = home.catalog.container_list(&ada.id).await.unwrap();

@@ -161,6 +161,12 @@ impl Checker {
         self.last
     }
 
+    /// The number of the entry that must come next. Numbers come from outside: the last may be the
+    /// highest there is.
+    pub(super) fn next(&self) -> u64 {
+        self.last.saturating_add(1)
+    }
+
     pub(super) fn entry(&mut self, entry: &Entry) {
         self.report.entries += 1;
         let digest_holds = entry.digest() == entry.hash;
@@ -191,8 +197,8 @@ impl Checker {
 
     /// Whether the entry stands where one may be expected; says so where entries are missing.
     fn place(&mut self, entry: &Entry) -> bool {
-        let expected = self.last + 1;
-        if entry.number < expected {
+        let expected = self.next();
+        if entry.number <= self.last {
             let detail = format!("stands behind entry {}", self.last);
             self.report.fault(entry.number, FaultKind::Reordered, detail);
             return false;
@@ -272,10 +278,10 @@ impl Checker {
     pub(super) fn noted_end(&mut self, number: u64, hash: &str) {
         let last = self.last;
         if number > last {
-            self.missing(last + 1, number);
+            self.missing(self.next(), number);
         } else if number < last {
             let detail = format!("was added: the record ends with entry {number}");
-            self.report.fault(number + 1, FaultKind::Appended, detail);
+            self.report.fault(number.saturating_add(1), FaultKind::Appended, detail);
         } else if hash != self.last_hash && !self.is_broken {
             self.report.fault(last, FaultKind::Changed, "is not what was recorded last".to_owned());
         }
@@ -299,13 +305,13 @@ impl Checker {
         for Claim { number, .. } in contradicting {
             let proven = signed.range(..number).next_back().copied().unwrap_or(0);
             let detail = format!("up to entry {number} the record is not the one that was signed");
-            self.report.fault(proven + 1, FaultKind::Rewritten, detail);
+            self.report.fault(proven.saturating_add(1), FaultKind::Rewritten, detail);
         }
         if let Some(number) = ahead {
             let detail = format!(
                 "is not there: the database is older than head {number} of the vault, or was cut off"
             );
-            self.report.fault(self.last + 1, FaultKind::OlderThanHead, detail);
+            self.report.fault(self.next(), FaultKind::OlderThanHead, detail);
         }
         let newest = contradicting.last().map(|claim| claim.number).max(ahead);
         self.name_unsigned(self.report.signed_up_to.max(newest.unwrap_or(0)));

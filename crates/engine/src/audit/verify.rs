@@ -81,7 +81,7 @@ async fn unreadable(home: &Home, checker: &mut Checker) -> Result<()> {
             Ok(page) => page.iter().for_each(|entry| checker.entry(entry)),
             Err(error) if error.kind() == Kind::Damaged => {
                 let detail = "cannot be read; nothing behind it was verified".to_owned();
-                checker.report.fault(checker.last() + 1, FaultKind::Changed, detail);
+                checker.report.fault(checker.next(), FaultKind::Changed, detail);
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -215,7 +215,7 @@ fn of_lines(mut lines: Lines, public_key: Option<[u8; 32]>) -> Result<Verificati
             Ok(Line::End { number, hash }) if end.is_none() => end = Some((number, hash)),
             Ok(_) | Err(_) => {
                 let detail = format!("line {} of the file is no entry", lines.number);
-                checker.report.fault(checker.last() + 1, FaultKind::Changed, detail);
+                checker.report.fault(checker.next(), FaultKind::Changed, detail);
             }
         }
         line = lines.next()?;
@@ -224,7 +224,7 @@ fn of_lines(mut lines: Lines, public_key: Option<[u8; 32]>) -> Result<Verificati
         Some((number, hash)) => checker.noted_end(number, &hash),
         None => {
             let detail = "the file breaks off here".to_owned();
-            checker.report.fault(checker.last() + 1, FaultKind::Missing, detail);
+            checker.report.fault(checker.next(), FaultKind::Missing, detail);
         }
     }
     let signed = checker.agreeing.iter().map(|claim| claim.number).collect();

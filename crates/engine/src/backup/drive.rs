@@ -65,6 +65,8 @@ pub(super) async fn round(
         done.read_one |= result.is_ok();
         match result {
             Err(error) if error.stops_run() => return Err(error),
+            // As after a checkpoint: the round is not over.
+            Err(Error::Stopped) => return Ok(done.report(&resource, Some(Error::Stopped))),
             Err(error) => {
                 let resource = &resource.id;
                 tracing::warn!(%resource, cause = error.cause(), "a drive was not read");

@@ -118,7 +118,11 @@ impl MailboxRun<'_, '_, '_> {
             }
             let resource = &self.resource.id;
             tracing::warn!(%resource, cause = error.cause(), "a folder was not read");
-            let stop = concerns_all(&error);
+            let is_stopped = matches!(error, Error::Stopped);
+            let stop = is_stopped || concerns_all(&error);
+            if is_stopped {
+                failure = None;
+            }
             failure.get_or_insert(error);
             if stop {
                 break;
@@ -249,6 +253,10 @@ impl MailboxRun<'_, '_, '_> {
             }
         };
         self.hold_back(known, &still);
+        if matches!(failure, Some(Error::Stopped)) {
+            // As after a checkpoint: the round is not over.
+            return Ok(self.report(failure));
+        }
         let whole = failure.is_none();
         let old = self.resource.clone();
         let list_link = if whole || plan.removed.is_empty() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::{Claim, Ending, Error, JobClass, JobFilter, JobRow, JobState, Wanted};
+use holdfast_engine::browse::At;
 use holdfast_engine::restore::RestoreRequest;
 use holdfast_engine::{Home, Progress, schedule};
 use holdfast_jobs::{
@@ -20,7 +21,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let t = TestContext::new(Options { users: 3, mails: 8, ..Options::default() }).await;
+        Self::of(Options { users: 3, mails: 8, ..Options::default() }).await
+    }
+
+    async fn of(options: Options) -> Self {
+        let t = TestContext::new(options).await;
         let home = Arc::new(t.open_again().await);
         Self { t, home }
     }
@@ -218,10 +223,8 @@ async fn what_is_stopped_keeps_what_it_has_and_goes_on_from_there() {
 async fn wishes_are_granted_and_what_cannot_succeed_fails_with_its_reason() {
     let scene = Scene::new().await;
     scene.first_day().await;
-    let now = scene.home.clock.now();
-    let ask = async |work: Work| {
-        submit(&scene.home, &work, JobClass::OnDemand, now, "ada").await.unwrap()
-    };
+    let ask =
+        async |work: Work| submit(&scene.home, work, JobClass::OnDemand, "ada").await.unwrap();
     let waiting = ask(Work::Backup { tenant: TENANT.into(), resource: None }).await;
     scene.home.catalog.job_want(&waiting, Wanted::Cancel).await.unwrap();
     let unknown =
@@ -250,25 +253,83 @@ async fn wishes_are_granted_and_what_cannot_succeed_fails_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_to_wait_is_put_back_and_what_fails_too_often_is_given_up() {
+async fn an_outage_is_waited_out_however_long_it_lasts() {
     let scene = Scene::new().await;
     scene.first_day().await;
-    scene.t.tenant().faults().inject(Fault::always(FaultKind::ServerError(500), "/users"));
+    let faults = scene.t.tenant().faults();
+    faults.inject(Fault::always(FaultKind::ServerError(500), "/users"));
     scene.pass(1);
     scene.tick().await;
-    let mut attempts = 0;
-    loop {
-        attempts += scene.drain().await;
-        let job = scene.jobs().await.into_iter().find(|job| job.kind == "discover").unwrap();
-        if job.state == JobState::Failed {
-            assert_eq!(job.attempts, 5);
-            assert!(job.error.is_some(), "{job:?}");
-            break;
-        }
-        assert_eq!(job.state, JobState::Queued, "{job:?}");
-        assert!(attempts < 9, "it is never given up");
+    let discovery =
+        async || scene.jobs().await.into_iter().find(|job| job.kind == "discover").unwrap();
+    for _ in 0..8 {
+        assert_eq!(scene.drain().await, 1);
+        let job = discovery().await;
+        assert_eq!((job.state, job.attempts), (JobState::Queued, 0), "{job:?}");
+        assert!(job.error.is_some(), "{job:?}");
         assert_eq!(scene.drain().await, 0, "it waits");
-        scene.pass(1);
+        scene.t.advance(Duration::from_secs(60));
     }
-    assert_eq!(attempts, 5);
+    faults.clear();
+    assert_eq!(scene.drain().await, 1);
+    assert_eq!(discovery().await.state, JobState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_for_good_is_not_asked_for_at_every_tick() {
+    let scene = Scene::new().await;
+    scene.tick().await;
+    let claim = Claim {
+        owner: "it".into(),
+        ttl: Duration::from_secs(60),
+        down_to: JobClass::FirstFull,
+        per_tenant: 9,
+    };
+    let job = scene.home.catalog.job_claim(&claim).await.unwrap().unwrap();
+    let failed = Ending::Failed("no credential".into());
+    scene.home.catalog.job_end(&job, Duration::ZERO, &failed).await.unwrap();
+    for _ in 0..5 {
+        scene.tick().await;
+        assert_eq!(scene.drain().await, 0, "it failed just now");
+        scene.t.advance(Duration::from_secs(300));
+    }
+    scene.t.advance(Duration::from_secs(300));
+    assert_eq!(scene.drain().await, 1);
+    assert_eq!(scene.jobs().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stopped_in_the_middle_goes_on_at_once_with_the_rest() {
+    let options = Options { users: 1, mails: 1_300, ..Options::default() };
+    let scene = Scene::of(options).await;
+    scene.tick().await;
+    scene.drain().await;
+    scene.tick().await;
+    let job = scene.jobs().await.into_iter().find(|job| job.kind == "backup").unwrap();
+    let work: Work = serde_json::from_str(&job.request).unwrap();
+    let progress = Progress::default();
+    let watched = progress.clone();
+    let watcher = tokio::spawn(async move {
+        while watched.seen().items_done == 0 {
+            tokio::task::yield_now().await;
+        }
+        watched.stop();
+    });
+    let home = Arc::clone(&scene.home);
+    let runtime = tokio::runtime::Handle::current();
+    let stopped = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async { perform(&home, &work, &progress).await.unwrap() })
+    });
+    assert_eq!(stopped.await.unwrap(), Performed::Stopped);
+    watcher.await.unwrap();
+    let fetched = scene.t.tenant().stats().requests;
+    assert_eq!(scene.points().await, [None], "there is no restore point yet");
+    let row = &scene.home.catalog.resource_list(None).await.unwrap()[0];
+    assert_eq!(row.last_polled, None, "it is due as before");
+    assert_eq!(scene.drain().await, 1);
+    assert!(scene.points().await[0].is_some());
+    assert!(scene.t.tenant().stats().requests > fetched);
+    let name = row.name.clone();
+    let stored = holdfast_testkit::stored(&scene.home, &name, &At::Latest).await.unwrap();
+    holdfast_testkit::assert_same(&stored, &holdfast_testkit::live(scene.t.tenant(), &name), &name);
 }

@@ -177,6 +177,7 @@ async fn entries_in_another_order_are_found() {
     assert_fault(&found, 6, FaultKind::Reordered);
     assert_eq!(found.faults[0].detail, "is what was recorded as entry 10");
     assert_eq!((found.faults_in_all, found.faults[1].number), (2, 10));
+    assert_eq!(found.faults[1].kind, FaultKind::Reordered);
 }
 
 #[tokio::test]

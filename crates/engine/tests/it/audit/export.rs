@@ -59,6 +59,14 @@ async fn a_file_that_was_tampered_with_is_found() {
     let mut nonsense = lines.clone();
     nonsense[entry(5)] = "{\"type\":\"entry\"}".to_owned();
     assert_eq!(kinds(&verify(&path, &nonsense).await), (Some(5), FaultKind::Changed));
+    // Numbers of any size are read, and counted on from.
+    let mut huge = lines.clone();
+    huge[entry(5)] = huge[entry(5)].replace("\"number\":5", "\"number\":18446744073709551615");
+    assert_eq!(kinds(&verify(&path, &huge).await), (Some(5), FaultKind::Missing));
+    let mut endless = lines.clone();
+    endless[entry(12) + 1] =
+        endless[entry(12) + 1].replace("\"number\":12", "\"number\":18446744073709551615");
+    assert_eq!(kinds(&verify(&path, &endless).await), (Some(13), FaultKind::Missing));
     let cut = &lines[..entry(9)];
     assert_eq!(kinds(&verify(&path, cut).await), (Some(9), FaultKind::Missing));
     let mut headless = lines.clone();
