@@ -3,7 +3,7 @@
 //! **In**: [`Access::sign_in`] (password), [`Access::second_factor`] (time-based code, passkey,
 //! recovery code), [`Access::session`] and [`Access::token`] for each request after that. A wrong
 //! name, a wrong password and a wrong code get one answer, after the same work, and are counted
-//! against brute force ([`limit`]) before they are tried.
+//! against brute force (`limit`) before they are tried.
 //!
 //! **May**: [`authorise`] says whether a [`Principal`] has a [`Right`] on a [`Target`];
 //! [`visible`] gives the filter by which lists, counts and searches show no more. Both are pure.
