@@ -4,7 +4,7 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::restore::restore;
 use holdfast_engine::tenant::Purpose;
 use holdfast_engine::{Home, Progress, discover, schedule, tenant};
-use holdfast_model::{ResourceId, ShardId};
+use holdfast_model::ShardId;
 use holdfast_policy::Pace;
 use serde_json::json;
 
@@ -100,6 +100,5 @@ async fn discovery(home: &Home, name: &str) -> Result<Performed> {
     let rows = discover::refresh(home, &row, &vault, &graph).await?;
     schedule::assign(home).await?;
     home.catalog.meta_set(&discovered_key(name), &home.catalog.now().await?.to_string()).await?;
-    let ids: Vec<&ResourceId> = rows.iter().map(|row| &row.id).collect();
-    Ok(Performed::Done(json!({ "resources": ids.len() }).to_string()))
+    Ok(Performed::Done(json!({ "resources": rows.len() }).to_string()))
 }

@@ -118,11 +118,10 @@ impl MailboxRun<'_, '_, '_> {
             }
             let resource = &self.resource.id;
             tracing::warn!(%resource, cause = error.cause(), "a folder was not read");
-            let is_stopped = matches!(error, Error::Stopped);
-            let stop = is_stopped || concerns_all(&error);
-            if is_stopped {
-                failure = None;
+            if matches!(error, Error::Stopped) {
+                return Ok(Some(error));
             }
+            let stop = concerns_all(&error);
             failure.get_or_insert(error);
             if stop {
                 break;
