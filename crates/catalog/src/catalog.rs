@@ -44,6 +44,14 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The name of the database that holds it: `sqlite` or `postgresql`.
+    pub fn database(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite => "sqlite",
+            Backend::Postgres => "postgresql",
+        }
+    }
+
     /// Makes a new catalog file with mode 0600. A half-made one from an earlier crash is replaced.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use holdfast_model::{Limit, ResourceId, Scope, Workload, short_id};
 use crate::account::text_of;
 use crate::catalog::Catalog;
 use crate::error::Result;
+use crate::job::{JobFilter, JobRow, JobState};
 use crate::resource::ResourceRow;
 use crate::sql::{Arguments, sql};
 
@@ -124,21 +125,54 @@ impl Catalog {
         Ok(id)
     }
 
-    /// The resources that may be shown, by id, after the one named; at most `limit`.
+    /// The resources that may be shown, of one tenant or all, by id, after the one named; at most
+    /// `limit`.
     pub async fn resource_page(
         &self,
         filter: &ResourceFilter,
+        tenant: Option<&str>,
         after: Option<&ResourceId>,
         limit: u32,
     ) -> Result<Vec<ResourceRow>> {
         let id = self.filter_id(filter).await?;
         let statement = sql(concat!(
-            "SELECT r.* FROM resource r WHERE r.id > $2 AND ",
+            "SELECT r.* FROM resource r WHERE r.id > $2 AND ($4 IS NULL OR r.tenant = $4) AND ",
             visible!("$1", "r.tenant", "r.workload", "r.id"),
             " ORDER BY r.id LIMIT $3"
         ));
         let after = after.map(ResourceId::as_str).unwrap_or_default();
-        self.all(statement.text(&id).text(after).number(limit.into())).await
+        let statement = statement.text(&id).text(after).number(limit.into()).opt_text(tenant);
+        self.all(statement).await
+    }
+
+    /// Jobs that may be shown, newest first: those of tenants of which all is in a scope, and those
+    /// that `own` has asked for.
+    pub async fn job_page(
+        &self,
+        jobs: &JobFilter,
+        filter: &ResourceFilter,
+        own: &str,
+        limit: u32,
+    ) -> Result<Vec<JobRow>> {
+        let id = self.filter_id(filter).await?;
+        let statement = sql("SELECT j.* FROM job j \
+             WHERE ($1 IS NULL OR j.tenant = $1) AND ($2 IS NULL OR j.state = $2) \
+                 AND ($3 IS NULL OR j.kind = $3) AND ($4 IS NULL OR j.id < $4) \
+                 AND (j.requested_by = $6 OR EXISTS (SELECT 1 FROM visible_scope v \
+                     WHERE v.filter_id = $7 AND v.all_workloads = 1 AND v.all_resources = 1 \
+                     AND (v.all_tenants = 1 OR EXISTS (SELECT 1 FROM visible_member m \
+                         WHERE m.filter_id = v.filter_id AND m.number = v.number \
+                         AND m.kind = 'tenant' AND m.value = j.tenant)))) \
+             ORDER BY j.id DESC LIMIT $5");
+        let statement = statement
+            .opt_text(jobs.tenant.as_deref())
+            .opt_text(jobs.state.map(JobState::as_str))
+            .opt_text(jobs.kind.as_deref())
+            .opt_text(jobs.before.as_deref())
+            .number(limit.into())
+            .text(own)
+            .text(&id);
+        self.all(statement).await
     }
 
     /// How many resources may be shown.

@@ -94,7 +94,8 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The name in records and in the API.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pause => "pause",
             Self::Cancel => "cancel",

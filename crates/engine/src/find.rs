@@ -2,7 +2,7 @@
 //!
 //! Trees are read, one resource after the other; what does not match is forgotten at once.
 
-use holdfast_catalog::ResourceRow;
+use holdfast_catalog::{ResourceFilter, ResourceRow};
 use holdfast_model::{Timestamp, fold};
 use serde::Serialize;
 
@@ -24,6 +24,10 @@ pub struct FindRequest {
     /// Each must be found: as a part of name, subject or sender, or, with `*` for any text, as the
     /// whole of one of them. Case and composition of letters do not matter.
     pub texts: Vec<String>,
+    /// Only resources that may be shown; all where absent.
+    pub among: Option<ResourceFilter>,
+    /// The search ends with so many hits; with all where absent.
+    pub limit: Option<usize>,
 }
 
 /// Something that was found: an element of the `--json` form of `holdfast find`.
@@ -66,6 +70,12 @@ pub async fn find(home: &Home, request: &FindRequest) -> Result<Finds> {
             }
             looked => looked?,
         }
+        if let Some(limit) = request.limit
+            && finds.hits.len() >= limit
+        {
+            finds.hits.truncate(limit);
+            break;
+        }
     }
     Ok(finds)
 }
@@ -82,7 +92,12 @@ async fn resources(home: &Home, request: &FindRequest) -> Result<Vec<ResourceRow
         return Err(Error::not_found("snapshot", prefix));
     }
     let mut resources = Vec::new();
-    for resource in home.catalog.resource_list(tenant).await? {
+    let may_be_shown = |row: &ResourceRow| {
+        let among = request.among.as_ref();
+        among.is_none_or(|among| among.permits(&row.tenant, row.workload, &row.id))
+    };
+    let all = home.catalog.resource_list(tenant).await?;
+    for resource in all.into_iter().filter(may_be_shown) {
         if point(home, &resource.id, &request.at).await?.is_some() {
             resources.push(resource);
         }

@@ -30,6 +30,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdfast_engine::Home;
+use holdfast_model::Secret;
 use tokio::sync::Semaphore;
 use url::Url;
 use webauthn_rs::{Webauthn, WebauthnBuilder};
@@ -109,6 +110,13 @@ impl Access {
         self.sweep_attempts().await?;
         holdfast_engine::users::flush(&self.home).await?;
         Ok(())
+    }
+
+    /// The address of a page of the server that takes the secret of a one-time link. The secret
+    /// stands behind `#`, which browsers send to nobody.
+    pub fn link_to(&self, page: &str, secret: &Secret) -> String {
+        let origin = self.origin.as_str().trim_end_matches('/');
+        format!("{origin}/{page}#{}", secret.expose_str().unwrap_or_default())
     }
 
     fn now(&self) -> holdfast_model::Timestamp {

@@ -233,7 +233,7 @@ async fn lists_and_counts_show_what_the_filter_permits(on: On) {
     ];
     for (scopes, expected) in cases {
         let filter = ResourceFilter::new(scopes);
-        let rows = home.catalog.resource_page(&filter, None, 10).await.unwrap();
+        let rows = home.catalog.resource_page(&filter, None, None, 10).await.unwrap();
         let shown: Vec<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
         assert_eq!(shown, expected.iter().map(|name| id(name)).collect::<Vec<_>>());
         let count = home.catalog.resource_count(&filter).await.unwrap();
@@ -241,7 +241,7 @@ async fn lists_and_counts_show_what_the_filter_permits(on: On) {
         assert!(rows.iter().all(|r| filter.permits(&r.tenant, r.workload, &r.id)));
     }
     let page = ResourceFilter::new(vec![contoso]);
-    let page = home.catalog.resource_page(&page, Some(&id("ada")), 1).await.unwrap();
+    let page = home.catalog.resource_page(&page, None, Some(&id("ada")), 1).await.unwrap();
     assert_eq!(page.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), [id("bob")]);
 }
 

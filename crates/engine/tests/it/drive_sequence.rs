@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_engine::backup::ResourceReport;
 use holdfast_engine::browse::At;
 use holdfast_engine::rebuild::rebuild;
 use holdfast_model::{Outcome, Timestamp};
@@ -205,7 +206,11 @@ impl Sequence {
             assert!(!problem.cause.is_empty(), "{problem:?}");
             named.extend(cause.map(|cause| (problem.item.clone(), *cause)));
         }
-        let failed = report.counts.items_failed > 0;
+        // A mailbox that flakiness struck twice in the same place is named, and none of our business.
+        let is_left_out = |resource: &ResourceReport| {
+            self.faulty && resource.cause.is_some() && resource.id.starts_with("exchange/")
+        };
+        let failed = report.counts.items_failed > 0 || report.resources.iter().any(is_left_out);
         let outcome = if failed { Outcome::Partial } else { Outcome::Complete };
         assert_eq!(report.outcome, outcome, "{report:#?}");
         let mut now = self.now();
@@ -237,9 +242,13 @@ impl Sequence {
                 }
             }
         }
-        // The same one twice could strike one file ten times: more than is meant to pass.
-        let numbers: BTreeSet<usize> =
+        // The same one twice could strike one file ten times: more than is meant to pass. So could
+        // the two that strike the same file several times.
+        let mut numbers: BTreeSet<usize> =
             (0..rng.random_range(0..3)).map(|_| rng.random_range(0..14)).collect();
+        if numbers.contains(&8) {
+            numbers.remove(&9);
+        }
         for number in numbers {
             faults.inject(passing(number));
         }

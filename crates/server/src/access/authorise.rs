@@ -35,6 +35,8 @@ pub struct TokenLimit {
 /// What is acted on.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
+    /// Whatever the scope permits: a list or search that shows no more ([`visible`]).
+    Anywhere,
     /// The installation as a whole: users, vaults, settings. Only an unlimited scope reaches it.
     Installation,
     /// All of a tenant, by our name.
@@ -64,6 +66,7 @@ pub enum Target<'a> {
 impl Target<'_> {
     fn is_in(&self, scope: &Scope) -> bool {
         match *self {
+            Self::Anywhere => true,
             Self::Installation => scope.is_all(),
             Self::Tenant(tenant) => scope.permits_tenant(tenant),
             Self::Resource { tenant, workload, id }

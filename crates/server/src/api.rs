@@ -1,0 +1,176 @@
+//! The HTTP API under `/api/v1`.
+//!
+//! One file per noun. A request comes in as a [`who::Who`] (cookie or token), says in an
+//! [`act::Act`] what it is about, and is done by [`act`], which asks `authorise`, puts it on record
+//! and lets the engine work: there is no other way from a request to the engine. Answers are the
+//! plain types of [`view`], which the command line prints too; every failure is a
+//! [`problem::Problem`].
+//!
+//! What is documented is what is routed: `utoipa` makes the document from the handlers.
+
+mod act;
+mod audit;
+mod events;
+mod items;
+mod jobs;
+mod page;
+mod problem;
+mod resources;
+mod schedules;
+mod session;
+mod system;
+mod tenants;
+mod tokens;
+mod users;
+mod vaults;
+pub mod view;
+mod who;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use holdfast_engine::Home;
+use holdfast_jobs::Stop;
+use holdfast_model::Timestamp;
+use tokio::sync::Semaphore;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::access::Access;
+use crate::api::events::Hub;
+use crate::measure::Measure;
+
+pub use problem::{Code, Problem};
+
+/// Where the API lies.
+const BASE: &str = "/api/v1";
+
+/// Largest body of a request, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Requests that read the vault at the same time; the rest wait.
+const READS: usize = 8;
+
+/// What requests share.
+pub(crate) struct Api {
+    pub(crate) home: Arc<Home>,
+    pub(crate) access: Access,
+    pub(crate) hub: Hub,
+    pub(crate) measure: Measure,
+    pub(crate) started_at: Timestamp,
+    /// Proxies that are believed when they name the address that they speak for.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// Tells that the server stops.
+    pub(crate) stop: Stop,
+    reads: Semaphore,
+}
+
+type Shared = axum::extract::State<Arc<Api>>;
+
+impl Api {
+    pub(crate) fn new(
+        home: Arc<Home>,
+        access: Access,
+        measure: Measure,
+        trusted_proxies: Vec<IpAddr>,
+        stop: Stop,
+    ) -> Self {
+        let started_at = home.clock.now();
+        let (hub, reads) = (Hub::default(), Semaphore::new(READS));
+        Self { home, access, hub, measure, started_at, trusted_proxies, stop, reads }
+    }
+}
+
+/// What stands at the head of the document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "Backup and recovery of Microsoft 365. Signed in by cookie (with the header \
+                       `X-Holdfast-Csrf` where something changes) or by an API token. Lists come in \
+                       pages: `next` is the `after` of the following one. Long work is a job.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    security(("cookie" = []), ("token" = [])),
+)]
+struct Head;
+
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    let v1 = OpenApiRouter::new()
+        .merge(session::routes())
+        .merge(users::routes())
+        .merge(tokens::routes())
+        .merge(tenants::routes())
+        .merge(resources::routes())
+        .merge(schedules::routes())
+        .merge(jobs::routes())
+        .merge(items::routes())
+        .merge(vaults::routes())
+        .merge(audit::routes())
+        .merge(events::routes())
+        .merge(system::routes());
+    OpenApiRouter::with_openapi(Head::openapi()).nest(BASE, v1)
+}
+
+/// The document of the API, as `GET /api/openapi.json` gives it and `docs/openapi.json` keeps it.
+pub fn openapi() -> String {
+    let (_, mut document) = routes().split_for_parts();
+    let schemes = [
+        ("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(who::COOKIE)))),
+        ("token", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build())),
+    ];
+    let components = document.components.get_or_insert_default();
+    components
+        .security_schemes
+        .extend(schemes.map(|(name, scheme)| (name.to_owned(), scheme.into())));
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The whole service: the API, its document, and what machines ask.
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    let (router, _) = routes().split_for_parts();
+    let document = openapi();
+    router
+        .route("/api/openapi.json", get(move || async move { (JSON_TYPE, document) }))
+        .merge(system::probes())
+        .fallback(problem::no_such_page)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(harden))
+        .layer(from_fn_with_state(Arc::clone(&api), crate::measure::watch))
+        .with_state(api)
+}
+
+const JSON_TYPE: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+/// What every answer says to browsers: it is no page, nobody frames it, nothing keeps it.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+async fn harden(request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    for (name, value) in HEADERS {
+        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// True for requests that change nothing.
+fn only_looks(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

@@ -1,0 +1,143 @@
+//! `events`: one stream of what changes, for pages that are open.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{self, KeepAlive, Sse};
+use futures::stream::{self, Stream};
+use holdfast_catalog::{JobFilter, JobRow};
+use holdfast_engine::Home;
+use holdfast_jobs::Stop;
+use holdfast_model::audit::Action;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, Sender, channel};
+use tokio::time::sleep;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::act::Act;
+use super::problem::{Failures, Result};
+use super::view::Event;
+use super::who::{Who, cookie};
+use super::{Api, Shared, jobs};
+use crate::access::Right;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(watch))
+}
+
+/// Changes that wait for a slow reader.
+const WAITING: usize = 256;
+
+/// How often is looked for changes while somebody watches.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Jobs that are looked at: living ones come first in the list of most installations.
+const LOOKED_AT: u32 = 500;
+
+/// Tells all who watch what has changed.
+pub(crate) struct Hub {
+    changes: Sender<Arc<JobRow>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { changes: channel(WAITING).0 }
+    }
+}
+
+impl Hub {
+    /// Looks for changes until it is told to stop. Nothing is asked while nobody watches.
+    pub(crate) async fn run(&self, home: &Home, mut stop: Stop) {
+        let mut known = HashMap::new();
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = sleep(LOOK) => {}
+            }
+            if self.changes.receiver_count() == 0 {
+                known.clear();
+                continue;
+            }
+            match home.catalog.job_list(&JobFilter::default(), LOOKED_AT).await {
+                Ok(jobs) => known = self.tell(&known, jobs),
+                Err(error) => tracing::warn!(%error, "changes of jobs could not be looked for"),
+            }
+        }
+    }
+
+    /// Tells what differs; nothing on the first look.
+    fn tell(&self, known: &HashMap<String, JobRow>, jobs: Vec<JobRow>) -> HashMap<String, JobRow> {
+        for job in &jobs {
+            if !known.is_empty() && known.get(&job.id) != Some(job) {
+                // Who has just gone needs nothing.
+                let _ = self.changes.send(Arc::new(job.clone()));
+            }
+        }
+        jobs.into_iter().map(|job| (job.id.clone(), job)).collect()
+    }
+}
+
+/// Tells what changes, as server-sent events: `data` is an `Event`. It ends with the session.
+#[utoipa::path(get, path = "/events", tag = "events",
+    responses((status = OK, content_type = "text/event-stream", body = Event), Failures))]
+async fn watch(
+    State(api): Shared,
+    who: Who,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
+    let act = Act::view(Right::ViewJobs, Action::JobList).anywhere();
+    api.act(&who, act.given("what", Some("events")), |_| async { Ok(()) }).await?;
+    let watching = Watching { changes: api.hub.changes.subscribe(), api, who, headers };
+    let events = stream::unfold(watching, |mut watching| async move {
+        Some((Ok(watching.next().await?), watching))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// Somebody who watches.
+struct Watching {
+    api: Arc<Api>,
+    who: Who,
+    headers: HeaderMap,
+    changes: Receiver<Arc<JobRow>>,
+}
+
+impl Watching {
+    /// The next thing that he may know; `None` where he may know nothing more.
+    async fn next(&mut self) -> Option<sse::Event> {
+        let mut stop = self.api.stop.clone();
+        loop {
+            let change = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return None,
+                change = self.changes.recv() => change,
+            };
+            let event = match change {
+                Ok(job) => {
+                    self.is_still_in().await?;
+                    if !jobs::sees(&self.who, &job) {
+                        continue;
+                    }
+                    Event::Job { job: Box::new(jobs::event_view(&self.who, &job)) }
+                }
+                Err(RecvError::Lagged(_)) => Event::Missed,
+                Err(RecvError::Closed) => return None,
+            };
+            return sse::Event::default().json_data(event).ok();
+        }
+    }
+
+    /// Reads anew what he may; `None` where his session or token has ended.
+    async fn is_still_in(&mut self) -> Option<()> {
+        let access = &self.api.access;
+        self.who.principal = match (&self.who.entered, super::who::bearer(&self.headers)) {
+            (None, Some(token)) => access.token(&token).await.ok()?,
+            _ => access.session(&cookie(&self.headers)?).await.ok()?.principal,
+        };
+        Some(())
+    }
+}

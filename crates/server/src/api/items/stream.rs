@@ -1,0 +1,127 @@
+//! Content that goes out as it is read: a file is never held whole.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::executor::block_on;
+use futures::stream;
+use holdfast_engine::Home;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::api::Api;
+use crate::api::problem::{Problem, Result};
+
+/// Pieces of content that wait for a slow reader.
+const WAITING: usize = 4;
+
+/// Bytes of a piece.
+const PIECE: usize = 64 * 1024;
+
+type Piece = Result<Bytes, Problem>;
+
+/// Takes what the engine writes, and waits for the reader. The last piece stays until
+/// [`Out::finish`].
+#[derive(Clone)]
+pub(super) struct Out {
+    to: Sender<Piece>,
+    piece: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Out {
+    fn finish(&self) -> Option<Piece> {
+        let piece = std::mem::take(&mut *self.piece.lock().ok()?);
+        (!piece.is_empty()).then(|| Ok(Bytes::from(piece)))
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let mut piece = self.piece.lock().map_err(|_| gone())?;
+        let taken = bytes.len().min(PIECE - piece.len());
+        piece.extend_from_slice(&bytes[..taken]);
+        if piece.len() == PIECE {
+            let full = std::mem::replace(&mut *piece, Vec::with_capacity(PIECE));
+            // On a thread that may block, beside the asynchronous ones.
+            block_on(self.to.send(Ok(full.into()))).map_err(|_| gone())?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Answers with what `work` writes. What goes wrong before the first piece is a failure like any
+/// other; later the answer breaks off.
+pub(super) async fn answer<F, W>(api: &Arc<Api>, file: &str, work: F) -> Result<Response>
+where
+    F: FnOnce(Arc<Home>, Out) -> W + Send + 'static,
+    W: Future<Output = holdfast_engine::Result<u64>>,
+{
+    let (to, mut from) = channel::<Piece>(WAITING);
+    let (shared, runtime) = (Arc::clone(api), Handle::current());
+    tokio::task::spawn_blocking(move || {
+        runtime.block_on(async move {
+            let Ok(_turn) = shared.reads().await else { return };
+            let out = Out { to: to.clone(), piece: Arc::default() };
+            let done = work(Arc::clone(&shared.home), out.clone()).await;
+            let last = match done {
+                Ok(_) => out.finish(),
+                Err(error) => Some(Err(error.into())),
+            };
+            if let Some(last) = last {
+                // A reader that has gone needs nothing more.
+                let _ = to.send(last).await;
+            }
+        });
+    });
+    match from.recv().await {
+        Some(Err(problem)) => Err(problem),
+        first => Ok(response(file, first, from)),
+    }
+}
+
+fn response(file: &str, first: Option<Piece>, rest: Receiver<Piece>) -> Response {
+    let rest = stream::unfold(rest, |mut rest| async move { Some((rest.recv().await?, rest)) });
+    let broken = |piece: Piece| piece.map_err(|_| io::Error::other("the vault is damaged"));
+    let body = Body::from_stream(stream::iter(first).chain(rest).map(broken));
+    let kind = HeaderValue::from_static("application/octet-stream");
+    let mut answer = ([(header::CONTENT_TYPE, kind)], body).into_response();
+    if let Ok(name) = HeaderValue::from_str(&disposition(file)) {
+        answer.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    answer
+}
+
+/// RFC 6266 with the name as RFC 8187 writes it: no character of a file's name is one of the header.
+fn disposition(file: &str) -> String {
+    let mut text = "attachment; filename*=UTF-8''".to_owned();
+    for byte in file.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => text.push(byte.into()),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_is_no_part_of_the_header() {
+        let hostile = "a\r\nSet-Cookie: x=1\"; ä.eml";
+        let expected =
+            "attachment; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20x%3D1%22%3B%20%C3%A4.eml";
+        assert_eq!(disposition(hostile), expected);
+    }
+}

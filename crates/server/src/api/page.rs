@@ -1,0 +1,65 @@
+//! What comes in and goes out: JSON, queries, paths and pages, with our failures.
+
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+
+/// Entries of a page where none are asked for, and at most.
+const USUAL: u32 = 100;
+const MOST: u32 = 1_000;
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// What stands behind the question mark.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(super) struct Query<T>(pub(super) T);
+
+/// What stands in the path.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub(super) struct Path<T>(pub(super) T);
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// Its entries.
+    pub entries: Vec<T>,
+    /// The `after` of the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A list that has one page.
+    pub(super) fn whole(entries: Vec<T>) -> Self {
+        Self { entries, next: None }
+    }
+
+    /// A page out of one entry more than it takes, so that it is known whether there is another.
+    pub(super) fn cut(mut entries: Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> Self {
+        let limit = limit as usize;
+        let is_last = entries.len() <= limit;
+        entries.truncate(limit);
+        let next = if is_last { None } else { entries.last().map(key) };
+        Self { entries, next }
+    }
+}
+
+/// How many entries a page takes.
+pub(super) fn limit(asked: Option<u32>) -> u32 {
+    asked.unwrap_or(USUAL).clamp(1, MOST)
+}

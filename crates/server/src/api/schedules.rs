@@ -1,0 +1,140 @@
+//! `schedules`: how old data may get.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use holdfast_engine::schedule;
+use holdfast_model::audit::Action;
+use holdfast_policy::Schedule;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::act::Act;
+use super::page::{Json, Page, Path, Query};
+use super::problem::{Failures, Problem, Result};
+use super::view::{AttainedView, ScheduleView};
+use super::who::Who;
+use super::{Api, Shared};
+use crate::access::{Right, visible};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(put, remove))
+        .routes(routes!(objectives))
+}
+
+/// Which.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    /// Only of this tenant.
+    tenant: Option<String>,
+}
+
+/// Lists the schedules.
+#[utoipa::path(get, path = "/schedules", tag = "schedules", params(Which),
+    responses((status = OK, body = Page<ScheduleView>), Failures))]
+async fn list(
+    State(api): Shared,
+    who: Who,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<ScheduleView>>> {
+    let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
+    let scope = visible(&who.principal, Right::ViewResources);
+    let all = api.act(&who, act, |home| async move { Ok(schedule::list(&home).await?) }).await?;
+    let seen = |tenant: &String| {
+        which.tenant.as_ref().is_none_or(|only| only == tenant)
+            && scope.scopes().iter().any(|scope| scope.tenants.permits(tenant))
+    };
+    let views =
+        all.into_iter().filter(|(tenant, _)| seen(tenant)).flat_map(|(tenant, schedules)| {
+            let view = move |schedule| ScheduleView { tenant: tenant.clone(), schedule };
+            schedules.into_iter().map(view)
+        });
+    Ok(Json(Page::whole(views.collect())))
+}
+
+/// Sets a schedule of a tenant: objective, time zone, hours, what it is for (`docs/jobs.md`).
+#[utoipa::path(put, path = "/tenants/{tenant}/schedules/{name}", tag = "schedules",
+    request_body = Object,
+    params(
+        ("tenant" = String, Path, description = "Our name of the tenant"),
+        ("name" = String, Path, description = "Name of the schedule"),
+    ),
+    responses((status = OK, body = ScheduleView), Failures))]
+async fn put(
+    State(api): Shared,
+    who: Who,
+    Path((tenant, name)): Path<(String, String)>,
+    Json(mut body): Json<Value>,
+) -> Result<Json<ScheduleView>> {
+    let act = Act::change(Right::ManageSchedules, Action::PolicyChange)
+        .tenant(&tenant)
+        .given("schedule", Some(&name));
+    let set = api
+        .act(&who, act, move |home| async move {
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("name".to_owned(), Value::from(name));
+            }
+            let schedule: Schedule = serde_json::from_value(body)
+                .map_err(|error| Problem::invalid(format!("this is no schedule: {error}")))?;
+            schedule::set(&home, &tenant, &schedule).await?;
+            Ok(ScheduleView { tenant, schedule })
+        })
+        .await?;
+    Ok(Json(set))
+}
+
+/// Removes a schedule; what followed it follows the next that fits, or the default.
+#[utoipa::path(delete, path = "/tenants/{tenant}/schedules/{name}", tag = "schedules",
+    params(
+        ("tenant" = String, Path, description = "Our name of the tenant"),
+        ("name" = String, Path, description = "Name of the schedule"),
+    ),
+    responses((status = NO_CONTENT), Failures))]
+async fn remove(
+    State(api): Shared,
+    who: Who,
+    Path((tenant, name)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    let act = Act::change(Right::ManageSchedules, Action::PolicyChange)
+        .tenant(&tenant)
+        .given("schedule", Some(&name))
+        .given("what", Some("remove"));
+    api.act(
+        &who,
+        act,
+        move |home| async move { Ok(schedule::remove(&home, &tenant, &name).await?) },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists for each resource the schedule that it follows, and how far it is.
+#[utoipa::path(get, path = "/objectives", tag = "schedules", params(Which),
+    responses((status = OK, body = Page<AttainedView>), Failures))]
+async fn objectives(
+    State(api): Shared,
+    who: Who,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<AttainedView>>> {
+    let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
+    let scope = visible(&who.principal, Right::ViewResources);
+    let stands = api
+        .act(&who, act, move |home| async move {
+            let mut stands = home.catalog.stand_list().await?;
+            stands.retain(|stand| {
+                which.tenant.as_ref().is_none_or(|only| *only == stand.tenant)
+                    && scope.permits(&stand.tenant, stand.workload, &stand.id)
+            });
+            Ok(stands)
+        })
+        .await?;
+    Ok(Json(Page::whole(stands.into_iter().map(AttainedView::from).collect())))
+}

@@ -1,0 +1,527 @@
+//! `session`: sign-in, second factors, what one does with oneself.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use holdfast_engine::users;
+use holdfast_model::Secret;
+use holdfast_model::audit::{Action, Actor, ActorKind, Event, Outcome};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::page::{Json, Page, Path};
+use super::problem::{Failures, Problem, Result};
+use super::view::{Enrolment, Me, RecoveryCodes, SessionView, SignedInView};
+use super::who::{COOKIE, From, Who, cookie};
+use super::{Api, Shared};
+use crate::access::{
+    self, Caller, NewSession, Proof, PublicKeyCredential, RegisterPublicKeyCredential, SignedIn,
+};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_in, show, sign_out))
+        .routes(routes!(second_factor))
+        .routes(routes!(ask_second_factor))
+        .routes(routes!(step_up))
+        .routes(routes!(ask_step_up))
+        .routes(routes!(change_password))
+        .routes(routes!(list))
+        .routes(routes!(end))
+        .routes(routes!(begin_totp, remove_totp))
+        .routes(routes!(confirm_totp))
+        .routes(routes!(new_recovery_codes))
+        .routes(routes!(begin_passkey))
+        .routes(routes!(confirm_passkey))
+        .routes(routes!(remove_passkey))
+        .routes(routes!(accept_setup))
+        .routes(routes!(accept_invitation))
+}
+
+/// Name and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    /// Name at sign-in.
+    name: String,
+    /// Password.
+    #[schema(value_type = String, format = Password)]
+    password: Secret,
+}
+
+/// What somebody shows to prove who he is: one of these.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum ProofBody {
+    /// The password: for a step-up of a user without a second factor.
+    Password {
+        /// The password.
+        #[schema(value_type = String, format = Password)]
+        password: Secret,
+    },
+    /// A time-based code.
+    Totp {
+        /// The code.
+        #[schema(value_type = String)]
+        code: Secret,
+    },
+    /// A recovery code.
+    RecoveryCode {
+        /// The code.
+        #[schema(value_type = String)]
+        code: Secret,
+    },
+    /// The answer of a passkey.
+    Passkey {
+        /// The handle of the question.
+        #[schema(value_type = String)]
+        handle: Secret,
+        /// What `navigator.credentials.get` gave.
+        #[schema(value_type = Object)]
+        credential: Value,
+    },
+}
+
+impl TryFrom<ProofBody> for Proof {
+    type Error = Problem;
+
+    fn try_from(body: ProofBody) -> Result<Self> {
+        Ok(match body {
+            ProofBody::Password { password } => Self::Password(password),
+            ProofBody::Totp { code } => Self::Totp(code),
+            ProofBody::RecoveryCode { code } => Self::RecoveryCode(code),
+            ProofBody::Passkey { handle, credential } => {
+                let credential = parsed::<PublicKeyCredential>(credential)?;
+                Self::Passkey { handle, credential: Box::new(credential) }
+            }
+        })
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(credential: Value) -> Result<T> {
+    let wrong = |_| Problem::invalid("the credential is not what a browser gives");
+    serde_json::from_value(credential).map_err(wrong)
+}
+
+/// A second factor of a sign-in under way.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SecondFactor {
+    /// The handle that the sign-in gave.
+    #[schema(value_type = String)]
+    handle: Secret,
+    /// The proof.
+    proof: ProofBody,
+}
+
+/// A handle.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HandleBody {
+    /// The handle that the sign-in gave.
+    #[schema(value_type = String)]
+    handle: Secret,
+}
+
+/// A proof.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StepUp {
+    /// The proof.
+    proof: ProofBody,
+}
+
+/// Sets the cookie and tells the token that goes with it.
+fn signed_in(new: &NewSession) -> Result<Response> {
+    let secret = new.secret.expose_str().unwrap_or_default();
+    let value = format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict");
+    let csrf = new.csrf.expose_str().unwrap_or_default().to_owned();
+    let body = Json(SignedInView::SignedIn { csrf });
+    Ok(([(header::SET_COOKIE, set(&value)?)], body).into_response())
+}
+
+fn set(cookie: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(cookie).map_err(|_| Problem::invalid("the cookie cannot be set"))
+}
+
+/// The record of an attempt to come in. A name that nobody has may be a mistyped password: it is
+/// not recorded.
+async fn attempt(api: &Api, name: &str, from: &Caller, done: Option<&access::Error>) -> Result<()> {
+    let user = users::by_name(&api.home, name).await?;
+    let actor = match user {
+        Some(user) if done.is_none() => {
+            Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name }
+        }
+        Some(user) => Actor { kind: ActorKind::Unknown, id: String::new(), name: user.name },
+        None => Actor { kind: ActorKind::Unknown, id: String::new(), name: String::new() },
+    };
+    of_actor(api, Action::SessionSignIn, actor, from, done).await
+}
+
+async fn of_actor(
+    api: &Api,
+    action: Action,
+    actor: Actor,
+    from: &Caller,
+    done: Option<&access::Error>,
+) -> Result<()> {
+    let mut event = Event::new(actor, &from.address.to_string(), action);
+    match done {
+        // Each attempt that is not even tried would be an entry: a flood.
+        Some(access::Error::TooMany { .. }) => return Ok(()),
+        Some(access::Error::Engine(_)) => {
+            (event.outcome, event.cause) = (Outcome::Failed, "failed".to_owned());
+        }
+        Some(_) => (event.outcome, event.cause) = (Outcome::Refused, "wrong".to_owned()),
+        None => {}
+    }
+    api.record(event).await
+}
+
+fn problem(api: &Api, error: access::Error) -> Problem {
+    match error {
+        access::Error::TooMany { until } => {
+            Problem::from(access::Error::TooMany { until }).until(api.home.clock.now(), until)
+        }
+        error => error.into(),
+    }
+}
+
+/// Signs in with name and password.
+#[utoipa::path(post, path = "/session", tag = "session", request_body = Credentials, security(()),
+    responses((status = OK, body = SignedInView), Failures))]
+async fn sign_in(
+    State(api): Shared,
+    From(from): From,
+    Json(body): Json<Credentials>,
+) -> Result<Response> {
+    match api.access.sign_in(&body.name, &body.password, &from).await {
+        Ok(SignedIn::Session(new)) => {
+            attempt(&api, &body.name, &from, None).await?;
+            signed_in(&new)
+        }
+        Ok(SignedIn::SecondFactor(pending)) => {
+            let factors = super::view::factor_names(&pending.factors);
+            let handle = pending.handle.expose_str().unwrap_or_default().to_owned();
+            Ok(Json(SignedInView::SecondFactor { handle, factors }).into_response())
+        }
+        Err(error) => {
+            attempt(&api, &body.name, &from, Some(&error)).await?;
+            Err(problem(&api, error))
+        }
+    }
+}
+
+/// Gives the second factor of a sign-in.
+#[utoipa::path(post, path = "/session/second-factor", tag = "session", request_body = SecondFactor,
+    security(()), responses((status = OK, body = SignedInView), Failures))]
+async fn second_factor(
+    State(api): Shared,
+    From(from): From,
+    Json(body): Json<SecondFactor>,
+) -> Result<Response> {
+    let proof = body.proof.try_into()?;
+    match api.access.second_factor(&body.handle, &proof, &from).await {
+        Ok(new) => {
+            let user = users::get(&api.home, &new.session.user).await?;
+            attempt(&api, &user.name, &from, None).await?;
+            signed_in(&new)
+        }
+        Err(error) => {
+            attempt(&api, "", &from, Some(&error)).await?;
+            Err(problem(&api, error))
+        }
+    }
+}
+
+/// Asks for a passkey as second factor of a sign-in: gives the options of
+/// `navigator.credentials.get` with the handle of the question.
+#[utoipa::path(post, path = "/session/second-factor/passkey", tag = "session",
+    request_body = HandleBody, security(()), responses((status = OK, body = Object), Failures))]
+async fn ask_second_factor(
+    State(api): Shared,
+    Json(body): Json<HandleBody>,
+) -> Result<Json<Value>> {
+    let asked = api.access.passkey_challenge(&body.handle).await?;
+    Ok(Json(question(&asked)))
+}
+
+fn question<T: serde::Serialize>(asked: &access::PasskeyChallenge<T>) -> Value {
+    let handle = asked.handle.expose_str().unwrap_or_default();
+    serde_json::json!({ "handle": handle, "options": asked.options })
+}
+
+/// Says who is signed in.
+#[utoipa::path(get, path = "/session", tag = "session",
+    responses((status = OK, body = Me), Failures))]
+async fn show(who: Who) -> Json<Me> {
+    Json(who.entered.as_ref().map_or_else(|| Me::of(&who.principal), Me::from))
+}
+
+/// Signs out.
+#[utoipa::path(delete, path = "/session", tag = "session",
+    responses((status = NO_CONTENT), Failures))]
+async fn sign_out(State(api): Shared, who: Who, headers: HeaderMap) -> Result<Response> {
+    who.session()?;
+    let event = Event::new(who.actor(), &who.from.address.to_string(), Action::SessionSignOut);
+    api.record(event).await?;
+    if let Some(cookie) = cookie(&headers) {
+        api.access.sign_out(&cookie).await?;
+    }
+    let gone = set(&format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"))?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
+}
+
+/// Proves anew who is behind the session: needed before grave acts, good for five minutes.
+#[utoipa::path(post, path = "/session/step-up", tag = "session", request_body = StepUp,
+    responses((status = OK, body = SignedInView), Failures))]
+async fn step_up(
+    State(api): Shared,
+    who: Who,
+    headers: HeaderMap,
+    Json(body): Json<StepUp>,
+) -> Result<Response> {
+    who.session()?;
+    let cookie = cookie(&headers).ok_or(access::Error::Ended)?;
+    let done = api.access.step_up(&cookie, &body.proof.try_into()?, &who.from).await;
+    let failed = done.as_ref().err();
+    of_actor(&api, Action::SessionStepUp, who.actor(), &who.from, failed).await?;
+    signed_in(&done.map_err(|error| problem(&api, error))?)
+}
+
+/// Asks for a passkey as proof of a step-up.
+#[utoipa::path(post, path = "/session/step-up/passkey", tag = "session",
+    responses((status = OK, body = Object), Failures))]
+async fn ask_step_up(State(api): Shared, who: Who) -> Result<Json<Value>> {
+    Ok(Json(question(&api.access.passkey_step_up(who.session()?).await?)))
+}
+
+/// The old password and the new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    /// The password until now.
+    #[schema(value_type = String, format = Password)]
+    old: Secret,
+    /// The password from now on: at least 12 characters, not easily guessed.
+    #[schema(value_type = String, format = Password)]
+    new: Secret,
+}
+
+/// The record of a change of one's own sign-in.
+async fn own_change(api: &Api, who: &Who, what: &str) -> Result<()> {
+    let event = Event::new(who.actor(), &who.from.address.to_string(), Action::UserChange);
+    api.record(event.detail("what", what)).await
+}
+
+/// Changes one's own password; all other sessions end.
+#[utoipa::path(put, path = "/session/password", tag = "session", request_body = NewPassword,
+    responses((status = NO_CONTENT), Failures))]
+async fn change_password(
+    State(api): Shared,
+    who: Who,
+    Json(body): Json<NewPassword>,
+) -> Result<StatusCode> {
+    let entered = who.session()?;
+    own_change(&api, &who, "password").await?;
+    let changed = api.access.change_password(entered, &body.old, &body.new, &who.from).await;
+    changed.map_err(|error| problem(&api, error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists one's own sessions, the latest used first.
+#[utoipa::path(get, path = "/session/all", tag = "session",
+    responses((status = OK, body = Page<SessionView>), Failures))]
+async fn list(State(api): Shared, who: Who) -> Result<Json<Page<SessionView>>> {
+    let this = who.entered.as_ref().map(|entered| &entered.session);
+    let sessions = api.access.sessions(&who.principal.user).await?;
+    let views = sessions.into_iter().map(|session| SessionView::of(session, this));
+    Ok(Json(Page::whole(views.collect())))
+}
+
+/// Ends one of one's own sessions.
+#[utoipa::path(delete, path = "/session/all/{id}", tag = "session",
+    params(("id" = String, Path, description = "Id of the session")),
+    responses((status = NO_CONTENT), Failures))]
+async fn end(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<StatusCode> {
+    let event = Event::new(who.actor(), &who.from.address.to_string(), Action::SessionEnd);
+    api.record(event).await?;
+    who.session()?;
+    api.access.end_session(&who.principal.user, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begins to set up a time-based code.
+#[utoipa::path(post, path = "/session/totp", tag = "session",
+    responses((status = OK, body = Enrolment), Failures))]
+async fn begin_totp(State(api): Shared, who: Who) -> Result<Json<Enrolment>> {
+    let begun = api.access.begin_totp(who.session()?).await?;
+    let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
+    let (handle, secret, url) = (text(&begun.handle), text(&begun.secret), text(&begun.url));
+    Ok(Json(Enrolment { handle, secret, url }))
+}
+
+/// The first code of an app.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FirstCode {
+    /// The handle of the enrolment.
+    #[schema(value_type = String)]
+    handle: Secret,
+    /// The code.
+    #[schema(value_type = String)]
+    code: Secret,
+}
+
+fn codes(codes: &[Secret]) -> Json<RecoveryCodes> {
+    let text = |code: &Secret| code.expose_str().unwrap_or_default().to_owned();
+    Json(RecoveryCodes { codes: codes.iter().map(text).collect() })
+}
+
+/// Sets the time-based code up when a first code proves that the app has it.
+#[utoipa::path(post, path = "/session/totp/confirm", tag = "session", request_body = FirstCode,
+    responses((status = OK, body = RecoveryCodes), Failures))]
+async fn confirm_totp(
+    State(api): Shared,
+    who: Who,
+    Json(body): Json<FirstCode>,
+) -> Result<Json<RecoveryCodes>> {
+    let entered = who.session()?;
+    own_change(&api, &who, "totp").await?;
+    Ok(codes(&api.access.confirm_totp(entered, &body.handle, &body.code).await?))
+}
+
+/// Takes the time-based code away.
+#[utoipa::path(delete, path = "/session/totp", tag = "session",
+    responses((status = NO_CONTENT), Failures))]
+async fn remove_totp(State(api): Shared, who: Who) -> Result<StatusCode> {
+    let entered = who.session()?;
+    own_change(&api, &who, "totp").await?;
+    api.access.remove_totp(entered).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes new recovery codes in the place of the old ones.
+#[utoipa::path(post, path = "/session/recovery-codes", tag = "session",
+    responses((status = OK, body = RecoveryCodes), Failures))]
+async fn new_recovery_codes(State(api): Shared, who: Who) -> Result<Json<RecoveryCodes>> {
+    let entered = who.session()?;
+    own_change(&api, &who, "recovery_codes").await?;
+    Ok(codes(&api.access.new_recovery_codes(entered).await?))
+}
+
+/// Begins to make a passkey: gives the options of `navigator.credentials.create`.
+#[utoipa::path(post, path = "/session/passkeys", tag = "session",
+    responses((status = OK, body = Object), Failures))]
+async fn begin_passkey(State(api): Shared, who: Who) -> Result<Json<Value>> {
+    Ok(Json(question(&api.access.begin_passkey(who.session()?).await?)))
+}
+
+/// A passkey that the browser has made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPasskey {
+    /// The handle of the question.
+    #[schema(value_type = String)]
+    handle: Secret,
+    /// What its owner calls it.
+    label: String,
+    /// What `navigator.credentials.create` gave.
+    #[schema(value_type = Object)]
+    credential: Value,
+}
+
+/// Keeps the passkey that the browser has made.
+#[utoipa::path(post, path = "/session/passkeys/confirm", tag = "session",
+    request_body = NewPasskey, responses((status = OK, body = RecoveryCodes), Failures))]
+async fn confirm_passkey(
+    State(api): Shared,
+    who: Who,
+    Json(body): Json<NewPasskey>,
+) -> Result<Json<RecoveryCodes>> {
+    let entered = who.session()?;
+    let made = parsed::<RegisterPublicKeyCredential>(body.credential)?;
+    own_change(&api, &who, "passkey").await?;
+    let kept = api.access.confirm_passkey(entered, &body.handle, &body.label, &made).await?;
+    Ok(codes(&kept))
+}
+
+/// Takes a passkey away.
+#[utoipa::path(delete, path = "/session/passkeys/{id}", tag = "session",
+    params(("id" = String, Path, description = "Id of the passkey")),
+    responses((status = NO_CONTENT), Failures))]
+async fn remove_passkey(
+    State(api): Shared,
+    who: Who,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let entered = who.session()?;
+    own_change(&api, &who, "passkey").await?;
+    api.access.remove_passkey(entered, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The first administrator.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Setup {
+    /// What stands behind `#` in the link that the first start printed.
+    #[schema(value_type = String)]
+    secret: Secret,
+    /// Name at sign-in.
+    name: String,
+    /// Name for people.
+    display_name: String,
+    /// Password.
+    #[schema(value_type = String, format = Password)]
+    password: Secret,
+}
+
+async fn let_in(api: &Api, user: &users::User, from: &Caller) -> Result<StatusCode> {
+    let actor = Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name.clone() };
+    let event = Event::new(actor, &from.address.to_string(), Action::UserAdd);
+    api.record(event.detail("what", "link")).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes the first administrator, once.
+#[utoipa::path(post, path = "/setup", tag = "session", request_body = Setup, security(()),
+    responses((status = NO_CONTENT), Failures))]
+async fn accept_setup(
+    State(api): Shared,
+    From(from): From,
+    Json(body): Json<Setup>,
+) -> Result<StatusCode> {
+    let Setup { secret, name, display_name, password } = body;
+    let user = api.access.accept_setup(&secret, &name, &display_name, &password).await?;
+    let_in(&api, &user, &from).await
+}
+
+/// The password of an invited user.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Acceptance {
+    /// What stands behind `#` in the link.
+    #[schema(value_type = String)]
+    secret: Secret,
+    /// Password.
+    #[schema(value_type = String, format = Password)]
+    password: Secret,
+}
+
+/// Chooses the password of an invited user.
+#[utoipa::path(post, path = "/invitation", tag = "session", request_body = Acceptance,
+    security(()), responses((status = NO_CONTENT), Failures))]
+async fn accept_invitation(
+    State(api): Shared,
+    From(from): From,
+    Json(body): Json<Acceptance>,
+) -> Result<StatusCode> {
+    let user = api.access.accept(&body.secret, &body.password).await?;
+    let_in(&api, &user, &from).await
+}

@@ -1,0 +1,95 @@
+//! `system`: how the installation stands, and what machines ask.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use holdfast_catalog::JobState;
+use holdfast_engine::{Home, doctor};
+use holdfast_model::audit::Action;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::act::Act;
+use super::page::{Json, Page};
+use super::problem::{Failures, Result};
+use super::view::{FindingView, PartView, Ready, SystemView};
+use super::who::Who;
+use super::{Api, Shared};
+use crate::access::Right;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(check))
+}
+
+/// What supervisors, load balancers and monitoring ask.
+pub(super) fn probes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+/// Names a part; why it does not answer is in the log only.
+fn part<T>(name: &str, answer: &holdfast_engine::Result<T>) -> PartView {
+    if let Err(error) = answer {
+        tracing::warn!(part = name, %error, "not ready");
+    }
+    PartView { part: name.to_owned(), ok: answer.is_ok() }
+}
+
+/// Whether catalog and home vault answer. The parts are named, and nothing of what they hold.
+async fn ready(State(api): Shared) -> Result<Response> {
+    let parts = api
+        .blocking(|home: Arc<Home>| async move {
+            let catalog = home.catalog.now().await.map_err(holdfast_engine::Error::from);
+            Ok(vec![part("catalog", &catalog), part("vault", &home.vault(None).await)])
+        })
+        .await?;
+    let ok = parts.iter().all(|part| part.ok);
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, axum::Json(Ready { ok, parts })).into_response())
+}
+
+/// The figures of the process and of the catalog in the text form of Prometheus. Needs the right
+/// `view_system`: give the monitoring a token.
+async fn metrics(State(api): Shared, who: Who) -> Result<Response> {
+    let target = crate::access::Target::Installation;
+    crate::access::authorise(&who.principal, Right::ViewSystem, &target)?;
+    api.measure.catalog(&api.home).await?;
+    let kind = [(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    Ok((kind, api.measure.text()).into_response())
+}
+
+/// Says how the installation stands.
+#[utoipa::path(get, path = "/system", tag = "system",
+    responses((status = OK, body = SystemView), Failures))]
+async fn show(State(api): Shared, who: Who) -> Result<Json<SystemView>> {
+    let act = Act::view(Right::ViewSystem, Action::InstallationCheck).installation();
+    let started_at = api.started_at;
+    let work = move |home: Arc<Home>| async move {
+        let counts = home.catalog.job_counts().await?;
+        let living = |state: &JobState| !state.has_ended();
+        Ok(SystemView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at,
+            catalog: home.catalog.database().to_owned(),
+            tenants: home.catalog.tenant_list().await?.len() as u64,
+            resources: home.catalog.resource_list(None).await?.len() as u64,
+            jobs: counts.iter().filter(|(state, ..)| living(state)).map(|(.., n)| n).sum(),
+        })
+    };
+    Ok(Json(api.act(&who, act, work).await?))
+}
+
+/// Checks key, catalog, vaults and tenants (`holdfast doctor`).
+#[utoipa::path(get, path = "/system/findings", tag = "system",
+    responses((status = OK, body = Page<FindingView>), Failures))]
+async fn check(State(api): Shared, who: Who) -> Result<Json<Page<FindingView>>> {
+    let act = Act::view(Right::ViewSystem, Action::InstallationCheck).installation();
+    let found = api.act(&who, act, |home| async move { Ok(doctor::doctor(&home).await?) }).await?;
+    Ok(Json(Page::whole(found.into_iter().map(FindingView::from).collect())))
+}

@@ -1,0 +1,19 @@
+//! The plain types of answers: what the API gives and the command line shows.
+
+mod access;
+mod item;
+mod protect;
+mod system;
+mod work;
+
+pub(in crate::api) use access::factor_names;
+pub use access::{
+    Enrolment, GrantView, Invited, LimitView, Made, Me, PasskeyView, RecoveryCodes, RoleView,
+    ScopeView, SessionView, SignedInView, TokenView, UserView,
+};
+pub use item::{ChangeView, DiffView, EntryView, HistoryView, HitView, VersionView};
+pub use protect::{
+    AttainedView, ResourceView, ScheduleView, SnapshotView, TenantView, TestedView, VaultView,
+};
+pub use system::{AuditEntry, Event, FindingView, PartView, Ready, SystemView, VerificationView};
+pub use work::{JobView, StepView, Submitted};

@@ -1,0 +1,224 @@
+//! What lies in a restore point.
+
+use holdfast_engine::browse::Entry;
+use holdfast_engine::diff::{Became, Change, Diff};
+use holdfast_engine::find::Hit;
+use holdfast_engine::history::{History, Version};
+use holdfast_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An entry of a folder.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EntryView {
+    /// Path in the resource.
+    pub path: String,
+    /// `folder`, `message`, `file`.
+    pub kind: String,
+    /// Subject or name.
+    pub title: String,
+    /// Microsoft's id.
+    pub id: String,
+    /// Bytes.
+    pub size: u64,
+    /// When a message was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub received: Option<Timestamp>,
+    /// When a file was last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub modified: Option<Timestamp>,
+    /// Who sent a message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            path: entry.path,
+            kind: entry.kind.to_owned(),
+            title: entry.title,
+            id: entry.id,
+            size: entry.size,
+            received: entry.received,
+            modified: entry.modified,
+            from: entry.from,
+        }
+    }
+}
+
+/// Something that a search found.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HitView {
+    /// Name of the resource.
+    pub resource: String,
+    /// The item.
+    pub item: EntryView,
+    /// The restore point in which it lies.
+    #[schema(value_type = String, format = DateTime)]
+    pub restore_point: Timestamp,
+    /// When it was first seen to be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub deleted: Option<Timestamp>,
+}
+
+impl From<Hit> for HitView {
+    fn from(hit: Hit) -> Self {
+        Self {
+            resource: hit.resource,
+            item: hit.entry.into(),
+            restore_point: hit.restore_point,
+            deleted: hit.deleted,
+        }
+    }
+}
+
+/// A state that an item was in.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct VersionView {
+    /// The first restore point with it.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_seen: Timestamp,
+    /// The last restore point with it.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_seen: Timestamp,
+    /// Where it lay.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// What differs from the one before.
+    pub changes: Vec<String>,
+    /// Only a rule or hold keeps it.
+    pub kept: bool,
+}
+
+impl From<Version> for VersionView {
+    fn from(version: Version) -> Self {
+        Self {
+            first_seen: version.first_seen,
+            last_seen: version.last_seen,
+            path: version.path,
+            size: version.size,
+            changes: version.changes.into_iter().map(str::to_owned).collect(),
+            kept: version.kept,
+        }
+    }
+}
+
+/// All states of an item.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HistoryView {
+    /// Name of the resource.
+    pub resource: String,
+    /// Microsoft's id.
+    pub id: String,
+    /// Subject or name.
+    pub title: String,
+    /// The states, oldest first.
+    pub versions: Vec<VersionView>,
+    /// When it was first seen to be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub deleted: Option<Timestamp>,
+}
+
+impl From<History> for HistoryView {
+    fn from(history: History) -> Self {
+        Self {
+            resource: history.resource,
+            id: history.id,
+            title: history.title,
+            versions: history.versions.into_iter().map(VersionView::from).collect(),
+            deleted: history.deleted,
+        }
+    }
+}
+
+/// An item that differs between two restore points.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangeView {
+    /// Where it lies, or lay.
+    pub path: String,
+    /// Where it lay before, if it was moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub from_path: Option<String>,
+    /// `message`, `file`, `folder`.
+    pub kind: String,
+    /// `added`, `removed`, `changed`, `moved`.
+    pub change: String,
+    /// What differs.
+    pub fields: Vec<String>,
+    /// Microsoft's id.
+    pub id: String,
+    /// Subject or name.
+    pub title: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl From<Change> for ChangeView {
+    fn from(change: Change) -> Self {
+        let became = match change.change {
+            Became::Added => "added",
+            Became::Removed => "removed",
+            Became::Changed => "changed",
+            Became::Moved => "moved",
+        };
+        Self {
+            path: change.path,
+            from_path: change.from_path,
+            kind: change.kind.to_owned(),
+            change: became.to_owned(),
+            fields: change.fields.into_iter().map(str::to_owned).collect(),
+            id: change.id,
+            title: change.title,
+            size: change.size,
+        }
+    }
+}
+
+/// What differs between two restore points of a resource.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DiffView {
+    /// Name of the resource.
+    pub resource: String,
+    /// The earlier restore point; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// The later one.
+    #[schema(value_type = String, format = DateTime)]
+    pub to: Timestamp,
+    /// Items that came.
+    pub added: u64,
+    /// Items that went.
+    pub removed: u64,
+    /// Items that changed.
+    pub changed: u64,
+    /// Items that lie elsewhere.
+    pub moved: u64,
+    /// The first of them, by path.
+    pub changes: Vec<ChangeView>,
+    /// There are more than are listed.
+    pub is_cut: bool,
+}
+
+impl DiffView {
+    pub(in crate::api) fn of(diff: Diff, limit: usize) -> Self {
+        Self {
+            resource: diff.resource,
+            from: diff.from,
+            to: diff.to,
+            added: diff.added,
+            removed: diff.removed,
+            changed: diff.changed,
+            moved: diff.moved,
+            is_cut: diff.changes.len() > limit,
+            changes: diff.changes.into_iter().take(limit).map(ChangeView::from).collect(),
+        }
+    }
+}

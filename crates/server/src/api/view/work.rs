@@ -1,0 +1,112 @@
+//! Jobs.
+
+use holdfast_catalog::{JobRow, StepRow};
+use holdfast_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A job that was queued.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Submitted {
+    /// Its id; that of a living one where the same was asked for already.
+    pub job: String,
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct JobView {
+    /// The id.
+    pub id: String,
+    /// `backup`, `restore`, `discover`.
+    pub kind: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// What goes first: `restore`, `on_demand`, `overdue`, `routine`, `first_full`.
+    pub class: String,
+    /// `queued`, `running`, `paused`, `done`, `failed`, `cancelled`.
+    pub state: String,
+    /// What somebody wants of it while it runs: `pause`, `cancel`.
+    pub wanted: Option<String>,
+    /// Who asked: `schedule`, or a user's name.
+    pub requested_by: String,
+    /// What to do.
+    #[schema(value_type = Object)]
+    pub request: Value,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// Not to begin before.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_before: Timestamp,
+    /// When it should be done.
+    #[schema(value_type = String, format = DateTime)]
+    pub deadline: Timestamp,
+    /// When a worker took it first.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+    /// How often it was begun since its last step.
+    pub attempts: u64,
+    /// Who works on it.
+    pub worker: Option<String>,
+    /// How far it is.
+    #[schema(value_type = Object)]
+    pub progress: Value,
+    /// What it came to.
+    #[schema(value_type = Object)]
+    pub result: Value,
+    /// Why it failed, or was put back the last time.
+    pub error: Option<String>,
+}
+
+fn json(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(Value::Object(Default::default()))
+}
+
+impl From<JobRow> for JobView {
+    fn from(job: JobRow) -> Self {
+        Self {
+            kind: job.kind,
+            tenant: job.tenant,
+            class: job.class.as_str().to_owned(),
+            state: job.state.as_str().to_owned(),
+            wanted: job.wanted.map(|wanted| wanted.as_str().to_owned()),
+            requested_by: job.requested_by,
+            request: json(Some(&job.request)),
+            created_at: job.created_at,
+            not_before: job.not_before,
+            deadline: job.deadline,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            attempts: job.attempts,
+            worker: job.lease_owner,
+            progress: json(job.progress.as_deref()),
+            result: json(job.result.as_deref()),
+            error: job.error,
+            id: job.id,
+        }
+    }
+}
+
+/// A step of a job that was done.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StepView {
+    /// Its name.
+    pub name: String,
+    /// What it came to.
+    #[schema(value_type = Object)]
+    pub result: Value,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub done_at: Timestamp,
+}
+
+impl From<StepRow> for StepView {
+    fn from(step: StepRow) -> Self {
+        Self { result: json(Some(&step.result)), name: step.name, done_at: step.done_at }
+    }
+}
