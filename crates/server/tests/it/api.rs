@@ -27,6 +27,9 @@ const PASSWORD: &str = "violin harbour tundra 7 moss";
 /// Cheap: what it costs is not what these tests are about.
 const CHEAP: Cost = Cost { memory: 8, passes: 1, lanes: 1 };
 
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server with an administrator.
 struct Service {
     context: TestContext,
@@ -140,10 +143,14 @@ impl Service {
     /// Waits for the end of a job.
     async fn ended(&self, who: &Signed, job: &Value) -> Value {
         let path = format!("/api/v1/jobs/{}", job["job"].as_str().unwrap());
+        let last = tokio::time::Instant::now() + PATIENCE;
         loop {
             let job = self.get(who, &path).await;
             match job["state"].as_str().unwrap() {
-                "queued" | "running" => tokio::time::sleep(Duration::from_millis(20)).await,
+                "queued" | "running" if tokio::time::Instant::now() < last => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                "queued" | "running" => panic!("the job does not end: {job:#}"),
                 _ => return job,
             }
         }
