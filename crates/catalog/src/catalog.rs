@@ -13,7 +13,7 @@ use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 use crate::{postgres, sqlite};
 
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "catalog", include_str!("../migrations/0001_catalog.sql")),
     (2, "shards", include_str!("../migrations/0002_shards.sql")),
     (3, "readers", include_str!("../migrations/0003_readers.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
     (7, "jobs", include_str!("../migrations/0007_jobs.sql")),
     (8, "access", include_str!("../migrations/0008_access.sql")),
     (9, "audit", include_str!("../migrations/0009_audit.sql")),
+    (10, "restore lease", include_str!("../migrations/0010_restore_lease.sql")),
 ];
 
 /// Which database holds the catalog.

@@ -141,9 +141,12 @@ pub enum Error {
          run 'holdfast vault check'"
     )]
     NoIntent,
-    /// Another process restores into the same mailbox.
-    #[error("another restore into this mailbox is running; wait until it is done")]
-    RestoreRunning,
+    /// Another restore writes into the same mailbox, drive or site.
+    #[error("another restore into it is running ({owner}); wait until that is done")]
+    RestoreRunning {
+        /// Who, in words for people.
+        owner: String,
+    },
     /// Somebody asked the operation to stop.
     #[error("it was stopped; what it had read is kept, and the next run goes on from there")]
     Stopped,
@@ -204,7 +207,7 @@ impl Error {
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) | Self::NoCatalogUrl(_) => {
                 Exit::NotFound
             }
-            Self::RestoreRunning | Self::Stopped | Self::UsersBusy => Exit::Later,
+            Self::RestoreRunning { .. } | Self::Stopped | Self::UsersBusy => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_)
             | Self::CatalogUrlExposed(_)

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use holdfast_catalog::Catalog;
 use holdfast_graph::Sleep;
@@ -21,6 +22,9 @@ use crate::{Error, Result, audit};
 
 /// Name under which the first vault is known.
 pub(crate) const FIRST_VAULT: &str = "default";
+
+/// Short enough for another machine to follow soon, long enough for a busy one to be heard in.
+const LEASE_TTL: Duration = Duration::from_secs(60);
 
 /// What `init` needs to know.
 #[derive(Clone, Debug)]
@@ -71,6 +75,9 @@ pub struct Home {
     pub sleep: Sleep,
     /// How far shards are filled.
     pub shard_limits: ShardLimits,
+    /// How long a shard, or the target of a restore, stays with a process that gives no sign of
+    /// life; one is given three times in this time.
+    pub lease_ttl: Duration,
     /// One change of users at a time.
     pub(crate) changing_users: Mutex<()>,
 }
@@ -140,9 +147,17 @@ impl Home {
         catalog: Catalog,
         clock: Clock,
     ) -> Self {
-        let (sleep, shard_limits) = (Sleep::default(), ShardLimits::default());
-        let (dir, changing_users) = (dir.to_owned(), Mutex::default());
-        Self { dir, key_path, key, catalog, clock, sleep, shard_limits, changing_users }
+        Self {
+            dir: dir.to_owned(),
+            key_path,
+            key,
+            catalog,
+            clock,
+            sleep: Sleep::default(),
+            shard_limits: ShardLimits::default(),
+            lease_ttl: LEASE_TTL,
+            changing_users: Mutex::default(),
+        }
     }
 
     /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled

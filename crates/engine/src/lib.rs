@@ -47,7 +47,7 @@ mod walk;
 pub use catalog_place::catalog_url;
 pub use error::{Error, Exit, Result};
 pub use home::{Home, InitOptions, Unlock};
-pub use process::name as process_name;
+pub use process::{for_people as process_for_people, name as process_name};
 pub use progress::{Progress, Seen};
 pub use shards::ShardLimits;
 pub use storage::Storage;

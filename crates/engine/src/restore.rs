@@ -5,6 +5,7 @@
 //! far each one got: after an uncertain answer or a restart the target is searched for the mark
 //! first, so that nothing is doubled.
 
+mod alone;
 mod files;
 mod folders;
 mod item;
@@ -12,12 +13,11 @@ mod plan;
 mod skipped;
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 
 use futures::StreamExt;
-use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
+use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreLease, RestoreRow, RestoreState};
 use holdfast_graph::{Graph, Kind};
-use holdfast_model::{ItemId, Outcome, Timestamp, Workload, short_id};
+use holdfast_model::{ItemId, Outcome, Timestamp, Workload};
 use holdfast_workloads::mail::MailWriter;
 use holdfast_workloads::{FolderMeta, Layout, Loss};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,7 @@ use crate::select::{self, Choice, Picked, Selection};
 use crate::tenant::{self, Purpose};
 use crate::{Error, Exit, Home, Progress, Result, discover};
 
+use alone::Alone;
 use plan::{Action, Plan};
 use skipped::Skipped;
 
@@ -149,31 +150,42 @@ pub async fn restore(
         deleted_since: request.deleted_since,
         path: request.path.as_deref(),
     };
-    let mut source = select::select(home, &choice).await?;
+    let source = select::select(home, &choice).await?;
     let target = match &request.to {
         Some(name) => discover::find(home, None, name).await?,
         None => source.resource.clone(),
     };
-    let _alone = (!request.dry_run).then(|| alone(home, &target)).transpose()?;
+    if request.dry_run {
+        return into_target(home, request, (source, &target), None, progress).await;
+    }
+    let alone = Alone::begin(home, &target.id).await?;
+    let lease = Some(alone.lease());
+    alone.during(into_target(home, request, (source, &target), lease, progress)).await
+}
+
+/// Restores what was selected into a target of which the lease is held; without one nothing is
+/// written.
+async fn into_target(
+    home: &Home,
+    request: &RestoreRequest,
+    (mut source, target): (Selection, &ResourceRow),
+    lease: Option<RestoreLease>,
+    progress: &Progress,
+) -> Result<RestoreReport> {
     let tenant = tenant::find(home, &target.tenant).await?;
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
-    check(request, &source, &target)?;
-    let before = unfinished(home, request, &source, &target).await?;
-    let mut report = new_report(request, &source, &target);
+    check(request, &source, target)?;
+    let mut before = before(home, request, &source, target, lease).await?;
+    let mut report = new_report(request, &source, target);
     for unread in std::mem::take(&mut source.unread) {
         report.failed(&unread.path, unread.error.to_string(), Vec::new());
     }
+    let both = (&mut source, target);
     if Layout::of(target.workload).is_drive() {
-        let before = match before {
-            Some(before) => before,
-            None if request.dry_run => Before::default(),
-            None => begin(home, request, &source, &target).await?,
-        };
-        let both = (&mut source, &target);
+        before.begin(home, request, both.0, target).await?;
         files::restore(home, &graph, request, both, before, progress, &mut report).await?;
     } else {
-        messages(home, &graph, request, (&mut source, &target), before, progress, &mut report)
-            .await?;
+        messages(home, &graph, request, both, before, progress, &mut report).await?;
     }
     let stats = graph.stats();
     (report.requests, report.waited_ms) = (stats.requests, stats.waited_ms);
@@ -209,7 +221,7 @@ async fn messages(
     graph: &Graph,
     request: &RestoreRequest,
     (source, target): (&mut Selection, &ResourceRow),
-    before: Option<Before>,
+    mut before: Before,
     progress: &Progress,
     report: &mut RestoreReport,
 ) -> Result<()> {
@@ -218,15 +230,12 @@ async fn messages(
         items.iter_mut().for_each(|item| go_into(item, folder, request.path.as_deref()));
     }
     let writer = MailWriter::new(graph, &target.graph_id);
-    let plan = plan::plan(items, request.on_conflict, &writer, before.as_ref()).await?;
+    let plan = plan::plan(items, request.on_conflict, &writer, before.resumed()).await?;
     progress.expect_items(plan.items.len());
     if request.dry_run {
-        return dry_run(&plan, before.unwrap_or_default(), report).await;
+        return dry_run(&plan, before, report).await;
     }
-    let before = match before {
-        Some(before) => before,
-        None => begin(home, request, source, target).await?,
-    };
+    before.begin(home, request, source, target).await?;
     run(home, &writer, plan, before, progress, report).await
 }
 
@@ -247,21 +256,6 @@ fn go_into(item: &mut Picked, folder: &str, path: Option<&str>) {
         meta: FolderMeta { name: name.to_owned(), ..FolderMeta::default() },
     });
     item.found.folders = above.chain(below).collect();
-}
-
-/// Only one restore writes to a mailbox or drive at a time: two that run side by side would each take the
-/// other's messages for leftovers. The lock ends with the process, however that ends.
-fn alone(home: &Home, target: &ResourceRow) -> Result<File> {
-    let folder = home.dir().join("locks");
-    let path = folder.join(format!("restore-{}.lock", short_id(target.id.as_str())));
-    let failed = |source| Error::File { action: "lock", path: path.clone(), source };
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    let file = File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::RestoreRunning),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
 }
 
 fn new_report(request: &RestoreRequest, source: &Selection, target: &ResourceRow) -> RestoreReport {
@@ -307,15 +301,74 @@ async fn dry_run(plan: &Plan, before: Before, report: &mut RestoreReport) -> Res
 }
 
 /// How far a restore got before this process took over.
-#[derive(Default)]
 struct Before {
+    /// Id of the restore; empty until it begins.
     restore: String,
     items: BTreeMap<ItemId, RestoreItemRow>,
+    /// By which the target is this restore's; absent in a dry run.
+    lease: Option<RestoreLease>,
 }
 
 impl Before {
     fn is_done(&self, item: &ItemId) -> bool {
         self.items.get(item).is_some_and(|row| row.state == RestoreState::Done)
+    }
+
+    /// Itself, unless nothing has begun yet.
+    fn resumed(&self) -> Option<&Self> {
+        (!self.restore.is_empty()).then_some(self)
+    }
+
+    /// Begins a restore, unless it goes on with one or is a dry run.
+    async fn begin(
+        &mut self,
+        home: &Home,
+        request: &RestoreRequest,
+        source: &Selection,
+        target: &ResourceRow,
+    ) -> Result<()> {
+        if self.lease.is_none() || self.resumed().is_some() {
+            return Ok(());
+        }
+        let row = RestoreRow {
+            id: Uuid::now_v7().to_string(),
+            resource: source.resource.id.clone(),
+            target: target.id.clone(),
+            at: Some(source.read_at),
+            path: scope(request),
+            started_at: home.now(),
+            finished_at: None,
+            outcome: None,
+        };
+        home.catalog.restore_start(&row).await?;
+        self.restore = row.id;
+        Ok(())
+    }
+
+    /// Notes how far an item got. Before anything is written for it this says whether the target
+    /// is this restore's still.
+    async fn note(
+        &self,
+        home: &Home,
+        source: &ItemId,
+        state: RestoreState,
+        target: Option<&str>,
+        detail: Option<String>,
+    ) -> Result<()> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        let row = RestoreItemRow {
+            restore: self.restore.clone(),
+            source: source.clone(),
+            target: target.map(ItemId::from),
+            state,
+            detail,
+        };
+        Ok(home.catalog.restore_item_put(lease, &[row]).await?)
+    }
+
+    async fn finish(&self, home: &Home, outcome: Outcome) -> Result<()> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        Ok(home.catalog.restore_finish(lease, &self.restore, outcome).await?)
     }
 }
 
@@ -327,10 +380,9 @@ async fn run(
     progress: &Progress,
     report: &mut RestoreReport,
 ) -> Result<()> {
-    let id = before.restore;
-    report.restore.clone_from(&id);
+    report.restore.clone_from(&before.restore);
     let folders = folders::make(writer, plan.folders).await?;
-    let task = item::Task { home, restore: &id, writer, before: &before.items };
+    let task = item::Task { home, writer, before: &before };
     let mut done = futures::stream::iter(plan.items)
         .map(|planned| {
             let folder = &folders[planned.folder];
@@ -358,24 +410,27 @@ async fn run(
         }
     }
     let outcome = if report.items_failed > 0 { Outcome::Partial } else { Outcome::Complete };
-    Ok(home.catalog.restore_finish(&id, outcome).await?)
+    before.finish(home, outcome).await
 }
 
-/// The unfinished restore of the same source, time, path and target, if there is one.
-async fn unfinished(
+/// How far the unfinished restore of the same source, time, path and target got, if there is one.
+async fn before(
     home: &Home,
     request: &RestoreRequest,
     source: &Selection,
     target: &ResourceRow,
-) -> Result<Option<Before>> {
+    lease: Option<RestoreLease>,
+) -> Result<Before> {
     let wanted = (&source.resource.id, Some(source.read_at), &scope(request));
     let rows = home.catalog.restore_unfinished(&target.id).await?;
     let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
-    let Some(row) = rows.into_iter().find(same) else { return Ok(None) };
+    let Some(row) = rows.into_iter().find(same) else {
+        return Ok(Before { restore: String::new(), items: BTreeMap::new(), lease });
+    };
     let items = home.catalog.restore_item_list(&row.id).await?;
     let written = items.into_iter().filter(|item| item.state != RestoreState::Skipped);
     let items = written.map(|item| (item.source.clone(), item)).collect();
-    Ok(Some(Before { restore: row.id, items }))
+    Ok(Before { restore: row.id, items, lease })
 }
 
 /// What of a restore point is restored, as the catalog keeps it: the path, before it all that
@@ -396,27 +451,6 @@ fn scope(request: &RestoreRequest) -> Option<String> {
         true => request.path.clone(),
         false => Some(words.concat() + request.path.as_deref().unwrap_or_default()),
     }
-}
-
-/// Starts a restore.
-async fn begin(
-    home: &Home,
-    request: &RestoreRequest,
-    source: &Selection,
-    target: &ResourceRow,
-) -> Result<Before> {
-    let row = RestoreRow {
-        id: Uuid::now_v7().to_string(),
-        resource: source.resource.id.clone(),
-        target: target.id.clone(),
-        at: Some(source.read_at),
-        path: scope(request),
-        started_at: home.now(),
-        finished_at: None,
-        outcome: None,
-    };
-    home.catalog.restore_start(&row).await?;
-    Ok(Before { restore: row.id, items: BTreeMap::new() })
 }
 
 impl RestoreReport {

@@ -2,6 +2,7 @@
 
 use holdfast_catalog::Kind;
 use holdfast_engine::Exit;
+use holdfast_model::Timestamp;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,6 +34,19 @@ impl Error {
             Self::Engine(error) => error.may_pass(),
             Self::Catalog(error) => matches!(error.kind(), Kind::Unavailable | Kind::LeaseHeld),
             Self::Request { .. } => false,
+        }
+    }
+
+    /// When whoever is in the way of it has to give a sign of life, where that is known.
+    pub(crate) fn held_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Engine(holdfast_engine::Error::Catalog(error)) | Self::Catalog(error) => {
+                match error {
+                    holdfast_catalog::Error::LeaseHeld { until, .. } => Some(*until),
+                    _ => None,
+                }
+            }
+            _ => None,
         }
     }
 

@@ -14,6 +14,7 @@ mod maintain;
 mod postgres;
 mod reader;
 mod rebuild;
+mod restore_lease;
 mod rows;
 mod side_by_side;
 

@@ -34,6 +34,7 @@ mod moves;
 mod objects;
 mod rebuild;
 mod restore;
+mod restore_alone;
 mod resume;
 mod second_vault;
 mod sequence;
