@@ -93,6 +93,21 @@ impl Catalog {
         Ok(Self { backend: Backend::Postgres, write: pool.clone(), read: pool, clock })
     }
 
+    /// Connects to a catalog that is there, and changes nothing in a database that holds none, or
+    /// one of another version: for a machine that joins others, which would be cut off by a change.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], [`Error::TooOld`], and as [`Catalog::connect`].
+    pub async fn connect_existing(url: &Secret, clock: Clock) -> Result<Self> {
+        let newest = MIGRATIONS[MIGRATIONS.len() - 1].0;
+        match postgres::version(&postgres::Address::parse(url)?).await? {
+            None => Err(Error::Empty),
+            Some(version) if version < newest => Err(Error::TooOld { version, newest }),
+            Some(version) if version > newest => Err(Error::TooNew(version)),
+            Some(_) => Self::connect(url, clock).await,
+        }
+    }
+
     /// The time by which leases are compared. On PostgreSQL it is the server's, because the clocks
     /// of several machines differ; a manual clock decides everywhere.
     pub async fn now(&self) -> Result<Timestamp> {

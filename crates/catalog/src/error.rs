@@ -110,6 +110,22 @@ pub enum Error {
     /// The catalog was written by a newer Holdfast.
     #[error("the catalog has schema version {0}, which this Holdfast does not know; update it")]
     TooNew(i64),
+    /// The catalog was written by an older Holdfast, and others work on it.
+    #[error(
+        "the catalog has schema version {version}, older than the {newest} of this Holdfast; update \
+         the machines that use it first, or take their version here"
+    )]
+    TooOld {
+        /// Its version.
+        version: i64,
+        /// The version of this Holdfast.
+        newest: i64,
+    },
+    /// There is no catalog in the database.
+    #[error(
+        "the database holds no catalog; take the URL in catalog.url of the first machine's home"
+    )]
+    Empty,
     /// The file is no catalog, or its content makes no sense.
     #[error("the catalog is damaged ({0}); move it away and run `holdfast catalog rebuild`")]
     Damaged(String),
@@ -180,8 +196,11 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::Missing(_) => Kind::NotFound,
-            Self::Exists { .. } | Self::Conflict(_) | Self::NotNewer { .. } => Kind::Conflict,
+            Self::NotFound { .. } | Self::Missing(_) | Self::Empty => Kind::NotFound,
+            Self::Exists { .. }
+            | Self::Conflict(_)
+            | Self::NotNewer { .. }
+            | Self::TooOld { .. } => Kind::Conflict,
             Self::LeaseHeld { .. }
             | Self::Closed { .. }
             | Self::BeingRead { .. }

@@ -42,6 +42,19 @@ pub enum Error {
     /// The database is that of another installation.
     #[error("the database of the catalog URL holds a catalog already; name an empty database")]
     CatalogTaken,
+    /// A vault that the catalog knows cannot be opened from this machine.
+    #[error(
+        "the vault '{name}' at {location} cannot be opened from here; make it reachable under the \
+         same location, then try again"
+    )]
+    VaultAway {
+        /// Its name.
+        name: String,
+        /// Where the catalog says that it lies.
+        location: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// No tenant has been added.
     #[error("there is no tenant yet; add one with 'holdfast tenant add'")]
     NoTenant,
@@ -189,6 +202,7 @@ impl Error {
         match self {
             Self::Graph(error) => graph_exit(error.kind()),
             Self::Workload(error) => error.graph_kind().map_or(Exit::Error, graph_exit),
+            Self::VaultAway { source, .. } => source.exit(),
             Self::Vault(vault::Error::Busy { .. }) => Exit::Later,
             Self::Vault(error) => vault_exit(error.kind()),
             Self::Catalog(error) => match error.kind() {

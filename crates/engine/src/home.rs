@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holdfast_catalog::Catalog;
+use holdfast_catalog::{Catalog, VaultRow};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_vault::Location;
@@ -140,7 +140,7 @@ impl Home {
         Ok(Self::assemble(dir, key_path, key, catalog, clock))
     }
 
-    fn assemble(
+    pub(crate) fn assemble(
         dir: &Path,
         key_path: PathBuf,
         key: InstanceKey,
@@ -218,6 +218,17 @@ impl Home {
 impl HomeFile {
     pub(crate) const NAME: &str = "home.json";
 
+    /// Of a home whose catalog lies on a server, and knows these vaults.
+    pub(crate) fn on_server(key: &Path, vaults: &[VaultRow]) -> Self {
+        Self {
+            v: 1,
+            id: Uuid::new_v4().to_string(),
+            instance_key: key.to_owned(),
+            catalog: CatalogPlace::Postgres,
+            vaults: vaults.iter().map(HomeVault::new).collect(),
+        }
+    }
+
     pub(crate) fn read(dir: &Path) -> Result<Self> {
         let not_a_home = || Error::NotAHome(dir.to_owned());
         let text = fs::read_to_string(dir.join(HomeFile::NAME)).map_err(|_| not_a_home())?;
@@ -232,7 +243,7 @@ fn default_key_path(id: &str) -> PathBuf {
     config.unwrap_or_else(|| PathBuf::from("/etc")).join("holdfast").join(format!("{id}.key"))
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { action, path, source }
 }

@@ -25,6 +25,7 @@ pub mod history;
 pub mod hold;
 mod home;
 mod intent;
+mod join;
 pub mod maintain;
 mod process;
 mod progress;
