@@ -60,8 +60,7 @@ fn refused(error: &clap::Error) -> ExitCode {
 const QUIET: &str = "warn,rustic_core=off,sqlx=error";
 
 /// Of what works by itself the log tells what it does: jobs by id, kind and tenant.
-const WORKING: &str =
-    "warn,holdfast=info,holdfast_jobs=info,holdfast_engine=info,rustic_core=off,sqlx=error";
+const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error";
 
 /// The log goes to standard error.
 fn start_log(cli: &Cli) {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use holdfast_catalog as catalog;
 use holdfast_graph as graph;
-use holdfast_model::ShardId;
+use holdfast_model::{ShardId, Timestamp};
 use holdfast_policy as policy;
 use holdfast_vault as vault;
 use holdfast_workloads as workloads;
@@ -159,6 +159,8 @@ pub enum Error {
     RestoreRunning {
         /// Who, in words for people.
         owner: String,
+        /// When he is taken to be dead, unless he gives a sign of life.
+        until: Timestamp,
     },
     /// Somebody asked the operation to stop.
     #[error("it was stopped; what it had read is kept, and the next run goes on from there")]

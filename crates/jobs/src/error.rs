@@ -39,13 +39,14 @@ impl Error {
 
     /// When whoever is in the way of it has to give a sign of life, where that is known.
     pub(crate) fn held_until(&self) -> Option<Timestamp> {
+        use holdfast_catalog::Error as Catalog;
+        use holdfast_engine::Error as Engine;
         match self {
-            Self::Engine(holdfast_engine::Error::Catalog(error)) | Self::Catalog(error) => {
-                match error {
-                    holdfast_catalog::Error::LeaseHeld { until, .. } => Some(*until),
-                    _ => None,
-                }
-            }
+            Self::Engine(
+                Engine::RestoreRunning { until, .. }
+                | Engine::Catalog(Catalog::LeaseHeld { until, .. }),
+            )
+            | Self::Catalog(Catalog::LeaseHeld { until, .. }) => Some(*until),
             _ => None,
         }
     }

@@ -339,8 +339,26 @@ mod tests {
     fn what_cannot_go_well_is_not_repeated_and_what_waits_is_no_attempt() {
         let unknown = of(1, Error::Engine(EngineError::NoTenant));
         assert!(matches!(unknown, Ending::Failed(_)), "{unknown:?}");
-        let waits = of(99, Error::Engine(EngineError::RestoreRunning { owner: "it".into() }));
+        let waits = of(
+            99,
+            Error::Engine(EngineError::RestoreRunning {
+                owner: "it".into(),
+                until: Timestamp::MAX,
+            }),
+        );
         assert!(matches!(waits, Ending::Later { counts: false, .. }), "{waits:?}");
+    }
+
+    #[test]
+    fn what_is_held_is_asked_for_again_when_the_holder_must_have_given_a_sign_of_life() {
+        let again = |second: i64| {
+            let until = Timestamp::from_second(second).unwrap();
+            match of(1, Error::Engine(EngineError::RestoreRunning { owner: "it".into(), until })) {
+                Ending::Later { at, counts: false, .. } => at.as_second(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([-5, 0, 12, 60].map(again), [1, 1, 12, 30]);
     }
 
     #[test]

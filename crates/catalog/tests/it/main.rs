@@ -16,6 +16,7 @@ mod reader;
 mod rebuild;
 mod restore_lease;
 mod rows;
+mod schedule;
 mod side_by_side;
 
 use std::path::PathBuf;

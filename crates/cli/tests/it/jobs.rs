@@ -13,7 +13,7 @@ fn message(answer: &crate::site::Answer) -> String {
 pub fn worker(site: &Site, home: &str, more: &[&str]) -> Running {
     let mut program = command();
     program.env("HOLDFAST_HOME", site.path(home)).arg("worker").args(more);
-    program.env("HOLDFAST_LOG", "holdfast::stage=debug,holdfast_jobs=info,holdfast_engine=info");
+    program.env("HOLDFAST_LOG", "holdfast=info,holdfast::stage=debug");
     Running::start(program)
 }
 

@@ -39,7 +39,10 @@ pub fn two_homes(site: &Site, database: &Database) {
     site.add_tenant();
     let joined = join(site, "home2", &file, "instance.key");
     assert_eq!(joined.code, 0, "{joined:?}");
-    assert_eq!((&joined.json()["vaults"][0]["name"], &joined.json()["tenants"]), (&json!("default"), &json!(1)));
+    assert_eq!(
+        (&joined.json()["vaults"][0]["name"], &joined.json()["tenants"]),
+        (&json!("default"), &json!(1))
+    );
 }
 
 /// Polls until something holds.
@@ -75,12 +78,15 @@ async fn a_worker_that_slept_past_its_lease_commits_nothing() {
     let other = worker(&site, "home2", &short);
     other.must_say("ending=\"done\"");
     let done = job(&site, &id);
-    assert_eq!((&done["state"], &done["result"]["counts"]["items_new"]), (&json!("done"), &json!(80)));
+    assert_eq!(
+        (&done["state"], &done["result"]["counts"]["items_new"]),
+        (&json!("done"), &json!(80))
+    );
     let before = (site.json(&["snapshots"]), done);
     assert_eq!(before.0.as_array().unwrap().len(), 1);
 
     sleeper.signal("CONT");
-    sleeper.must_say("the job was lost to another worker");
+    sleeper.must_say("was lost to another worker");
     let log = sleeper.stop();
     assert!(!log.contains("ending="), "it ends no job: {log}");
     assert!(other.stop().contains("ending=\"done\""));
@@ -93,6 +99,40 @@ async fn a_worker_that_slept_past_its_lease_commits_nothing() {
     assert_eq!(site.json(&["vault", "check", "--read-data"])["errors"], 0);
     let verified = site.json(&["audit", "verify"]);
     assert_eq!((&verified["ok"], &verified["open_in_all"]), (&json!(true), &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_slept_past_its_lease_is_done_by_another_and_doubles_nothing() {
+    let Some(server) = holdfast_pgtest::server() else { return };
+    let (database, site) = (Database::new(&server), Site::slow(1, 40).await);
+    two_homes(&site, &database);
+    let (ann, target) = (site.user(0), "empty@contoso.example");
+    site.tenant().user_add("Empty Person", target).unwrap();
+    site.json(&["backup"]);
+    let queued = site.json(&["restore", "--resource", &ann, "--to", target, "--queue"]);
+    let id = queued[0]["job"].as_str().unwrap();
+    let there = || -> usize {
+        site.tenant().folders(target).unwrap().iter().map(|folder| folder.messages).sum()
+    };
+    let short = ["--no-scheduler", "--lease-seconds", "3"];
+    let sleeper = worker(&site, "home", &short);
+    until("messages are restored", || there() >= 8).await;
+    sleeper.signal("STOP");
+    assert!(there() < 40, "it sleeps in the middle");
+
+    let other = worker(&site, "home2", &short);
+    other.must_say("ending=\"done\"");
+    let done = job(&site, id);
+    let figure = |name: &str| done["result"][name].as_u64().unwrap();
+    assert_eq!(figure("items_restored") + figure("items_skipped"), 40, "{done}");
+    assert_eq!((done["state"].as_str(), there()), (Some("done"), 40));
+    sleeper.signal("CONT");
+    sleeper.must_say("was lost to another");
+    sleeper.stop();
+    other.stop();
+    assert_eq!((job(&site, id), there()), (done, 40), "the one that woke wrote nothing more");
+    let restores = "SELECT COUNT(*), COUNT(finished_at) FROM restore_run";
+    assert_eq!(database.psql(restores), "1|1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +165,8 @@ async fn what_cannot_be_joined_is_named_and_nothing_is_made() {
     let resources = site.json(&["--home", &site.arg("home3"), "resources"]);
     assert_eq!(resources.as_array().unwrap().len(), 1);
     let inits = site.json(&["audit", "list", "--action", "installation.init"]);
-    let joined: Vec<_> = inits.as_array().unwrap().iter().map(|e| &e["details"]["joined"]).collect();
+    let joined: Vec<_> =
+        inits.as_array().unwrap().iter().map(|e| &e["details"]["joined"]).collect();
     assert_eq!(joined, [&json!("yes"), &json!("yes"), &json!(null)]);
 }
 

@@ -36,6 +36,7 @@ mod rebuild;
 mod restore;
 mod restore_alone;
 mod resume;
+mod schedule;
 mod second_vault;
 mod sequence;
 mod shards;
