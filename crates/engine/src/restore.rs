@@ -6,6 +6,7 @@
 //! first, so that nothing is doubled.
 
 mod alone;
+mod before;
 mod files;
 mod folders;
 mod item;
@@ -15,13 +16,12 @@ mod skipped;
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreLease, RestoreRow, RestoreState};
+use holdfast_catalog::{ResourceRow, RestoreLease};
 use holdfast_graph::{Graph, Kind};
-use holdfast_model::{ItemId, Outcome, Timestamp, Workload};
+use holdfast_model::{Outcome, Timestamp, Workload};
 use holdfast_workloads::mail::MailWriter;
 use holdfast_workloads::{FolderMeta, Layout, Loss};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::browse::{At, FolderStep};
 use crate::home::blocking;
@@ -30,6 +30,7 @@ use crate::tenant::{self, Purpose};
 use crate::{Error, Exit, Home, Progress, Result, discover};
 
 use alone::Alone;
+use before::{Before, before};
 use plan::{Action, Plan};
 use skipped::Skipped;
 
@@ -300,78 +301,6 @@ async fn dry_run(plan: &Plan, before: Before, report: &mut RestoreReport) -> Res
     Ok(())
 }
 
-/// How far a restore got before this process took over.
-struct Before {
-    /// Id of the restore; empty until it begins.
-    restore: String,
-    items: BTreeMap<ItemId, RestoreItemRow>,
-    /// By which the target is this restore's; absent in a dry run.
-    lease: Option<RestoreLease>,
-}
-
-impl Before {
-    fn is_done(&self, item: &ItemId) -> bool {
-        self.items.get(item).is_some_and(|row| row.state == RestoreState::Done)
-    }
-
-    /// Itself, unless nothing has begun yet.
-    fn resumed(&self) -> Option<&Self> {
-        (!self.restore.is_empty()).then_some(self)
-    }
-
-    /// Begins a restore, unless it goes on with one or is a dry run.
-    async fn begin(
-        &mut self,
-        home: &Home,
-        request: &RestoreRequest,
-        source: &Selection,
-        target: &ResourceRow,
-    ) -> Result<()> {
-        if self.lease.is_none() || self.resumed().is_some() {
-            return Ok(());
-        }
-        let row = RestoreRow {
-            id: Uuid::now_v7().to_string(),
-            resource: source.resource.id.clone(),
-            target: target.id.clone(),
-            at: Some(source.read_at),
-            path: scope(request),
-            started_at: home.now(),
-            finished_at: None,
-            outcome: None,
-        };
-        home.catalog.restore_start(&row).await?;
-        self.restore = row.id;
-        Ok(())
-    }
-
-    /// Notes how far an item got. Before anything is written for it this says whether the target
-    /// is this restore's still.
-    async fn note(
-        &self,
-        home: &Home,
-        source: &ItemId,
-        state: RestoreState,
-        target: Option<&str>,
-        detail: Option<String>,
-    ) -> Result<()> {
-        let Some(lease) = &self.lease else { return Ok(()) };
-        let row = RestoreItemRow {
-            restore: self.restore.clone(),
-            source: source.clone(),
-            target: target.map(ItemId::from),
-            state,
-            detail,
-        };
-        Ok(home.catalog.restore_item_put(lease, &[row]).await?)
-    }
-
-    async fn finish(&self, home: &Home, outcome: Outcome) -> Result<()> {
-        let Some(lease) = &self.lease else { return Ok(()) };
-        Ok(home.catalog.restore_finish(lease, &self.restore, outcome).await?)
-    }
-}
-
 async fn run(
     home: &Home,
     writer: &MailWriter<'_>,
@@ -411,46 +340,6 @@ async fn run(
     }
     let outcome = if report.items_failed > 0 { Outcome::Partial } else { Outcome::Complete };
     before.finish(home, outcome).await
-}
-
-/// How far the unfinished restore of the same source, time, path and target got, if there is one.
-async fn before(
-    home: &Home,
-    request: &RestoreRequest,
-    source: &Selection,
-    target: &ResourceRow,
-    lease: Option<RestoreLease>,
-) -> Result<Before> {
-    let wanted = (&source.resource.id, Some(source.read_at), &scope(request));
-    let rows = home.catalog.restore_unfinished(&target.id).await?;
-    let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
-    let Some(row) = rows.into_iter().find(same) else {
-        return Ok(Before { restore: String::new(), items: BTreeMap::new(), lease });
-    };
-    let items = home.catalog.restore_item_list(&row.id).await?;
-    let written = items.into_iter().filter(|item| item.state != RestoreState::Skipped);
-    let items = written.map(|item| (item.source.clone(), item)).collect();
-    Ok(Before { restore: row.id, items, lease })
-}
-
-/// What of a restore point is restored, as the catalog keeps it: the path, before it all that
-/// changes the result. No path of a resource begins with one of these words.
-fn scope(request: &RestoreRequest) -> Option<String> {
-    let mut words = Vec::new();
-    words.extend(request.deleted_since.map(|since| format!("~deleted since {since}/")));
-    words.extend(request.into.as_deref().map(|into| format!("~into {into}/")));
-    words.extend(request.version.as_deref().map(|version| format!("~version {version}/")));
-    words.extend(request.versions.then(|| "~versions/".to_owned()));
-    words.extend(request.permissions.then(|| "~permissions/".to_owned()));
-    match request.on_conflict {
-        OnConflict::Skip => {}
-        OnConflict::Replace => words.push("~replace/".to_owned()),
-        OnConflict::Copy => words.push("~copy/".to_owned()),
-    }
-    match words.is_empty() {
-        true => request.path.clone(),
-        false => Some(words.concat() + request.path.as_deref().unwrap_or_default()),
-    }
 }
 
 impl RestoreReport {

@@ -51,11 +51,11 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// tells how many jobs were taken.
 pub async fn serve(home: &Arc<Home>, options: &ServiceOptions, stop: Stop) -> usize {
     let worker = Worker::new(Arc::clone(home), options.worker.clone());
-    let _beside = [
-        beside(signing(Arc::clone(home), options.sign)),
-        beside(sweeping(Arc::clone(home))),
-        beside(ticking(Arc::clone(home), options.clone(), stop.clone())),
-    ];
+    let _beside =
+        [beside(signing(Arc::clone(home), options.sign)), beside(sweeping(Arc::clone(home)))];
+    let _ticking = options
+        .is_scheduling
+        .then(|| beside(ticking(Arc::clone(home), options.tick, stop.clone())));
     worker.run(stop).await
 }
 
@@ -93,10 +93,10 @@ fn beside(work: impl Future<Output = ()> + Send + 'static) -> Beside {
     Beside(tokio::spawn(work).abort_handle())
 }
 
-async fn ticking(home: Arc<Home>, options: ServiceOptions, mut stop: Stop) {
-    let mut ticks = interval(options.tick);
+async fn ticking(home: Arc<Home>, every: Duration, mut stop: Stop) {
+    let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while options.is_scheduling {
+    loop {
         tokio::select! {
             () = told(&mut stop) => return,
             _ = ticks.tick() => {}
