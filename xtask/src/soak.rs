@@ -15,6 +15,8 @@ use clap::ValueEnum;
 pub(crate) enum Campaign {
     /// kill -9 at every stage of backup and restore; counts kills
     Kill,
+    /// kill -9 of workers that share a catalog on PostgreSQL; counts kills
+    KillWorkers,
     /// Random edits and incrementals, compared at every step; counts seeds
     Sequence,
     /// The same with drives, in a second test with faults on; counts seeds
@@ -59,6 +61,12 @@ impl Campaign {
                     default: 1_000,
                 }
             }
+            Self::KillWorkers => Plan {
+                package: "holdfast-cli",
+                tests: &["kill_workers::of_killed_workers_no_job_is_lost_or_doubled"],
+                count: "HOLDFAST_SOAK_KILLS",
+                default: 2_000,
+            },
             Self::Sequence => engine(
                 &["sequence::random_edits_are_stored_as_they_are"],
                 "HOLDFAST_SOAK_SEEDS",

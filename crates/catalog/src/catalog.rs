@@ -13,7 +13,7 @@ use crate::sql::{Arguments, Columns, Statement, damaged, sql};
 use crate::{postgres, sqlite};
 
 /// Forward only: a change is a new file, never an edit (the checksum of each applied one is kept).
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "catalog", include_str!("../migrations/0001_catalog.sql")),
     (2, "shards", include_str!("../migrations/0002_shards.sql")),
     (3, "readers", include_str!("../migrations/0003_readers.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
     (7, "jobs", include_str!("../migrations/0007_jobs.sql")),
     (8, "access", include_str!("../migrations/0008_access.sql")),
     (9, "audit", include_str!("../migrations/0009_audit.sql")),
+    (10, "restore lease", include_str!("../migrations/0010_restore_lease.sql")),
 ];
 
 /// Which database holds the catalog.
@@ -98,6 +99,21 @@ impl Catalog {
         postgres::prepare(&address, &migrator(postgres::migration)).await?;
         let pool = postgres::pool(&address);
         Ok(Self { backend: Backend::Postgres, write: pool.clone(), read: pool, clock })
+    }
+
+    /// Connects to a catalog that is there, and changes nothing in a database that holds none, or
+    /// one of another version: for a machine that joins others, which would be cut off by a change.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], [`Error::TooOld`], and as [`Catalog::connect`].
+    pub async fn connect_existing(url: &Secret, clock: Clock) -> Result<Self> {
+        let newest = MIGRATIONS[MIGRATIONS.len() - 1].0;
+        match postgres::version(&postgres::Address::parse(url)?).await? {
+            None => Err(Error::Empty),
+            Some(version) if version < newest => Err(Error::TooOld { version, newest }),
+            Some(version) if version > newest => Err(Error::TooNew(version)),
+            Some(_) => Self::connect(url, clock).await,
+        }
     }
 
     /// The time by which leases are compared. On PostgreSQL it is the server's, because the clocks

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use holdfast_model::{Fence, Seq, ShardId, Timestamp};
+use holdfast_model::{Fence, ResourceId, Seq, ShardId, Timestamp};
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::migrate::MigrateError;
 
@@ -83,6 +83,22 @@ pub enum Error {
         /// The fence that is no longer valid.
         fence: Fence,
     },
+    /// Another restore writes into the target.
+    #[error("{owner} restores into it until {until}; wait for that to end")]
+    RestoreHeld {
+        /// Who, as given to [`restore_lease_take`](crate::Catalog::restore_lease_take).
+        owner: String,
+        /// When the lease ends unless it is renewed.
+        until: Timestamp,
+    },
+    /// The target of a restore went to another one: whoever sees this must stop writing to it.
+    #[error("the restore into {target} with fence {fence} was lost to another one; run it again")]
+    RestoreLost {
+        /// The target.
+        target: ResourceId,
+        /// The fence that is no longer valid.
+        fence: Fence,
+    },
     /// A snapshot is not newer than the newest one of its shard.
     #[error("snapshot {seq} of shard {shard} is not newer than the newest in the catalog")]
     NotNewer {
@@ -94,6 +110,22 @@ pub enum Error {
     /// The catalog was written by a newer Holdfast.
     #[error("the catalog has schema version {0}, which this Holdfast does not know; update it")]
     TooNew(i64),
+    /// The catalog was written by an older Holdfast, and others work on it.
+    #[error(
+        "the catalog has schema version {version}, older than the {newest} of this Holdfast; update \
+         the machines that use it first, or take their version here"
+    )]
+    TooOld {
+        /// Its version.
+        version: i64,
+        /// The version of this Holdfast.
+        newest: i64,
+    },
+    /// There is no catalog in the database.
+    #[error(
+        "the database holds no catalog; take the URL in catalog.url of the first machine's home"
+    )]
+    Empty,
     /// The file is no catalog, or its content makes no sense.
     #[error("the catalog is damaged ({0}); move it away and run `holdfast catalog rebuild`")]
     Damaged(String),
@@ -144,9 +176,9 @@ pub enum Kind {
     NotFound,
     /// The change contradicts what is there; repeating it does not help.
     Conflict,
-    /// Another process works on the shard; try later.
+    /// Another process works on the shard or the target of the restore; try later.
     LeaseHeld,
-    /// The caller lost the shard or the job and must stop.
+    /// The caller lost the shard, the job or the target of its restore and must stop.
     FenceLost,
     /// Written by a newer version.
     TooNew,
@@ -164,12 +196,18 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::Missing(_) => Kind::NotFound,
-            Self::Exists { .. } | Self::Conflict(_) | Self::NotNewer { .. } => Kind::Conflict,
-            Self::LeaseHeld { .. } | Self::Closed { .. } | Self::BeingRead { .. } => {
-                Kind::LeaseHeld
+            Self::NotFound { .. } | Self::Missing(_) | Self::Empty => Kind::NotFound,
+            Self::Exists { .. }
+            | Self::Conflict(_)
+            | Self::NotNewer { .. }
+            | Self::TooOld { .. } => Kind::Conflict,
+            Self::LeaseHeld { .. }
+            | Self::Closed { .. }
+            | Self::BeingRead { .. }
+            | Self::RestoreHeld { .. } => Kind::LeaseHeld,
+            Self::FenceLost { .. } | Self::JobLost { .. } | Self::RestoreLost { .. } => {
+                Kind::FenceLost
             }
-            Self::FenceLost { .. } | Self::JobLost { .. } => Kind::FenceLost,
             Self::TooNew(_) => Kind::TooNew,
             Self::Damaged(_) => Kind::Damaged,
             Self::Url(_) | Self::Refused { .. } => Kind::Refused,

@@ -21,7 +21,7 @@
 //!   stands for it, by changing it to what it is (`UPDATE shard SET fence = fence …`). The reading
 //!   follows as a statement of its own, which sees what the former holder of the lock did.
 //! - Rows are locked in one order: vault and shard, tenant, resources by id, what belongs to a
-//!   resource, items of restores by source, runs. So no two wait for each other, and nothing needs
+//!   resource, targets of restores, items of restores by source, runs. So no two wait for each other, and nothing needs
 //!   to be repeated. Numbers of resources and containers are taken before the transaction begins.
 //! - What replaces tables locks all of them first, in the order in which others touch them.
 //!
@@ -67,6 +67,7 @@ mod reader;
 mod rebuild;
 mod resource;
 mod restore;
+mod restore_lease;
 mod restore_point;
 mod run;
 mod schedule;
@@ -98,9 +99,10 @@ pub use reader::ReaderRow;
 pub use rebuild::{Rebuild, Rebuilt};
 pub use resource::{ResourceRow, ResourceStatus};
 pub use restore::{RestoreItemRow, RestoreRow, RestoreState};
+pub use restore_lease::RestoreLease;
 pub use restore_point::RestorePointRow;
 pub use run::{RunProblem, RunRow};
-pub use schedule::{AttainedRow, ScheduleRow, StandRow};
+pub use schedule::{AttainedRow, AttainedSum, ScheduleRow, StandRow};
 pub use session::SessionRow;
 pub use shard::{ShardRow, SnapshotKind, SnapshotRow};
 pub use sign_in::SignInRow;

@@ -126,17 +126,39 @@ pub(crate) fn migration(text: &'static str) -> SqlStr {
     AssertSqlSafe(text.replace(" TEXT", " TEXT COLLATE \"C\"")).into_sql_str()
 }
 
-/// Connects once, so that what is wrong comes as a plain error, and brings the schema up to date;
-/// one process at a time, under sqlx's advisory lock.
-pub(crate) async fn prepare(address: &Address, migrator: &Migrator) -> Result<()> {
+/// Connects once, so that what is wrong comes as a plain error.
+async fn connect(address: &Address) -> Result<AnyConnection> {
     sqlx::any::install_default_drivers();
     let connecting = AnyConnection::connect_with(&address.options);
     let late = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
     let connected = tokio::time::timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(late()));
-    let mut connection = connected.map_err(|error| {
+    connected.map_err(|error| {
         refusal(address, &error)
             .unwrap_or_else(|| Error::Unreachable { server: address.server.clone(), source: error })
-    })?;
+    })
+}
+
+/// The newest migration that was applied to a database; none where it holds no catalog. Reads only.
+pub(crate) async fn version(address: &Address) -> Result<Option<i64>> {
+    let mut connection = connect(address).await?;
+    let there = sql("SELECT COUNT(*) AS n FROM pg_tables \
+         WHERE schemaname = current_schema() AND tablename = '_sqlx_migrations'");
+    let there = there.fetch_one(&mut connection).await?.number("n")? > 0;
+    let version = match there {
+        false => None,
+        true => {
+            let newest = sql("SELECT COALESCE(MAX(version), 0) AS n FROM _sqlx_migrations");
+            let newest = newest.fetch_one(&mut connection).await?.number("n")?;
+            i64::try_from(newest).ok().filter(|newest| *newest > 0)
+        }
+    };
+    connection.close().await?;
+    Ok(version)
+}
+
+/// Brings the schema up to date; one process at a time, under sqlx's advisory lock.
+pub(crate) async fn prepare(address: &Address, migrator: &Migrator) -> Result<()> {
+    let mut connection = connect(address).await?;
     let prepared = async {
         sqlx::raw_sql(SETTINGS).execute(&mut connection).await?;
         require_utf8(address, &mut connection).await?;

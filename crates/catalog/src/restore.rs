@@ -5,6 +5,7 @@ use sqlx::any::AnyRow;
 
 use crate::catalog::{Catalog, FromRow};
 use crate::error::{Error, Result};
+use crate::restore_lease::{RestoreLease, hold};
 use crate::run::outcome;
 use crate::sql::{Arguments, Columns, damaged, sql};
 
@@ -129,13 +130,20 @@ impl Catalog {
     /// Records that a restore ended, now.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when it never started.
-    pub async fn restore_finish(&self, id: &str, outcome: Outcome) -> Result<()> {
+    /// [`Error::RestoreLost`]; [`Error::NotFound`] when it never started.
+    pub async fn restore_finish(
+        &self,
+        lease: &RestoreLease,
+        id: &str,
+        outcome: Outcome,
+    ) -> Result<()> {
+        let mut change = self.begin().await?;
+        hold(&mut change, lease).await?;
         let statement = sql("UPDATE restore_run SET finished_at = $2, outcome = $3 WHERE id = $1");
         let statement = statement.text(id).time(self.clock.now()).text(&outcome.to_string());
-        match self.execute(statement).await?.rows_affected() {
+        match statement.execute(&mut *change).await?.rows_affected() {
             0 => Err(Error::NotFound { what: "restore", name: id.to_owned() }),
-            _ => Ok(()),
+            _ => Ok(change.commit().await?),
         }
     }
 
@@ -165,9 +173,15 @@ impl Catalog {
     /// Records how far items got, all or none; an item's earlier state is replaced.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when their restore never started.
-    pub async fn restore_item_put(&self, items: &[RestoreItemRow]) -> Result<()> {
+    /// [`Error::RestoreLost`] when the target went to another restore: nothing more may be written
+    /// to it. [`Error::Conflict`] when their restore never started.
+    pub async fn restore_item_put(
+        &self,
+        lease: &RestoreLease,
+        items: &[RestoreItemRow],
+    ) -> Result<()> {
         let mut change = self.begin().await?;
+        hold(&mut change, lease).await?;
         let mut items: Vec<_> = items.iter().collect();
         items.sort_by_key(|item| (&item.source, &item.restore));
         for item in items {

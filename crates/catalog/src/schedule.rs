@@ -101,6 +101,30 @@ impl FromRow for AttainedRow {
     }
 }
 
+/// What a resource attained over several days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttainedSum {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Restore points.
+    pub points: u64,
+    /// The longest time between two of them in milliseconds.
+    pub worst_ms: u64,
+    /// Times that the objective was missed.
+    pub missed: u64,
+}
+
+impl FromRow for AttainedSum {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            resource: ResourceId(row.text("resource")?),
+            points: row.number("points")?,
+            worst_ms: row.number("worst_ms")?,
+            missed: row.number("missed")?,
+        })
+    }
+}
+
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -188,6 +212,20 @@ impl Catalog {
     pub async fn attained_list(&self, since_day: u64) -> Result<Vec<AttainedRow>> {
         let statement = sql("SELECT * FROM attained WHERE day >= $1 ORDER BY resource, day");
         self.all(statement.number(since_day)).await
+    }
+
+    /// What each resource attained over all days since one, by resource; of one resource, or all.
+    pub async fn attained_since(
+        &self,
+        since_day: u64,
+        resource: Option<&ResourceId>,
+    ) -> Result<Vec<AttainedSum>> {
+        let statement = sql("SELECT resource, CAST(SUM(points) AS BIGINT) AS points, \
+                 MAX(worst_ms) AS worst_ms, CAST(SUM(missed) AS BIGINT) AS missed \
+             FROM attained WHERE day >= $1 AND ($2 IS NULL OR resource = $2) \
+             GROUP BY resource ORDER BY resource");
+        let resource = resource.map(ResourceId::as_str);
+        self.all(statement.number(since_day).opt_text(resource)).await
     }
 
     /// Forgets what was attained before a day.

@@ -2,7 +2,9 @@
 
 mod audit;
 mod export;
+mod job;
 mod restore;
+mod schedule;
 mod vault;
 
 use std::net::SocketAddr;
@@ -18,7 +20,9 @@ use holdfast_vault::Location;
 
 pub use audit::{Audit, AuditList};
 pub use export::{Export, Find};
+pub use job::{Job, JobList, Join, Worker};
 pub use restore::Restore;
+pub use schedule::{Schedule, ScheduleSet};
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -81,6 +85,8 @@ pub enum Command {
     Demo(Demo),
     /// Make an installation and its vault, or attach an existing vault
     Init(Box<Init>),
+    /// Make the home of a further machine on the catalog and the vaults of an installation
+    Join(Join),
     /// Connect Microsoft 365 tenants
     #[command(subcommand)]
     Tenant(Tenant),
@@ -88,6 +94,14 @@ pub enum Command {
     Resources(Resources),
     /// Back up what changed since the last time
     Backup(Backup),
+    /// Say how often what is backed up, and see whether that is attained
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Look at the queue of jobs, and pause or end them
+    #[command(subcommand)]
+    Job(Job),
+    /// Back up what is due and do what is queued, until SIGTERM or Ctrl-C
+    Worker(Worker),
     /// List the snapshots of all vaults
     Snapshots(Snapshots),
     /// List a folder of a restore point
@@ -290,6 +304,9 @@ pub struct Backup {
     /// Only this resource: name, id or Graph id
     #[arg(long, value_name = "R")]
     pub resource: Option<String>,
+    /// Leave it to a worker and print the id of the job
+    #[arg(long)]
+    pub queue: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,15 +13,20 @@ mod export;
 mod find;
 mod history;
 mod init;
+mod job;
+mod join;
 mod record;
 mod resources;
 mod restore;
+mod schedule;
 mod sim;
 mod tenant;
 mod vault;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use holdfast_engine::{Exit, Home};
 use holdfast_model::{Clock, Outcome};
@@ -61,6 +66,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Sim(command) => sim::run(command, out).await,
         Command::Completions { shell } => completions::run(*shell),
         Command::Init(args) => init::run(global, args, out).await,
+        Command::Join(args) => join::run(global, args, out).await,
         Command::Tenant(Tenant::Permissions { feature }) => tenant::permissions(*feature, out),
         Command::Audit(Audit::Verify { file: Some(file), public_key }) => {
             audit::file_alone(file, *public_key, out).await
@@ -72,7 +78,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
                     Command::Tenant(Tenant::Certificate(args)),
                     Err(Error::Engine(holdfast_engine::Error::NotAHome(_))),
                 ) => return tenant::certificate(args, out),
-                (_, home) => home?,
+                (_, home) => Arc::new(home?),
             };
             record::recorded(&home, command, in_home(&home, command, out)).await
         }
@@ -80,14 +86,17 @@ pub async fn run(cli: Cli) -> Result<u8> {
 }
 
 /// Runs a command that needs an installation.
-async fn in_home(home: &Home, command: &Command, out: Output) -> Result<Done> {
+async fn in_home(home: &Arc<Home>, command: &Command, out: Output) -> Result<Done> {
     let code = match command {
         Command::Backup(args) => return backup::run(home, args, out).await,
         Command::Restore(args) => return restore::run(home, args, out).await,
         Command::Export(args) => return export::run(home, args, out).await,
+        Command::Worker(args) => return worker::run(home, args, out).await,
         Command::Erase(args) => return erase::run(home, args, out).await,
         Command::Tenant(command) => tenant::run(home, command, out).await,
         Command::Resources(args) => resources::run(home, args, out).await,
+        Command::Schedule(command) => schedule::run(home, command, out).await,
+        Command::Job(command) => job::run(home, command, out).await,
         Command::Snapshots(args) => browse::snapshots(home, args, out).await,
         Command::Ls(args) => browse::ls(home, args, out).await,
         Command::Cat(args) => browse::cat(home, args).await,
@@ -98,9 +107,11 @@ async fn in_home(home: &Home, command: &Command, out: Output) -> Result<Done> {
         Command::Catalog(args::Catalog::Rebuild) => catalog::rebuild(home, out).await,
         Command::Audit(command) => audit::run(home, command, out).await,
         Command::Doctor => doctor::run(home, out).await,
-        Command::Demo(_) | Command::Sim(_) | Command::Completions { .. } | Command::Init(_) => {
-            Err(Error::Usage("this command needs no installation".to_owned()))
-        }
+        Command::Demo(_)
+        | Command::Sim(_)
+        | Command::Completions { .. }
+        | Command::Init(_)
+        | Command::Join(_) => Err(Error::Usage("this command needs no installation".to_owned())),
     };
     code.map(Done::from)
 }
@@ -123,7 +134,11 @@ async fn open(global: &Global, command: &Command) -> Result<Home> {
         Command::Catalog(_) => Home::open_to_rebuild(&dir, key, Clock::system()).await,
         _ => Home::open(&dir, key, Clock::system()).await,
     };
-    Ok(opened?)
+    let mut home = opened?;
+    if let Command::Worker(args) = command {
+        home.lease_ttl = worker::lease(args);
+    }
+    Ok(home)
 }
 
 /// The exit code of a run.

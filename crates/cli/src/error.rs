@@ -14,6 +14,9 @@ pub enum Error {
     /// An operation failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// A job cannot be read.
+    #[error(transparent)]
+    Job(holdfast_jobs::Error),
     /// The simulated tenant cannot start.
     #[error(transparent)]
     Sim(#[from] holdfast_sim::SimError),
@@ -61,6 +64,16 @@ impl From<holdfast_graph::Error> for Error {
     }
 }
 
+impl From<holdfast_jobs::Error> for Error {
+    fn from(error: holdfast_jobs::Error) -> Self {
+        match error {
+            holdfast_jobs::Error::Engine(error) => Self::Engine(error),
+            holdfast_jobs::Error::Catalog(error) => Self::Engine(error.into()),
+            error => Self::Job(error),
+        }
+    }
+}
+
 impl From<holdfast_vault::Error> for Error {
     fn from(error: holdfast_vault::Error) -> Self {
         Self::Engine(error.into())
@@ -100,6 +113,7 @@ impl Error {
         match self {
             Self::Engine(error) => error.cause(),
             Self::Usage(_) => "usage".to_owned(),
+            Self::Job(_) => "job".to_owned(),
             Self::File { source, .. } => source.kind().to_string(),
             Self::Stopped => "stopped".to_owned(),
             Self::Sim(_) | Self::Scene(_) | Self::Proof(_) => "demo".to_owned(),

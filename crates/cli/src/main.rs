@@ -12,7 +12,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Global, LogFormat};
+use crate::args::{Cli, Command, LogFormat};
 use crate::error::{Error, Result};
 
 fn main() -> ExitCode {
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
-    start_log(&cli.global);
+    start_log(&cli);
     let json = cli.global.json;
     match run(cli) {
         Ok(code) => code.into(),
@@ -59,11 +59,15 @@ fn refused(error: &clap::Error) -> ExitCode {
 /// errors and reports, in the words of our commands.
 const QUIET: &str = "warn,rustic_core=off,sqlx=error";
 
+/// Of what works by itself the log tells what it does: jobs by id, kind and tenant.
+const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error";
+
 /// The log goes to standard error.
-fn start_log(global: &Global) {
-    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
+fn start_log(cli: &Cli) {
+    let usual = if matches!(cli.command, Command::Worker(_)) { WORKING } else { QUIET };
+    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match global.log_format {
+    match cli.global.log_format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
     }

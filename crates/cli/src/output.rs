@@ -200,6 +200,19 @@ pub fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
+/// `45 s`, `5 min`, `3 h 10 min`, `2 d 4 h`, from milliseconds.
+pub fn duration(ms: u64) -> String {
+    let minutes = ms / 60_000;
+    match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, 0) => format!("{} s", ms / 1_000),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, 0) => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, 0, _) => format!("{days} d"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +235,14 @@ mod tests {
         let rows = vec![vec!["a".into(), "7".into()], vec!["long".into(), "1,000".into()]];
         let text = table(&["name", "items"], rows, &[1]);
         assert_eq!(text, "name  items\na         7\nlong  1,000");
+    }
+
+    #[test]
+    fn lengths_of_time_have_two_parts_at_most() {
+        let of = |minutes: u64| duration(minutes * 60_000);
+        assert_eq!([0, 5, 60, 190].map(of), ["0 s", "5 min", "1 h", "3 h 10 min"]);
+        assert_eq!([1_440, 3_130].map(of), ["1 d", "2 d 4 h"]);
+        assert_eq!(duration(59_999), "59 s");
     }
 
     #[test]

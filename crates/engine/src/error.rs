@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use holdfast_catalog as catalog;
 use holdfast_graph as graph;
-use holdfast_model::ShardId;
+use holdfast_model::{ShardId, Timestamp};
 use holdfast_policy as policy;
 use holdfast_vault as vault;
 use holdfast_workloads as workloads;
@@ -42,6 +42,19 @@ pub enum Error {
     /// The database is that of another installation.
     #[error("the database of the catalog URL holds a catalog already; name an empty database")]
     CatalogTaken,
+    /// A vault that the catalog knows cannot be opened from this machine.
+    #[error(
+        "the vault '{name}' at {location} cannot be opened from here; make it reachable under the \
+         same location, then try again"
+    )]
+    VaultAway {
+        /// Its name.
+        name: String,
+        /// Where the catalog says that it lies.
+        location: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// No tenant has been added.
     #[error("there is no tenant yet; add one with 'holdfast tenant add'")]
     NoTenant,
@@ -141,9 +154,14 @@ pub enum Error {
          run 'holdfast vault check'"
     )]
     NoIntent,
-    /// Another process restores into the same mailbox.
-    #[error("another restore into this mailbox is running; wait until it is done")]
-    RestoreRunning,
+    /// Another restore writes into the same mailbox, drive or site.
+    #[error("another restore into it is running ({owner}); wait until that is done")]
+    RestoreRunning {
+        /// Who, in words for people.
+        owner: String,
+        /// When he is taken to be dead, unless he gives a sign of life.
+        until: Timestamp,
+    },
     /// Somebody asked the operation to stop.
     #[error("it was stopped; what it had read is kept, and the next run goes on from there")]
     Stopped,
@@ -186,6 +204,7 @@ impl Error {
         match self {
             Self::Graph(error) => graph_exit(error.kind()),
             Self::Workload(error) => error.graph_kind().map_or(Exit::Error, graph_exit),
+            Self::VaultAway { source, .. } => source.exit(),
             Self::Vault(vault::Error::Busy { .. }) => Exit::Later,
             Self::Vault(error) => vault_exit(error.kind()),
             Self::Catalog(error) => match error.kind() {
@@ -204,7 +223,7 @@ impl Error {
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) | Self::NoCatalogUrl(_) => {
                 Exit::NotFound
             }
-            Self::RestoreRunning | Self::Stopped | Self::UsersBusy => Exit::Later,
+            Self::RestoreRunning { .. } | Self::Stopped | Self::UsersBusy => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_)
             | Self::CatalogUrlExposed(_)

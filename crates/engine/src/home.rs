@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use holdfast_catalog::Catalog;
+use holdfast_catalog::{Catalog, VaultRow};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_vault::Location;
@@ -21,6 +22,9 @@ use crate::{Error, Result, audit};
 
 /// Name under which the first vault is known.
 pub(crate) const FIRST_VAULT: &str = "default";
+
+/// Short enough for another machine to follow soon, long enough for a busy one to be heard in.
+const LEASE_TTL: Duration = Duration::from_secs(60);
 
 /// What `init` needs to know.
 #[derive(Clone, Debug)]
@@ -71,6 +75,9 @@ pub struct Home {
     pub sleep: Sleep,
     /// How far shards are filled.
     pub shard_limits: ShardLimits,
+    /// How long a shard, or the target of a restore, stays with a process that gives no sign of
+    /// life; one is given three times in this time.
+    pub lease_ttl: Duration,
     /// One change of users at a time.
     pub(crate) changing_users: Mutex<()>,
 }
@@ -133,16 +140,24 @@ impl Home {
         Ok(Self::assemble(dir, key_path, key, catalog, clock))
     }
 
-    fn assemble(
+    pub(crate) fn assemble(
         dir: &Path,
         key_path: PathBuf,
         key: InstanceKey,
         catalog: Catalog,
         clock: Clock,
     ) -> Self {
-        let (sleep, shard_limits) = (Sleep::default(), ShardLimits::default());
-        let (dir, changing_users) = (dir.to_owned(), Mutex::default());
-        Self { dir, key_path, key, catalog, clock, sleep, shard_limits, changing_users }
+        Self {
+            dir: dir.to_owned(),
+            key_path,
+            key,
+            catalog,
+            clock,
+            sleep: Sleep::default(),
+            shard_limits: ShardLimits::default(),
+            lease_ttl: LEASE_TTL,
+            changing_users: Mutex::default(),
+        }
     }
 
     /// Opens an installation whose catalog may be lost: an empty one takes its place, to be filled
@@ -203,6 +218,17 @@ impl Home {
 impl HomeFile {
     pub(crate) const NAME: &str = "home.json";
 
+    /// Of a home whose catalog lies on a server, and knows these vaults.
+    pub(crate) fn on_server(key: &Path, vaults: &[VaultRow]) -> Self {
+        Self {
+            v: 1,
+            id: Uuid::new_v4().to_string(),
+            instance_key: key.to_owned(),
+            catalog: CatalogPlace::Postgres,
+            vaults: vaults.iter().map(HomeVault::new).collect(),
+        }
+    }
+
     pub(crate) fn read(dir: &Path) -> Result<Self> {
         let not_a_home = || Error::NotAHome(dir.to_owned());
         let text = fs::read_to_string(dir.join(HomeFile::NAME)).map_err(|_| not_a_home())?;
@@ -217,7 +243,7 @@ fn default_key_path(id: &str) -> PathBuf {
     config.unwrap_or_else(|| PathBuf::from("/etc")).join("holdfast").join(format!("{id}.key"))
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { action, path, source }
 }

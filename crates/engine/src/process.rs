@@ -24,7 +24,7 @@ pub(crate) fn is_dead(name: &str) -> bool {
 }
 
 /// The part of a name that tells a person where to look.
-pub(crate) fn for_people(name: &str) -> String {
+pub fn for_people(name: &str) -> String {
     let parts: Vec<&str> = name.split(' ').collect();
     match parts[..] {
         [host, _, _, pid, _] => format!("process {pid} on {host}"),

@@ -5,6 +5,8 @@
 //! far each one got: after an uncertain answer or a restart the target is searched for the mark
 //! first, so that nothing is doubled.
 
+mod alone;
+mod before;
 mod files;
 mod folders;
 mod item;
@@ -12,16 +14,14 @@ mod plan;
 mod skipped;
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 
 use futures::StreamExt;
-use holdfast_catalog::{ResourceRow, RestoreItemRow, RestoreRow, RestoreState};
+use holdfast_catalog::{ResourceRow, RestoreLease};
 use holdfast_graph::{Graph, Kind};
-use holdfast_model::{ItemId, Outcome, Timestamp, Workload, short_id};
+use holdfast_model::{Outcome, Timestamp, Workload};
 use holdfast_workloads::mail::MailWriter;
 use holdfast_workloads::{FolderMeta, Layout, Loss};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::browse::{At, FolderStep};
 use crate::home::blocking;
@@ -29,6 +29,8 @@ use crate::select::{self, Choice, Picked, Selection};
 use crate::tenant::{self, Purpose};
 use crate::{Error, Exit, Home, Progress, Result, discover};
 
+use alone::Alone;
+use before::{Before, before};
 use plan::{Action, Plan};
 use skipped::Skipped;
 
@@ -149,31 +151,42 @@ pub async fn restore(
         deleted_since: request.deleted_since,
         path: request.path.as_deref(),
     };
-    let mut source = select::select(home, &choice).await?;
+    let source = select::select(home, &choice).await?;
     let target = match &request.to {
         Some(name) => discover::find(home, None, name).await?,
         None => source.resource.clone(),
     };
-    let _alone = (!request.dry_run).then(|| alone(home, &target)).transpose()?;
+    if request.dry_run {
+        return into_target(home, request, (source, &target), None, progress).await;
+    }
+    let alone = Alone::begin(home, &target.id).await?;
+    let lease = Some(alone.lease());
+    alone.during(into_target(home, request, (source, &target), lease, progress)).await
+}
+
+/// Restores what was selected into a target of which the lease is held; without one nothing is
+/// written.
+async fn into_target(
+    home: &Home,
+    request: &RestoreRequest,
+    (mut source, target): (Selection, &ResourceRow),
+    lease: Option<RestoreLease>,
+    progress: &Progress,
+) -> Result<RestoreReport> {
     let tenant = tenant::find(home, &target.tenant).await?;
     let graph = tenant::graph(home, &tenant, Purpose::Restore)?;
-    check(request, &source, &target)?;
-    let before = unfinished(home, request, &source, &target).await?;
-    let mut report = new_report(request, &source, &target);
+    check(request, &source, target)?;
+    let mut before = before(home, request, &source, target, lease).await?;
+    let mut report = new_report(request, &source, target);
     for unread in std::mem::take(&mut source.unread) {
         report.failed(&unread.path, unread.error.to_string(), Vec::new());
     }
+    let both = (&mut source, target);
     if Layout::of(target.workload).is_drive() {
-        let before = match before {
-            Some(before) => before,
-            None if request.dry_run => Before::default(),
-            None => begin(home, request, &source, &target).await?,
-        };
-        let both = (&mut source, &target);
+        before.begin(home, request, both.0, target).await?;
         files::restore(home, &graph, request, both, before, progress, &mut report).await?;
     } else {
-        messages(home, &graph, request, (&mut source, &target), before, progress, &mut report)
-            .await?;
+        messages(home, &graph, request, both, before, progress, &mut report).await?;
     }
     let stats = graph.stats();
     (report.requests, report.waited_ms) = (stats.requests, stats.waited_ms);
@@ -209,7 +222,7 @@ async fn messages(
     graph: &Graph,
     request: &RestoreRequest,
     (source, target): (&mut Selection, &ResourceRow),
-    before: Option<Before>,
+    mut before: Before,
     progress: &Progress,
     report: &mut RestoreReport,
 ) -> Result<()> {
@@ -218,15 +231,12 @@ async fn messages(
         items.iter_mut().for_each(|item| go_into(item, folder, request.path.as_deref()));
     }
     let writer = MailWriter::new(graph, &target.graph_id);
-    let plan = plan::plan(items, request.on_conflict, &writer, before.as_ref()).await?;
+    let plan = plan::plan(items, request.on_conflict, &writer, before.resumed()).await?;
     progress.expect_items(plan.items.len());
     if request.dry_run {
-        return dry_run(&plan, before.unwrap_or_default(), report).await;
+        return dry_run(&plan, before, report).await;
     }
-    let before = match before {
-        Some(before) => before,
-        None => begin(home, request, source, target).await?,
-    };
+    before.begin(home, request, source, target).await?;
     run(home, &writer, plan, before, progress, report).await
 }
 
@@ -247,21 +257,6 @@ fn go_into(item: &mut Picked, folder: &str, path: Option<&str>) {
         meta: FolderMeta { name: name.to_owned(), ..FolderMeta::default() },
     });
     item.found.folders = above.chain(below).collect();
-}
-
-/// Only one restore writes to a mailbox or drive at a time: two that run side by side would each take the
-/// other's messages for leftovers. The lock ends with the process, however that ends.
-fn alone(home: &Home, target: &ResourceRow) -> Result<File> {
-    let folder = home.dir().join("locks");
-    let path = folder.join(format!("restore-{}.lock", short_id(target.id.as_str())));
-    let failed = |source| Error::File { action: "lock", path: path.clone(), source };
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    let file = File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::RestoreRunning),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
 }
 
 fn new_report(request: &RestoreRequest, source: &Selection, target: &ResourceRow) -> RestoreReport {
@@ -306,19 +301,6 @@ async fn dry_run(plan: &Plan, before: Before, report: &mut RestoreReport) -> Res
     Ok(())
 }
 
-/// How far a restore got before this process took over.
-#[derive(Default)]
-struct Before {
-    restore: String,
-    items: BTreeMap<ItemId, RestoreItemRow>,
-}
-
-impl Before {
-    fn is_done(&self, item: &ItemId) -> bool {
-        self.items.get(item).is_some_and(|row| row.state == RestoreState::Done)
-    }
-}
-
 async fn run(
     home: &Home,
     writer: &MailWriter<'_>,
@@ -327,10 +309,9 @@ async fn run(
     progress: &Progress,
     report: &mut RestoreReport,
 ) -> Result<()> {
-    let id = before.restore;
-    report.restore.clone_from(&id);
+    report.restore.clone_from(&before.restore);
     let folders = folders::make(writer, plan.folders).await?;
-    let task = item::Task { home, restore: &id, writer, before: &before.items };
+    let task = item::Task { home, writer, before: &before };
     let mut done = futures::stream::iter(plan.items)
         .map(|planned| {
             let folder = &folders[planned.folder];
@@ -358,65 +339,7 @@ async fn run(
         }
     }
     let outcome = if report.items_failed > 0 { Outcome::Partial } else { Outcome::Complete };
-    Ok(home.catalog.restore_finish(&id, outcome).await?)
-}
-
-/// The unfinished restore of the same source, time, path and target, if there is one.
-async fn unfinished(
-    home: &Home,
-    request: &RestoreRequest,
-    source: &Selection,
-    target: &ResourceRow,
-) -> Result<Option<Before>> {
-    let wanted = (&source.resource.id, Some(source.read_at), &scope(request));
-    let rows = home.catalog.restore_unfinished(&target.id).await?;
-    let same = |row: &RestoreRow| (&row.resource, row.at, &row.path) == wanted;
-    let Some(row) = rows.into_iter().find(same) else { return Ok(None) };
-    let items = home.catalog.restore_item_list(&row.id).await?;
-    let written = items.into_iter().filter(|item| item.state != RestoreState::Skipped);
-    let items = written.map(|item| (item.source.clone(), item)).collect();
-    Ok(Some(Before { restore: row.id, items }))
-}
-
-/// What of a restore point is restored, as the catalog keeps it: the path, before it all that
-/// changes the result. No path of a resource begins with one of these words.
-fn scope(request: &RestoreRequest) -> Option<String> {
-    let mut words = Vec::new();
-    words.extend(request.deleted_since.map(|since| format!("~deleted since {since}/")));
-    words.extend(request.into.as_deref().map(|into| format!("~into {into}/")));
-    words.extend(request.version.as_deref().map(|version| format!("~version {version}/")));
-    words.extend(request.versions.then(|| "~versions/".to_owned()));
-    words.extend(request.permissions.then(|| "~permissions/".to_owned()));
-    match request.on_conflict {
-        OnConflict::Skip => {}
-        OnConflict::Replace => words.push("~replace/".to_owned()),
-        OnConflict::Copy => words.push("~copy/".to_owned()),
-    }
-    match words.is_empty() {
-        true => request.path.clone(),
-        false => Some(words.concat() + request.path.as_deref().unwrap_or_default()),
-    }
-}
-
-/// Starts a restore.
-async fn begin(
-    home: &Home,
-    request: &RestoreRequest,
-    source: &Selection,
-    target: &ResourceRow,
-) -> Result<Before> {
-    let row = RestoreRow {
-        id: Uuid::now_v7().to_string(),
-        resource: source.resource.id.clone(),
-        target: target.id.clone(),
-        at: Some(source.read_at),
-        path: scope(request),
-        started_at: home.now(),
-        finished_at: None,
-        outcome: None,
-    };
-    home.catalog.restore_start(&row).await?;
-    Ok(Before { restore: row.id, items: BTreeMap::new() })
+    before.finish(home, outcome).await
 }
 
 impl RestoreReport {

@@ -1,17 +1,21 @@
 //! Schedules: what is protected how often. They are intent (`schedules/…` in the control repository
 //! of the tenant's vault) and lie in the catalog for whoever looks for what is due.
 
+mod status;
+
 use std::collections::BTreeMap;
 
 use holdfast_catalog::{ScheduleRow, StandRow};
-use holdfast_model::{component, short_id};
-use holdfast_policy::{Schedule, choose};
+use holdfast_model::{Timestamp, component, short_id};
+use holdfast_policy::{DEFAULT_SCHEDULE, Due, Schedule, Stand, choose};
 use holdfast_vault::Vault;
 use serde::{Deserialize, Serialize};
 
 use crate::home::blocking;
 use crate::intent::Change;
 use crate::{Error, Home, Result, intent, tenant};
+
+pub use status::{Listed, Standing, Status, listed, status};
 
 const VERSION: u8 = 1;
 
@@ -65,6 +69,38 @@ pub async fn list(home: &Home) -> Result<BTreeMap<String, Vec<Schedule>>> {
         all.entry(row.tenant.clone()).or_default().push(read(&row)?);
     }
     Ok(all)
+}
+
+/// The schedules of all tenants, and who follows which.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    schedules: BTreeMap<String, Vec<Schedule>>,
+    fallback: Schedule,
+}
+
+impl Plan {
+    /// The plan as it is now.
+    pub async fn read(home: &Home) -> Result<Self> {
+        Ok(Self { schedules: list(home).await?, fallback: Schedule::default() })
+    }
+
+    /// The schedule that a resource follows.
+    pub fn of(&self, stand: &StandRow) -> &Schedule {
+        let name = stand.schedule.as_deref().unwrap_or(DEFAULT_SCHEDULE);
+        let own = self.schedules.get(&stand.tenant);
+        let own = own.and_then(|all| all.iter().find(|schedule| schedule.name == name));
+        own.unwrap_or(&self.fallback)
+    }
+
+    /// When a resource is to be read, as seen at `now`.
+    pub fn due(&self, now: Timestamp, stand: &StandRow) -> Due {
+        let far = Stand {
+            restore_point: stand.restore_point,
+            last_polled: stand.last_polled,
+            is_available: stand.is_available,
+        };
+        self.of(stand).due(now, &far)
+    }
 }
 
 async fn of_tenant(home: &Home, tenant: &str) -> Result<Vec<Schedule>> {

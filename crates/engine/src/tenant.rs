@@ -192,6 +192,18 @@ pub async fn chosen(home: &Home, name: Option<&str>) -> Result<Vec<TenantRow>> {
     if tenants.is_empty() { Err(Error::NoTenant) } else { Ok(tenants) }
 }
 
+/// The one tenant that a command means: the named one, or the only one.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::NoTenant`]; [`Error::Usage`] where there are several.
+pub async fn one(home: &Home, name: Option<&str>) -> Result<TenantRow> {
+    let mut tenants = chosen(home, name).await?;
+    match tenants.len() {
+        1 => Ok(tenants.remove(0)),
+        _ => Err(Error::Usage("there are several tenants; name one with --tenant".to_owned())),
+    }
+}
+
 /// A client for a tenant. A restore uses the second registration where there is one.
 pub fn graph(home: &Home, tenant: &TenantRow, purpose: Purpose) -> Result<Graph> {
     let second = tenant.restore_client_id.as_ref().filter(|_| purpose == Purpose::Restore);

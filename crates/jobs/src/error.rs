@@ -2,6 +2,7 @@
 
 use holdfast_catalog::Kind;
 use holdfast_engine::Exit;
+use holdfast_model::Timestamp;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,6 +34,20 @@ impl Error {
             Self::Engine(error) => error.may_pass(),
             Self::Catalog(error) => matches!(error.kind(), Kind::Unavailable | Kind::LeaseHeld),
             Self::Request { .. } => false,
+        }
+    }
+
+    /// When whoever is in the way of it has to give a sign of life, where that is known.
+    pub(crate) fn held_until(&self) -> Option<Timestamp> {
+        use holdfast_catalog::Error as Catalog;
+        use holdfast_engine::Error as Engine;
+        match self {
+            Self::Engine(
+                Engine::RestoreRunning { until, .. }
+                | Engine::Catalog(Catalog::LeaseHeld { until, .. }),
+            )
+            | Self::Catalog(Catalog::LeaseHeld { until, .. }) => Some(*until),
+            _ => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::restore::restore;
+use holdfast_engine::schedule::Plan;
 use holdfast_engine::tenant::Purpose;
 use holdfast_engine::{Home, Progress, discover, schedule, tenant};
 use holdfast_model::ShardId;
@@ -9,7 +10,7 @@ use holdfast_policy::Pace;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::scheduler::{Plan, discovered_key};
+use crate::scheduler::discovered_key;
 use crate::work::Work;
 
 /// Failed items that the result of a restore lists.

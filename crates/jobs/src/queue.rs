@@ -1,8 +1,9 @@
 //! Queueing of jobs.
 
 use holdfast_catalog::{JobClass, NewJob};
-use holdfast_engine::Home;
 use holdfast_engine::browse::At;
+use holdfast_engine::restore::RestoreRequest;
+use holdfast_engine::{Home, discover};
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -18,6 +19,9 @@ const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(30);
 /// Queues work that somebody asked for and gives the id of its job: a living one where the same
 /// was asked for already. A restore of the newest state is one of the state as of now, whenever it
 /// is done and however often it is begun.
+///
+/// # Errors
+/// Where a restore names a resource that does not exist.
 pub async fn submit(
     home: &Home,
     mut work: Work,
@@ -25,12 +29,24 @@ pub async fn submit(
     requested_by: &str,
 ) -> Result<String> {
     let now = home.catalog.now().await?;
-    if let Work::Restore(request) = &mut work
-        && request.at == At::Latest
-    {
-        request.at = At::Time(now);
+    if let Work::Restore(request) = &mut work {
+        settle(home, request, now).await?;
     }
     queue(home, &work, class, (now, now), requested_by).await
+}
+
+/// What a restore means when it is asked for it means when it is done. A name that nothing has is
+/// told now, not in an hour.
+async fn settle(home: &Home, request: &mut RestoreRequest, now: Timestamp) -> Result<()> {
+    let source = discover::find(home, request.tenant.as_deref(), &request.resource).await?;
+    if let Some(to) = &request.to {
+        discover::find(home, None, to).await?;
+    }
+    request.tenant = Some(source.tenant);
+    if request.at == At::Latest {
+        request.at = At::Time(now);
+    }
+    Ok(())
 }
 
 /// Queues work that is due; what has failed just now waits a while.

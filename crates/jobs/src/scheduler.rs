@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_catalog::{JobClass, StandRow};
-use holdfast_engine::{Home, schedule};
+use holdfast_catalog::JobClass;
+use holdfast_engine::Home;
+use holdfast_engine::schedule::Plan;
 use holdfast_model::{ShardId, Timestamp};
-use holdfast_policy::{DEFAULT_SCHEDULE, Due, Pace, Schedule, Stand};
+use holdfast_policy::Pace;
 use jiff::SignedDuration;
 
 use crate::error::Result;
@@ -76,33 +77,4 @@ async fn discover(home: &Home, now: Timestamp) -> Result<u64> {
 /// Where the catalog keeps when a tenant was asked last.
 pub(crate) fn discovered_key(tenant: &str) -> String {
     format!("discovered/{tenant}")
-}
-
-/// The schedules of all tenants.
-pub(crate) struct Plan {
-    schedules: BTreeMap<String, Vec<Schedule>>,
-    fallback: Schedule,
-}
-
-impl Plan {
-    pub(crate) async fn read(home: &Home) -> Result<Self> {
-        Ok(Self { schedules: schedule::list(home).await?, fallback: Schedule::default() })
-    }
-
-    /// The schedule that a resource follows.
-    pub(crate) fn of(&self, stand: &StandRow) -> &Schedule {
-        let name = stand.schedule.as_deref().unwrap_or(DEFAULT_SCHEDULE);
-        let own = self.schedules.get(&stand.tenant);
-        let own = own.and_then(|all| all.iter().find(|schedule| schedule.name == name));
-        own.unwrap_or(&self.fallback)
-    }
-
-    pub(crate) fn due(&self, now: Timestamp, stand: &StandRow) -> Due {
-        let far = Stand {
-            restore_point: stand.restore_point,
-            last_polled: stand.last_polled,
-            is_available: stand.is_available,
-        };
-        self.of(stand).due(now, &far)
-    }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::error::{Error, Result};
 use crate::perform::{Performed, perform};
 use crate::pulse::{Heard, Pulse};
+use crate::record::recorded;
 use crate::work::Work;
 
 /// How a worker works.
@@ -56,7 +57,7 @@ const DEATHS: u64 = 20;
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 /// Before one is tried again that has to wait: for a shard that another job has, for a service
-/// that is away.
+/// that is away. Sooner where who has the shard must give a sign of life before.
 const WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// How long a first backup leaves its shard to those that wait for it.
 const TURN: SignedDuration = SignedDuration::from_secs(90);
@@ -92,12 +93,16 @@ impl Worker {
         Self { home, options, owner: process_name() }
     }
 
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// Works until it is told to stop, and then until everything that it has is ended or given
-    /// back.
-    pub async fn run(&self, mut stop: Stop) {
-        let mut running = JoinSet::new();
+    /// back; tells how many jobs were taken.
+    pub async fn run(&self, mut stop: Stop) -> usize {
+        let (mut running, mut taken) = (JoinSet::new(), 0);
         loop {
-            self.fill(&mut running, &stop).await;
+            taken += self.fill(&mut running, &stop).await;
             tokio::select! {
                 () = told(&mut stop) => break,
                 Some(_) = running.join_next() => {}
@@ -105,6 +110,7 @@ impl Worker {
             }
         }
         while running.join_next().await.is_some() {}
+        taken
     }
 
     /// Does everything that can be done now, unless it is told to stop; tells how many jobs were
@@ -227,7 +233,13 @@ impl Worker {
     async fn perform(&self, job: &JobRow, progress: &Progress) -> Result<Performed> {
         let work: Work = serde_json::from_str(&job.request)
             .map_err(|source| Error::Request { job: job.id.clone(), source })?;
-        perform(&self.home, &work, progress).await
+        match &work {
+            Work::Restore(request) => {
+                let work = perform(&self.home, &work, progress);
+                recorded(&self.home, job, request, work).await
+            }
+            _ => perform(&self.home, &work, progress).await,
+        }
     }
 
     async fn ending(
@@ -268,7 +280,9 @@ fn ending(
     };
     let message = error.to_string();
     if error.may_pass() {
-        return Ending::Later { at: after(WAIT), error: Some(message), counts: false };
+        let held = error.held_until().unwrap_or(Timestamp::MAX);
+        let at = held.clamp(after(SignedDuration::from_secs(1)), after(WAIT));
+        return Ending::Later { at, error: Some(message), counts: false };
     }
     if error.is_final() || attempts >= ATTEMPTS {
         return Ending::Failed(message);
@@ -279,7 +293,7 @@ fn ending(
 }
 
 /// Returns when the worker is to stop, also where nobody is left to tell it.
-async fn told(stop: &mut Stop) {
+pub(crate) async fn told(stop: &mut Stop) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -325,8 +339,26 @@ mod tests {
     fn what_cannot_go_well_is_not_repeated_and_what_waits_is_no_attempt() {
         let unknown = of(1, Error::Engine(EngineError::NoTenant));
         assert!(matches!(unknown, Ending::Failed(_)), "{unknown:?}");
-        let waits = of(99, Error::Engine(EngineError::RestoreRunning));
+        let waits = of(
+            99,
+            Error::Engine(EngineError::RestoreRunning {
+                owner: "it".into(),
+                until: Timestamp::MAX,
+            }),
+        );
         assert!(matches!(waits, Ending::Later { counts: false, .. }), "{waits:?}");
+    }
+
+    #[test]
+    fn what_is_held_is_asked_for_again_when_the_holder_must_have_given_a_sign_of_life() {
+        let again = |second: i64| {
+            let until = Timestamp::from_second(second).unwrap();
+            match of(1, Error::Engine(EngineError::RestoreRunning { owner: "it".into(), until })) {
+                Ending::Later { at, counts: false, .. } => at.as_second(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([-5, 0, 12, 60].map(again), [1, 1, 12, 30]);
     }
 
     #[test]

@@ -342,6 +342,8 @@ impl Hours {
     }
 }
 
+mod text;
+
 #[cfg(test)]
 mod tests;
 

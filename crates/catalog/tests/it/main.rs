@@ -14,7 +14,9 @@ mod maintain;
 mod postgres;
 mod reader;
 mod rebuild;
+mod restore_lease;
 mod rows;
+mod schedule;
 mod side_by_side;
 
 use std::path::PathBuf;

@@ -222,6 +222,8 @@ async fn traces(home: &Home, ada: &ResourceRow, erased: &ItemId, path: &str) {
         outcome: None,
     };
     home.catalog.restore_start(&restore).await.unwrap();
+    let ttl = Duration::from_secs(60);
+    let lease = home.catalog.restore_lease_take(&ada.id, None, "me", ttl).await.unwrap();
     home.catalog.run_start(&RunId::from("run"), "contoso").await.unwrap();
     for id in [erased.clone(), ItemId::from("other 1")] {
         let item = RestoreItemRow {
@@ -231,7 +233,7 @@ async fn traces(home: &Home, ada: &ResourceRow, erased: &ItemId, path: &str) {
             state: RestoreState::Planned,
             detail: None,
         };
-        home.catalog.restore_item_put(&[item]).await.unwrap();
+        home.catalog.restore_item_put(&lease, &[item]).await.unwrap();
         let problem = RunProblem {
             run: RunId::from("run"),
             resource: ada.id.clone(),

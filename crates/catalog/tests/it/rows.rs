@@ -174,6 +174,9 @@ async fn a_restore_knows_how_far_it_got(on: On) {
         finished_at: None,
         outcome: None,
     };
+    let ttl = std::time::Duration::from_secs(60);
+    let taken = home.catalog.restore_lease_take(&restore.target, None, "me", ttl).await;
+    let lease = &taken.unwrap();
     home.catalog.restore_start(&restore).await.unwrap();
     let again = home.catalog.restore_start(&restore).await.unwrap_err();
     assert_eq!(again.kind(), Kind::Conflict);
@@ -192,26 +195,27 @@ async fn a_restore_knows_how_far_it_got(on: On) {
         ("e", RestoreState::Skipped),
     ];
     let planned = states.map(|(source, state)| row(source, state, None));
-    home.catalog.restore_item_put(&planned).await.unwrap();
+    home.catalog.restore_item_put(lease, &planned).await.unwrap();
     assert_eq!(home.catalog.restore_item_list(&restore.id).await.unwrap(), planned);
     let done = row("a", RestoreState::Done, Some("new id"));
-    home.catalog.restore_item_put(std::slice::from_ref(&done)).await.unwrap();
+    home.catalog.restore_item_put(lease, std::slice::from_ref(&done)).await.unwrap();
     assert_eq!(home.catalog.restore_item_list(&restore.id).await.unwrap()[0], done);
     let mut lost = row("z", RestoreState::Planned, None);
     lost.restore = "never started".into();
     let batch = [row("f", RestoreState::Planned, None), lost];
-    assert_eq!(home.catalog.restore_item_put(&batch).await.unwrap_err().kind(), Kind::Conflict);
+    let dangling = home.catalog.restore_item_put(lease, &batch).await.unwrap_err();
+    assert_eq!(dangling.kind(), Kind::Conflict);
     assert_eq!(home.catalog.restore_item_list(&restore.id).await.unwrap().len(), 5);
 
     let unfinished = home.catalog.restore_unfinished(&restore.target).await.unwrap();
     assert_eq!(unfinished, std::slice::from_ref(&restore));
     assert_eq!(home.catalog.restore_unfinished(&restore.resource).await.unwrap(), []);
-    home.catalog.restore_finish(&restore.id, Outcome::Complete).await.unwrap();
+    home.catalog.restore_finish(lease, &restore.id, Outcome::Complete).await.unwrap();
     assert_eq!(home.catalog.restore_unfinished(&restore.target).await.unwrap(), []);
     let ended = home.catalog.restore_get(&restore.id).await.unwrap();
     assert_eq!((ended.finished_at, ended.outcome), (Some(time(1_000)), Some(Outcome::Complete)));
     assert_eq!(home.catalog.restore_list(9).await.unwrap(), [ended]);
-    let unknown = home.catalog.restore_finish("none", Outcome::Failed).await.unwrap_err();
+    let unknown = home.catalog.restore_finish(lease, "none", Outcome::Failed).await.unwrap_err();
     assert_eq!(unknown.kind(), Kind::NotFound);
 }
 

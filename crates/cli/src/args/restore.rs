@@ -38,6 +38,9 @@ pub struct Restore {
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave it to a worker and print the id of the job
+    #[arg(long, conflicts_with = "dry_run")]
+    pub queue: bool,
     /// Do not ask before messages or files are replaced
     #[arg(long, short)]
     pub yes: bool,

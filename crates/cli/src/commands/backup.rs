@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
+use holdfast_catalog::{JobClass, TenantRow};
 use holdfast_engine::backup::{self, BackupReport, BackupRequest, ResourceReport};
-use holdfast_engine::{Home, Progress};
+use holdfast_engine::{Home, Progress, tenant};
+use holdfast_jobs::Work;
 use holdfast_model::{Outcome, SkipCause};
 use serde::Deserialize;
 use serde::de::value::{Error as Unknown, StrDeserializer};
 
-use super::{Done, exit_code};
+use super::{Done, exit_code, job};
 use crate::args::Backup;
 use crate::error::Result;
 use crate::output::{Output, bytes, clean, count, of, table};
@@ -18,6 +20,12 @@ use crate::progress;
 const PROBLEMS_SHOWN: usize = 20;
 
 pub async fn run(home: &Home, args: &Backup, out: Output) -> Result<Done> {
+    if args.queue {
+        let tenants = tenant::chosen(home, args.tenant.as_deref()).await?.into_iter();
+        let work =
+            |row: TenantRow| Work::Backup { tenant: row.name, resource: args.resource.clone() };
+        return job::queue(home, tenants.map(work).collect(), JobClass::OnDemand, out).await;
+    }
     let request = BackupRequest {
         tenant: args.tenant.clone(),
         resource: args.resource.clone(),

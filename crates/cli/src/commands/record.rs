@@ -8,12 +8,13 @@ use std::os::unix::fs::MetadataExt;
 
 use holdfast_engine::audit::{Audit, Begun};
 use holdfast_engine::browse::At;
-use holdfast_engine::{Exit, Home, discover};
+use holdfast_engine::{Exit, Home, discover, process_for_people, process_name};
 use holdfast_model::audit::{Action, Actor, ActorKind, Event, Outcome};
 
 use super::Done;
 use crate::args::{
-    self, Command, Erase, Export, Find, Restore, Source, Tenant, TenantAdd, Vault, VaultAdd,
+    self, Command, Erase, Export, Find, Job, Restore, Schedule, Source, Tenant, TenantAdd, Vault,
+    VaultAdd, Worker,
 };
 use crate::error::Result;
 
@@ -85,7 +86,7 @@ async fn end(begun: Begun<'_>, worked: &Result<Done>) -> Result<()> {
 }
 
 /// The user of the operating system. Who signed in and became another user since is named too.
-fn actor() -> Actor {
+pub fn actor() -> Actor {
     let uid =
         std::fs::metadata("/proc/self").map_or_else(|_| String::new(), |me| me.uid().to_string());
     let login = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
@@ -180,7 +181,11 @@ fn act(command: &Command) -> Option<Act> {
             .flag("offline", args.offline),
         Command::Backup(args) => Act::new(Action::BackupRun)
             .tenant(args.tenant.as_deref())
-            .resource(args.resource.as_deref()),
+            .resource(args.resource.as_deref())
+            .flag("queue", args.queue),
+        Command::Schedule(command) => of_schedule(command),
+        Command::Job(command) => of_job(command),
+        Command::Worker(args) => of_worker(args),
         Command::Snapshots(args) => {
             Act::new(Action::SnapshotList).resource(args.resource.as_deref())
         }
@@ -210,9 +215,11 @@ fn act(command: &Command) -> Option<Act> {
         Command::Catalog(args::Catalog::Rebuild) => Act::new(Action::CatalogRebuild),
         Command::Doctor => Act::new(Action::InstallationCheck),
         Command::Audit(command) => of_audit(command),
-        Command::Init(_) | Command::Demo(_) | Command::Sim(_) | Command::Completions { .. } => {
-            return None;
-        }
+        Command::Init(_)
+        | Command::Join(_)
+        | Command::Demo(_)
+        | Command::Sim(_)
+        | Command::Completions { .. } => return None,
     })
 }
 
@@ -267,6 +274,54 @@ fn of_restore(args: &Restore) -> Act {
         .flag("versions", args.versions)
         .flag("permissions", args.permissions)
         .flag("dry_run", args.dry_run)
+        .flag("queue", args.queue)
+}
+
+fn of_schedule(command: &Schedule) -> Act {
+    match command {
+        Schedule::List { tenant } => Act::new(Action::PolicyList).tenant(tenant.as_deref()),
+        Schedule::Status { tenant, resource, .. } => {
+            Act::new(Action::PolicyList).tenant(tenant.as_deref()).resource(resource.as_deref())
+        }
+        Schedule::Remove { name, tenant } => {
+            Act::new(Action::PolicyChange).tenant(tenant.as_deref()).given("removed", Some(name))
+        }
+        Schedule::Set(args) => {
+            let hours = args.pause.iter().map(|hours| format!("not {hours}"));
+            let hours = hours.chain(args.press.iter().map(|hours| format!("press {hours}")));
+            let mut act = Act::new(Action::PolicyChange)
+                .tenant(args.tenant.as_deref())
+                .given("schedule", Some(&args.name))
+                .given("rpo", Some(args.rpo))
+                .given("time_zone", args.time_zone.as_ref());
+            for hours in hours {
+                act.event.details.entry("hours".to_owned()).or_default().push_str(&(hours + "; "));
+            }
+            args.resource.iter().fold(act, |act, name| act.resource(Some(name)))
+        }
+    }
+}
+
+fn of_job(command: &Job) -> Act {
+    let (action, id) = match command {
+        Job::List(args) => return Act::new(Action::JobList).tenant(args.tenant.as_deref()),
+        Job::Show { id } => (Action::JobList, id),
+        Job::Pause { id } => (Action::JobPause, id),
+        Job::Resume { id } => (Action::JobResume, id),
+        Job::Cancel { id } => (Action::JobCancel, id),
+    };
+    Act::new(action).given("job", Some(id))
+}
+
+/// What a worker does it does by itself, whoever started it.
+fn of_worker(args: &Worker) -> Act {
+    let event = Event::new(Actor::system("worker"), LOCAL, Action::WorkerRun);
+    let act = Act { event, vault: None };
+    act.given("slots", Some(args.slots))
+        .given("started_by", Some(actor().name))
+        .given("process", Some(process_for_people(&process_name())))
+        .flag("once", args.once)
+        .flag("no_scheduler", args.no_scheduler)
 }
 
 fn of_export(args: &Export) -> Act {

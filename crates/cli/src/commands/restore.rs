@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use holdfast_catalog::JobClass;
 use holdfast_engine::restore::{self, ItemReport, OnConflict, RestoreReport, RestoreRequest};
 use holdfast_engine::{Home, Progress};
+use holdfast_jobs::Work;
 use holdfast_model::Workload;
 
-use super::{Done, exit_code};
+use super::{Done, exit_code, job};
 use crate::args::Restore;
 use crate::error::Result;
 use crate::output::{self, Output, bytes, clean, count, of, time};
@@ -37,6 +39,10 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<Done> {
             "Messages that lie in the target will be deleted once the stored version is written \
              and compared; files get the stored version as their newest.",
         )?;
+    }
+    if args.queue {
+        let work = vec![Work::Restore(Box::new(request))];
+        return job::queue(home, work, JobClass::Restore, out).await;
     }
     let progress = Progress::default();
     let report = progress::watch(&progress, restore::restore(home, &request, &progress)).await?;

@@ -2,10 +2,11 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 55] = [
     &[],
     &["demo"],
     &["init"],
+    &["join"],
     &["tenant"],
     &["tenant", "add"],
     &["tenant", "list"],
@@ -14,6 +15,18 @@ const COMMANDS: [&[&str]; 42] = [
     &["tenant", "permissions"],
     &["resources"],
     &["backup"],
+    &["schedule"],
+    &["schedule", "list"],
+    &["schedule", "set"],
+    &["schedule", "remove"],
+    &["schedule", "status"],
+    &["job"],
+    &["job", "list"],
+    &["job", "show"],
+    &["job", "pause"],
+    &["job", "resume"],
+    &["job", "cancel"],
+    &["worker"],
     &["snapshots"],
     &["ls"],
     &["cat"],

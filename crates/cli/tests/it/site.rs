@@ -69,7 +69,17 @@ pub struct Site {
 impl Site {
     /// Two people (or more) with 30 messages each; nothing installed yet.
     pub async fn bare(users: usize) -> Self {
-        let config = SimConfig { users, seed: 7, mails_per_user: 30, ..SimConfig::default() };
+        Self::of(SimConfig { users, seed: 7, mails_per_user: 30, ..SimConfig::default() }).await
+    }
+
+    /// A service that takes its time for each request, so that something can happen meanwhile.
+    pub async fn slow(users: usize, mails_per_user: usize) -> Self {
+        let latency = std::time::Duration::from_millis(25);
+        Self::of(SimConfig { users, seed: 7, mails_per_user, latency, ..SimConfig::default() })
+            .await
+    }
+
+    async fn of(config: SimConfig) -> Self {
         let sim = holdfast_sim::start(config).await.unwrap();
         Self { sim, dir: tempfile::tempdir().unwrap() }
     }

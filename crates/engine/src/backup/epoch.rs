@@ -15,9 +15,7 @@ use holdfast_catalog::{
 use holdfast_model::{Seq, ShardId};
 use holdfast_vault::{Edit, Node, Reader, Snapshot, SnapshotKind, Writer};
 
-use super::shard::{
-    Held, LEASE_TTL, Work, catch_up, give_back, hold, reread, snapshot_row, tags, tree_id,
-};
+use super::shard::{Held, Work, catch_up, give_back, hold, reread, snapshot_row, tags, tree_id};
 use super::{Failure, resource_path};
 use crate::discover::{self, Listed};
 use crate::home::blocking;
@@ -133,7 +131,7 @@ async fn copy(
     let commit = commit_of(work, target, &head, snapshot.as_ref(), moving).await?;
     // Intent has no fence: whoever lost a shard must not overwrite what the next holder wrote.
     for held in [source, target] {
-        work.home.catalog.lease_renew(&held.lease, LEASE_TTL).await?;
+        work.home.catalog.lease_renew(&held.lease, work.home.lease_ttl).await?;
     }
     tracing::debug!(target: "holdfast::stage", stage = "epoch");
     intent::save(work.vault, records(work, &commit).await?).await?;

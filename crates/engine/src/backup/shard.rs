@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use holdfast_catalog::{
@@ -21,10 +20,6 @@ use super::pending::Pending;
 use super::{ResourceReport, adopt, resource};
 use crate::home::blocking;
 use crate::{Error, FANOUTS, Home, Progress, Result, maintain, process};
-
-/// How long a lease lasts without a sign of life, and how often one is given.
-pub(super) const LEASE_TTL: Duration = Duration::from_secs(60);
-const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// A long run commits a checkpoint at most this often, while data flows.
 const CHECKPOINT_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
@@ -109,10 +104,10 @@ pub(super) async fn catch_up(work: &Work<'_>, shard: &Shard, lease: &Lease) -> R
 
 /// Takes the lease; one that a process of this machine left behind when it died is taken over.
 pub(crate) async fn take_lease(home: &Home, vault: &str, shard: ShardId) -> Result<Lease> {
-    let me = process::name();
-    match home.catalog.lease_take(vault, shard, &me, LEASE_TTL).await {
+    let (me, ttl) = (process::name(), home.lease_ttl);
+    match home.catalog.lease_take(vault, shard, &me, ttl).await {
         Err(holdfast_catalog::Error::LeaseHeld { owner, .. }) if process::is_dead(&owner) => {
-            Ok(home.catalog.lease_take_over(vault, shard, &owner, &me, LEASE_TTL).await?)
+            Ok(home.catalog.lease_take_over(vault, shard, &owner, &me, ttl).await?)
         }
         Err(holdfast_catalog::Error::LeaseHeld { shard, owner, until }) => {
             let owner = process::for_people(&owner);
@@ -125,11 +120,11 @@ pub(crate) async fn take_lease(home: &Home, vault: &str, shard: ShardId) -> Resu
 /// Renews the lease until aborted; ends when it is lost, for the work would be in vain: the commit
 /// compares the fence. A renewal that fails for another reason is tried again.
 pub(crate) fn heartbeat(home: &Home, lease: Lease) -> JoinHandle<holdfast_catalog::Error> {
-    let catalog = home.catalog.clone();
+    let (catalog, ttl) = (home.catalog.clone(), home.lease_ttl);
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            match catalog.lease_renew(&lease, LEASE_TTL).await {
+            tokio::time::sleep(ttl / 3).await;
+            match catalog.lease_renew(&lease, ttl).await {
                 Err(error) if error.kind() == Kind::FenceLost => return error,
                 Err(error) => tracing::warn!(%error, "the shard lease could not be renewed"),
                 Ok(_) => {}

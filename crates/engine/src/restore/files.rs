@@ -51,7 +51,7 @@ pub(super) async fn restore(
         return Ok(());
     }
     let outcome = if report.items_failed > 0 { Outcome::Partial } else { Outcome::Complete };
-    Ok(home.catalog.restore_finish(&before.restore, outcome).await?)
+    before.finish(home, outcome).await
 }
 
 async fn into_drive(

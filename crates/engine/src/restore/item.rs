@@ -1,7 +1,5 @@
 //! One message: created once, read back, compared.
 
-use std::collections::BTreeMap;
-
 use holdfast_catalog::{RestoreItemRow, RestoreState};
 use holdfast_graph::Kind;
 use holdfast_model::{ContainerId, ItemId, short_id};
@@ -9,17 +7,16 @@ use holdfast_workloads::Loss;
 use holdfast_workloads::mail::{self, Fields, MailWriter};
 
 use super::plan::{Action, Planned};
-use super::{ends_restore, is_unreadable};
+use super::{Before, ends_restore, is_unreadable};
 use crate::select::Picked;
 use crate::{Home, Result};
 
 /// What the messages of one restore share.
 pub(super) struct Task<'a> {
     pub home: &'a Home,
-    pub restore: &'a str,
     pub writer: &'a MailWriter<'a>,
     /// How far each message got before this process took over.
-    pub before: &'a BTreeMap<ItemId, RestoreItemRow>,
+    pub before: &'a Before,
 }
 
 /// What became of a message.
@@ -50,7 +47,7 @@ impl Task<'_> {
     /// Restores one message. An error here ends the restore; what concerns the message alone is
     /// [`Done::Failed`].
     pub async fn write(&self, folder: &ContainerId, planned: Planned) -> Result<Done> {
-        let before = self.before.get(&planned.item.found.meta.item_id());
+        let before = self.before.items.get(&planned.item.found.meta.item_id());
         let done_before = before.is_some_and(|row| row.state == RestoreState::Done);
         if done_before || (planned.action == Action::Skip && before.is_none()) {
             return Ok(Done::Skipped);
@@ -126,7 +123,7 @@ impl Task<'_> {
 
     /// What tells that a message was made from this one by this restore.
     fn mark(&self, source: &ItemId) -> String {
-        format!("{} {}", self.restore, short_id(source.as_str()))
+        format!("{} {}", self.before.restore, short_id(source.as_str()))
     }
 
     /// Removes what an interrupted attempt at this message left in the target: it may lack
@@ -145,13 +142,6 @@ impl Task<'_> {
         target: Option<&str>,
         detail: Option<String>,
     ) -> Result<()> {
-        let row = RestoreItemRow {
-            restore: self.restore.to_owned(),
-            source: source.clone(),
-            target: target.map(ItemId::from),
-            state,
-            detail,
-        };
-        Ok(self.home.catalog.restore_item_put(&[row]).await?)
+        self.before.note(self.home, source, state, target, detail).await
     }
 }

@@ -180,6 +180,8 @@ words! {
         JobResume = "job.resume",
         /// Cancelling a job.
         JobCancel = "job.cancel",
+        /// Working on the queue of jobs.
+        WorkerRun = "worker.run",
         /// Asking for something without having the right; the details say for what.
         AccessDenied = "access.denied",
     }

@@ -1,7 +1,7 @@
 //! One file: written once, with its earlier versions before it where they are wanted, and compared.
 
 use bytes::Bytes;
-use holdfast_catalog::{RestoreItemRow, RestoreState};
+use holdfast_catalog::RestoreState;
 use holdfast_graph::{Error as GraphError, Graph, Kind};
 use holdfast_model::{ItemId, Timestamp};
 use holdfast_vault::Node;
@@ -277,13 +277,6 @@ impl Task<'_> {
         target: Option<&str>,
         detail: Option<String>,
     ) -> Result<()> {
-        let row = RestoreItemRow {
-            restore: self.before.restore.clone(),
-            source: source.clone(),
-            target: target.map(ItemId::from),
-            state,
-            detail,
-        };
-        Ok(self.home.catalog.restore_item_put(&[row]).await?)
+        self.before.note(self.home, source, state, target, detail).await
     }
 }

@@ -1,0 +1,66 @@
+//! What a worker puts into the audit record: restores, which write to somebody's data. That somebody
+//! asked for one was recorded when it was asked for; here is when it was done, and what came of it.
+
+use std::collections::BTreeMap;
+
+use holdfast_catalog::JobRow;
+use holdfast_engine::Home;
+use holdfast_engine::audit::Audit;
+use holdfast_engine::restore::RestoreRequest;
+use holdfast_model::audit::{Action, Actor, Event, Outcome};
+
+use crate::error::{Error, Result};
+use crate::perform::Performed;
+
+/// Does a restore between two entries. Where the first cannot be written it is not done; one that
+/// is cut off has no second.
+pub(crate) async fn recorded(
+    home: &Home,
+    job: &JobRow,
+    request: &RestoreRequest,
+    work: impl Future<Output = Result<Performed>>,
+) -> Result<Performed> {
+    let audit = Audit::open(home).await?;
+    let begun = audit.begin(event(job, request)).await?;
+    let done = work.await;
+    let outcome = match &done {
+        Ok(Performed::Done(result)) => ended(result),
+        Ok(Performed::Stopped) => (Outcome::Partial, "stopped".to_owned()),
+        Err(error) => (Outcome::Failed, cause(error)),
+    };
+    let details = BTreeMap::from([("job".to_owned(), job.id.clone())]);
+    let noted = begun.end(outcome.0, &outcome.1, details).await;
+    let done = done?;
+    noted?;
+    Ok(done)
+}
+
+fn event(job: &JobRow, request: &RestoreRequest) -> Event {
+    let mut event = Event::new(Actor::system("worker"), "local", Action::ItemRestore)
+        .detail("job", &job.id)
+        .detail("requested_by", &job.requested_by);
+    event.tenant.clone_from(&job.tenant);
+    event.resources =
+        [Some(&request.resource), request.to.as_ref()].into_iter().flatten().cloned().collect();
+    event.items.extend(request.path.clone());
+    event
+}
+
+/// What a report says of the whole.
+fn ended(result: &str) -> (Outcome, String) {
+    let report: serde_json::Value = serde_json::from_str(result).unwrap_or_default();
+    let outcome = match report["outcome"].as_str() {
+        Some("complete") => Outcome::Done,
+        Some("failed") => Outcome::Failed,
+        _ => Outcome::Partial,
+    };
+    (outcome, String::new())
+}
+
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Engine(error) => error.cause(),
+        Error::Catalog(_) => "catalog".to_owned(),
+        Error::Request { .. } => "request".to_owned(),
+    }
+}
