@@ -14,7 +14,7 @@ use holdfast_workloads::resource_dir;
 
 use crate::home::blocking;
 use crate::shards::{Departments, Shards};
-use crate::{Error, Home, Result, intent};
+use crate::{Error, Home, Result, intent, schedule};
 
 /// What the directory tells of a tenant.
 pub(crate) struct Listed {
@@ -88,6 +88,8 @@ pub(crate) async fn list(
     let (changed, new): (Vec<_>, Vec<_>) =
         changed.into_iter().partition(|row| known.contains_key(&row.id));
     store(home, vault, changed, &new).await?;
+    // Who is new follows a schedule before the first backup, so that what it attains is counted.
+    schedule::assign(home).await?;
     Ok(Listed { rows, departments, problem })
 }
 

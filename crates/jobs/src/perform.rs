@@ -4,7 +4,7 @@ use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::restore::restore;
 use holdfast_engine::schedule::Plan;
 use holdfast_engine::tenant::Purpose;
-use holdfast_engine::{Home, Progress, discover, schedule, tenant};
+use holdfast_engine::{Home, Progress, discover, tenant};
 use holdfast_model::ShardId;
 use holdfast_policy::Pace;
 use serde_json::json;
@@ -99,7 +99,6 @@ async fn discovery(home: &Home, name: &str) -> Result<Performed> {
     let graph = tenant::graph(home, &row, Purpose::Backup)?;
     let vault = home.vault(Some(&row.vault_id)).await?;
     let rows = discover::refresh(home, &row, &vault, &graph).await?;
-    schedule::assign(home).await?;
     home.catalog.meta_set(&discovered_key(name), &home.catalog.now().await?.to_string()).await?;
     Ok(Performed::Done(json!({ "resources": rows.len() }).to_string()))
 }

@@ -127,8 +127,12 @@ async fn what_is_queued_is_done_by_a_worker_and_told() {
     let older = site.json(&["job", "list", "--before", restore]);
     assert_eq!((older.as_array().unwrap().len(), &older[0]["id"]), (1, &json!(id)));
 
-    // Who asked and who did it are on record, and what the worker did names the job.
-    let restores = actions(&site, "item.restore");
+    on_record(&site, restore);
+}
+
+/// Who asked and who did it are on record, and what the worker did names the job.
+fn on_record(site: &Site, restore: &str) {
+    let restores = actions(site, "item.restore");
     let by: Vec<_> =
         restores.iter().map(|entry| (&entry["actor_kind"], &entry["outcome"])).collect();
     let (line, system) = (json!("command_line"), json!("system"));
@@ -148,7 +152,7 @@ async fn what_is_queued_is_done_by_a_worker_and_told() {
         (&restores[1]["details"]["job"], &restores[1]["items"][0]),
         (&json!(restore), &restores[2]["items"][0])
     );
-    let workers = actions(&site, "worker.run");
+    let workers = actions(site, "worker.run");
     assert_eq!((workers.len(), &workers[0]["actor_name"]), (6, &json!("worker")));
     assert_eq!(workers[0]["details"]["jobs"], "1");
     assert_eq!(site.json(&["audit", "verify"])["ok"], true);

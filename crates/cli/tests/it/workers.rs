@@ -8,15 +8,9 @@ use holdfast_pgtest::{Database, Server};
 use serde_json::{Value, json};
 
 use crate::jobs::worker;
+use crate::postgres::url_file;
 use crate::running::DEADLINE;
 use crate::site::{Answer, Site};
-
-/// The URL of a database in a file as its owner would keep it.
-pub fn url_file(site: &Site, name: &str, url: &str) -> String {
-    let file = site.write(name, &format!("{url}\n"));
-    fs::set_permissions(site.path(name), fs::Permissions::from_mode(0o600)).unwrap();
-    file
-}
 
 /// Joins a second home to the database with the URL in this file.
 fn join(site: &Site, home: &str, url_file: &str, key: &str) -> Answer {
