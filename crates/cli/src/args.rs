@@ -4,6 +4,7 @@ mod audit;
 mod export;
 mod job;
 mod restore;
+mod serve;
 mod schedule;
 mod vault;
 
@@ -22,6 +23,7 @@ pub use audit::{Audit, AuditList};
 pub use export::{Export, Find};
 pub use job::{Job, JobList, Join, Worker};
 pub use restore::Restore;
+pub use serve::ServerArgs;
 pub use schedule::{Schedule, ScheduleSet};
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
 
@@ -102,6 +104,8 @@ pub enum Command {
     Job(Job),
     /// Back up what is due and do what is queued, until SIGTERM or Ctrl-C
     Worker(Worker),
+    /// Run the server: API, scheduler and worker in one process
+    Serve(Box<ServerArgs>),
     /// List the snapshots of all vaults
     Snapshots(Snapshots),
     /// List a folder of a restore point

@@ -19,6 +19,7 @@ mod record;
 mod resources;
 mod restore;
 mod schedule;
+mod serve;
 mod sim;
 mod tenant;
 mod vault;
@@ -92,6 +93,7 @@ async fn in_home(home: &Arc<Home>, command: &Command, out: Output) -> Result<Don
         Command::Restore(args) => return restore::run(home, args, out).await,
         Command::Export(args) => return export::run(home, args, out).await,
         Command::Worker(args) => return worker::run(home, args, out).await,
+        Command::Serve(args) => return serve::run(home, args, out).await,
         Command::Erase(args) => return erase::run(home, args, out).await,
         Command::Tenant(command) => tenant::run(home, command, out).await,
         Command::Resources(args) => resources::run(home, args, out).await,

@@ -17,6 +17,9 @@ pub enum Error {
     /// A job cannot be read.
     #[error(transparent)]
     Job(holdfast_jobs::Error),
+    /// The server cannot start or go on.
+    #[error(transparent)]
+    Server(#[from] holdfast_server::Error),
     /// The simulated tenant cannot start.
     #[error(transparent)]
     Sim(#[from] holdfast_sim::SimError),
@@ -97,6 +100,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         let exit = match self {
             Self::Engine(error) => error.exit(),
+            Self::Server(error) => error.exit(),
             Self::Usage(_) => Exit::Usage,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Exit::NotFound,
@@ -113,6 +117,7 @@ impl Error {
         match self {
             Self::Engine(error) => error.cause(),
             Self::Usage(_) => "usage".to_owned(),
+            Self::Server(_) => "server".to_owned(),
             Self::Job(_) => "job".to_owned(),
             Self::File { source, .. } => source.kind().to_string(),
             Self::Stopped => "stopped".to_owned(),

@@ -5,57 +5,33 @@ use std::time::Duration;
 
 use holdfast_engine::Home;
 use holdfast_engine::audit::Audit;
-use holdfast_jobs::{Stop, tick};
-use jiff::SignedDuration;
+use holdfast_jobs::Stop;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api::Api;
 
-/// How often is looked for what is due.
-const TICK: Duration = Duration::from_secs(30);
-
-/// How often ended sessions are swept and the end of the audit record is signed in the vault.
+/// How often ended sessions are swept, and the end of the audit record is signed in the vault where
+/// no worker does that.
 const SWEEP: Duration = Duration::from_secs(300);
 
-/// Jobs that have ended are kept so long, and what was attained each day.
-const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
-
-/// How often old jobs are forgotten.
-const PRUNE: Duration = Duration::from_secs(6 * 3600);
-
 /// Begins them; they end with the server.
-pub(crate) fn start(api: &Arc<Api>, schedules: bool, stop: &Stop) -> JoinSet<()> {
+pub(crate) fn start(api: &Arc<Api>, stop: &Stop) -> JoinSet<()> {
     let mut chores = JoinSet::new();
     let hub = Arc::clone(api);
     let told = stop.clone();
     chores.spawn(async move { hub.hub.run(&hub.home, told).await });
-    if schedules {
-        spawn(&mut chores, api, TICK, stop, "schedules", |api| async move {
-            tick(&api.home).await.map(drop).map_err(|error| error.to_string())
-        });
-    }
     spawn(&mut chores, api, SWEEP, stop, "sweep", |api| async move {
         let swept = api.access.sweep().await.map_err(|error| error.to_string());
         let signed = sign(&api.home).await.map_err(|error| error.to_string());
         swept.and(signed)
-    });
-    spawn(&mut chores, api, PRUNE, stop, "prune", |api| async move {
-        prune(&api.home).await.map_err(|error| error.to_string())
     });
     chores
 }
 
 async fn sign(home: &Home) -> holdfast_engine::Result<()> {
     Audit::open(home).await?.save_head().await.map(drop)
-}
-
-async fn prune(home: &Home) -> holdfast_engine::Result<()> {
-    let now = home.catalog.now().await?;
-    let before = now.checked_sub(KEPT).unwrap_or(now);
-    home.catalog.job_prune(before).await?;
-    Ok(())
 }
 
 /// Does something again and again, on a thread of its own: parts of it block.

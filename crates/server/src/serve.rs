@@ -10,7 +10,7 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use holdfast_engine::audit::{self, Audit};
 use holdfast_engine::{Home, users};
-use holdfast_jobs::{Stop, Worker, WorkerOptions};
+use holdfast_jobs::{ServiceOptions, Stop};
 use holdfast_model::audit::{Action, Actor, Event};
 use url::Url;
 
@@ -35,10 +35,8 @@ pub struct ServeOptions {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Proxies that are believed when they name the address that they speak for.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Whether it looks for what is due.
-    pub schedules: bool,
-    /// How it works on jobs; not at all where absent.
-    pub worker: Option<WorkerOptions>,
+    /// How it works on jobs and looks for what is due; not at all where absent.
+    pub work: Option<ServiceOptions>,
     /// What a password costs to try.
     pub password_cost: Cost,
 }
@@ -50,8 +48,7 @@ impl Default for ServeOptions {
             origin: None,
             certificate: None,
             trusted_proxies: Vec::new(),
-            schedules: true,
-            worker: Some(WorkerOptions::default()),
+            work: Some(ServiceOptions::default()),
             password_cost: OWASP,
         }
     }
@@ -133,10 +130,12 @@ async fn work(
     mut stop: Stop,
     handle: &Handle<SocketAddr>,
 ) {
-    let mut tasks = chores::start(api, options.schedules, &stop);
-    if let Some(worker) = options.worker.clone() {
-        let (worker, stop) = (Worker::new(Arc::clone(home), worker), stop.clone());
-        tasks.spawn(async move { worker.run(stop).await });
+    let mut tasks = chores::start(api, &stop);
+    if let Some(service) = options.work.clone() {
+        let (home, stop) = (Arc::clone(home), stop.clone());
+        tasks.spawn(async move {
+            holdfast_jobs::serve(&home, &service, stop).await;
+        });
     }
     // Where nobody is left to tell, it is time to stop too.
     let _ = stop.wait_for(|stop| *stop).await;

@@ -17,6 +17,7 @@ pub async fn run(home: &Home, args: &Find, out: Output) -> Result<u8> {
         at: args.at.clone().unwrap_or_default(),
         deleted: args.deleted,
         texts: args.texts.clone(),
+        ..FindRequest::default()
     };
     let Finds { hits, damaged } = find::find(home, &request).await?;
     out.show(&hits, || hit_table(&hits, args.deleted))?;

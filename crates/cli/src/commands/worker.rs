@@ -50,7 +50,7 @@ pub fn lease(args: &Worker) -> Duration {
 }
 
 /// Told by SIGTERM or SIGINT to come to an end; a second one does not wait for that.
-fn on_signal() -> Result<Stop> {
+pub fn on_signal() -> Result<Stop> {
     let refused = |source| Error::System { what: "signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;

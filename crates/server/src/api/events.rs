@@ -13,6 +13,7 @@ use holdfast_catalog::{JobFilter, JobRow};
 use holdfast_engine::Home;
 use holdfast_jobs::Stop;
 use holdfast_model::audit::Action;
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 use tokio::time::sleep;
@@ -42,44 +43,65 @@ const LOOKED_AT: u32 = 500;
 /// Tells all who watch what has changed.
 pub(crate) struct Hub {
     changes: Sender<Arc<JobRow>>,
+    /// The jobs as they were told last; absent while nobody watches.
+    known: Mutex<Option<Known>>,
 }
+
+type Known = HashMap<String, JobRow>;
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { changes: channel(WAITING).0 }
+        Self { changes: channel(WAITING).0, known: Mutex::default() }
     }
 }
 
 impl Hub {
     /// Looks for changes until it is told to stop. Nothing is asked while nobody watches.
     pub(crate) async fn run(&self, home: &Home, mut stop: Stop) {
-        let mut known = HashMap::new();
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = sleep(LOOK) => {}
             }
+            let mut known = self.known.lock().await;
             if self.changes.receiver_count() == 0 {
-                known.clear();
+                *known = None;
                 continue;
             }
-            match home.catalog.job_list(&JobFilter::default(), LOOKED_AT).await {
-                Ok(jobs) => known = self.tell(&known, jobs),
+            match look(home).await {
+                Ok(jobs) => {
+                    self.tell(known.as_ref().unwrap_or(&Known::new()), &jobs);
+                    *known = Some(jobs);
+                }
                 Err(error) => tracing::warn!(%error, "changes of jobs could not be looked for"),
             }
         }
     }
 
-    /// Tells what differs; nothing on the first look.
-    fn tell(&self, known: &HashMap<String, JobRow>, jobs: Vec<JobRow>) -> HashMap<String, JobRow> {
-        for job in &jobs {
-            if !known.is_empty() && known.get(&job.id) != Some(job) {
+    /// Somebody begins to watch: whatever changes from now on is told.
+    async fn watch(&self, home: &Home) -> holdfast_catalog::Result<Receiver<Arc<JobRow>>> {
+        let mut known = self.known.lock().await;
+        let changes = self.changes.subscribe();
+        if known.is_none() {
+            *known = Some(look(home).await?);
+        }
+        Ok(changes)
+    }
+
+    /// Tells what differs.
+    fn tell(&self, known: &Known, jobs: &Known) {
+        for (id, job) in jobs {
+            if known.get(id) != Some(job) {
                 // Who has just gone needs nothing.
                 let _ = self.changes.send(Arc::new(job.clone()));
             }
         }
-        jobs.into_iter().map(|job| (job.id.clone(), job)).collect()
     }
+}
+
+async fn look(home: &Home) -> holdfast_catalog::Result<Known> {
+    let jobs = home.catalog.job_list(&JobFilter::default(), LOOKED_AT).await?;
+    Ok(jobs.into_iter().map(|job| (job.id.clone(), job)).collect())
 }
 
 /// Tells what changes, as server-sent events: `data` is an `Event`. It ends with the session.
@@ -92,7 +114,8 @@ async fn watch(
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
     let act = Act::view(Right::ViewJobs, Action::JobList).anywhere();
     api.act(&who, act.given("what", Some("events")), |_| async { Ok(()) }).await?;
-    let watching = Watching { changes: api.hub.changes.subscribe(), api, who, headers };
+    let changes = api.hub.watch(&api.home).await?;
+    let watching = Watching { changes, api, who, headers };
     let events = stream::unfold(watching, |mut watching| async move {
         Some((Ok(watching.next().await?), watching))
     });

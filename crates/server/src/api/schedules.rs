@@ -47,17 +47,20 @@ async fn list(
 ) -> Result<Json<Page<ScheduleView>>> {
     let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
     let scope = visible(&who.principal, Right::ViewResources);
-    let all = api.act(&who, act, |home| async move { Ok(schedule::list(&home).await?) }).await?;
-    let seen = |tenant: &String| {
-        which.tenant.as_ref().is_none_or(|only| only == tenant)
-            && scope.scopes().iter().any(|scope| scope.tenants.permits(tenant))
+    let seen = move |tenant: &String| {
+        scope.scopes().iter().any(|scope| scope.tenants.permits(tenant))
     };
-    let views =
-        all.into_iter().filter(|(tenant, _)| seen(tenant)).flat_map(|(tenant, schedules)| {
-            let view = move |schedule| ScheduleView { tenant: tenant.clone(), schedule };
-            schedules.into_iter().map(view)
-        });
-    Ok(Json(Page::whole(views.collect())))
+    let listed = api
+        .act(&who, act, move |home| async move {
+            if home.catalog.tenant_list().await?.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut listed = schedule::listed(&home, which.tenant.as_deref()).await?;
+            listed.retain(|one| seen(&one.tenant));
+            Ok(listed)
+        })
+        .await?;
+    Ok(Json(Page::whole(listed.into_iter().map(ScheduleView::from).collect())))
 }
 
 /// Sets a schedule of a tenant: objective, time zone, hours, what it is for (`docs/jobs.md`).
@@ -85,7 +88,9 @@ async fn put(
             let schedule: Schedule = serde_json::from_value(body)
                 .map_err(|error| Problem::invalid(format!("this is no schedule: {error}")))?;
             schedule::set(&home, &tenant, &schedule).await?;
-            Ok(ScheduleView { tenant, schedule })
+            let mut listed = schedule::listed(&home, Some(&tenant)).await?;
+            listed.retain(|one| one.schedule.name == schedule.name);
+            listed.pop().map(ScheduleView::from).ok_or_else(|| Problem::not_found("schedule"))
         })
         .await?;
     Ok(Json(set))
@@ -126,15 +131,12 @@ async fn objectives(
 ) -> Result<Json<Page<AttainedView>>> {
     let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
     let scope = visible(&who.principal, Right::ViewResources);
-    let stands = api
+    let found = api
         .act(&who, act, move |home| async move {
-            let mut stands = home.catalog.stand_list().await?;
-            stands.retain(|stand| {
-                which.tenant.as_ref().is_none_or(|only| *only == stand.tenant)
-                    && scope.permits(&stand.tenant, stand.workload, &stand.id)
-            });
-            Ok(stands)
+            let mut found = schedule::status(&home, which.tenant.as_deref(), None).await?;
+            found.retain(|one| scope.permits(&one.tenant, one.workload, &one.id));
+            Ok(found)
         })
         .await?;
-    Ok(Json(Page::whole(stands.into_iter().map(AttainedView::from).collect())))
+    Ok(Json(Page::whole(found.into_iter().map(AttainedView::from).collect())))
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::Home;
-use holdfast_jobs::{WorkerOptions, stop_signal};
+use holdfast_jobs::{ServiceOptions, WorkerOptions, stop_signal};
 use holdfast_model::{Grant, Limit, Role, Scope};
 use holdfast_server::access::Cost;
 use holdfast_server::{ServeOptions, Started, serve};
@@ -62,8 +62,7 @@ impl Service {
         let worker = WorkerOptions { poll: Duration::from_millis(20), ..WorkerOptions::default() };
         let options = ServeOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            schedules: false,
-            worker: options.worker.map(|_| worker),
+            work: options.work.map(|work| ServiceOptions { worker, is_scheduling: false, ..work }),
             password_cost: CHEAP,
             ..options
         };

@@ -1,8 +1,9 @@
 //! Tenants, resources, schedules, snapshots, vaults.
 
-use holdfast_catalog::{ResourceRow, StandRow, TenantRow};
+use holdfast_catalog::{ResourceRow, TenantRow};
 use holdfast_engine::ListedVault;
 use holdfast_engine::browse;
+use holdfast_engine::schedule::{Listed, Status};
 use holdfast_model::{SkipCause, Timestamp};
 use holdfast_policy::Schedule;
 use serde::{Deserialize, Serialize};
@@ -119,38 +120,75 @@ impl From<ResourceRow> for ResourceView {
 pub struct ScheduleView {
     /// Its tenant.
     pub tenant: String,
-    /// The schedule: name, objective, time zone, hours, what it is for (`docs/jobs.md`).
+    /// False for the default one, where nobody has set it.
+    pub is_set: bool,
+    /// Resources that follow it.
+    pub followers: u64,
+    /// What it says: name, objective, time zone, hours, what it is for (`docs/jobs.md`).
     #[schema(value_type = Object)]
     pub schedule: Schedule,
 }
 
-/// How well the objective of a resource is met.
+impl From<Listed> for ScheduleView {
+    fn from(listed: Listed) -> Self {
+        Self {
+            tenant: listed.tenant,
+            is_set: listed.is_set,
+            followers: listed.followers,
+            schedule: listed.schedule,
+        }
+    }
+}
+
+/// What a resource follows and what it attains.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AttainedView {
     /// The resource.
     pub id: String,
     /// Its tenant.
     pub tenant: String,
+    /// `exchange`, `onedrive`, `sharepoint`.
+    pub workload: String,
+    /// Name of the resource.
+    pub name: String,
     /// The schedule that it follows.
     pub schedule: String,
+    /// Its objective, such as `4h`.
+    pub rpo: String,
+    /// The same in milliseconds.
+    pub objective_ms: u64,
+    /// `kept`, `missed`, `first` (no restore point yet), `unavailable`.
+    pub standing: String,
     /// The time that the newest restore point is of.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub restore_point: Option<Timestamp>,
-    /// When it was last asked for changes.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub last_polled: Option<Timestamp>,
+    /// How old that is now, in milliseconds.
+    pub attained_ms: Option<u64>,
+    /// When it is to be read next.
+    #[schema(value_type = String, format = DateTime)]
+    pub due: Timestamp,
+    /// The longest time without a new restore point in the last 30 days, in milliseconds.
+    pub worst_ms: Option<u64>,
+    /// How often the objective was missed in the last 30 days.
+    pub missed: u64,
 }
 
-impl From<StandRow> for AttainedView {
-    fn from(stand: StandRow) -> Self {
+impl From<Status> for AttainedView {
+    fn from(status: Status) -> Self {
         Self {
-            id: stand.id.0,
-            tenant: stand.tenant,
-            schedule: stand
-                .schedule
-                .unwrap_or_else(|| holdfast_policy::DEFAULT_SCHEDULE.to_owned()),
-            restore_point: stand.restore_point,
-            last_polled: stand.last_polled,
+            id: status.id.0,
+            tenant: status.tenant,
+            workload: status.workload.to_string(),
+            name: status.name,
+            schedule: status.schedule,
+            rpo: status.rpo.to_string(),
+            objective_ms: status.objective_ms,
+            standing: status.standing.as_str().to_owned(),
+            restore_point: status.restore_point,
+            attained_ms: status.attained_ms,
+            due: status.due,
+            worst_ms: status.worst_ms,
+            missed: status.missed,
         }
     }
 }

@@ -3,7 +3,7 @@
 use holdfast_catalog::{JobRow, StepRow};
 use holdfast_model::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// A job that was queued.
@@ -26,7 +26,7 @@ pub struct JobView {
     pub class: String,
     /// `queued`, `running`, `paused`, `done`, `failed`, `cancelled`.
     pub state: String,
-    /// What somebody wants of it while it runs: `pause`, `cancel`.
+    /// Where it will end up once its worker has heard: `paused` or `cancelled`.
     pub wanted: Option<String>,
     /// Who asked: `schedule`, or a user's name.
     pub requested_by: String,
@@ -50,8 +50,11 @@ pub struct JobView {
     pub finished_at: Option<Timestamp>,
     /// How often it was begun since its last step.
     pub attempts: u64,
-    /// Who works on it.
+    /// Who works on it, or had it when he died.
     pub worker: Option<String>,
+    /// Until when, unless the worker gives a sign of life.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub lease_until: Option<Timestamp>,
     /// How far it is.
     #[schema(value_type = Object)]
     pub progress: Value,
@@ -62,32 +65,35 @@ pub struct JobView {
     pub error: Option<String>,
 }
 
-fn json(text: Option<&str>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or(Value::Object(Default::default()))
+/// What is kept as JSON; empty where there is nothing.
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(Map::new()))
 }
 
 impl From<JobRow> for JobView {
-    fn from(job: JobRow) -> Self {
+    fn from(mut row: JobRow) -> Self {
+        let (request, result) = (std::mem::take(&mut row.request), row.result.take());
+        let job = holdfast_jobs::JobView::from(row);
         Self {
+            id: job.id,
             kind: job.kind,
             tenant: job.tenant,
-            class: job.class.as_str().to_owned(),
-            state: job.state.as_str().to_owned(),
-            wanted: job.wanted.map(|wanted| wanted.as_str().to_owned()),
+            class: job.class.to_owned(),
+            state: job.state.to_owned(),
+            wanted: job.wanted.map(str::to_owned),
             requested_by: job.requested_by,
-            request: json(Some(&job.request)),
+            request: object(&request),
             created_at: job.created_at,
             not_before: job.not_before,
             deadline: job.deadline,
             started_at: job.started_at,
             finished_at: job.finished_at,
             attempts: job.attempts,
-            worker: job.lease_owner,
-            progress: json(job.progress.as_deref()),
-            result: json(job.result.as_deref()),
+            worker: job.worker,
+            lease_until: job.lease_until,
+            progress: if job.progress.is_object() { job.progress } else { object("") },
+            result: object(result.as_deref().unwrap_or_default()),
             error: job.error,
-            id: job.id,
         }
     }
 }
@@ -107,6 +113,6 @@ pub struct StepView {
 
 impl From<StepRow> for StepView {
     fn from(step: StepRow) -> Self {
-        Self { result: json(Some(&step.result)), name: step.name, done_at: step.done_at }
+        Self { result: object(&step.result), name: step.name, done_at: step.done_at }
     }
 }
