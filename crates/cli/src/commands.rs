@@ -14,6 +14,7 @@ mod find;
 mod history;
 mod init;
 mod record;
+mod recover;
 mod resources;
 mod restore;
 mod sim;
@@ -61,6 +62,11 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Sim(command) => sim::run(command, out).await,
         Command::Completions { shell } => completions::run(*shell),
         Command::Init(args) => init::run(global, args, out).await,
+        Command::Recover(args) => {
+            let recovery = recover::begin(global, args).await?;
+            let work = recover::run(&recovery, out);
+            record::recorded(recovery.home(), &cli.command, work).await
+        }
         Command::Tenant(Tenant::Permissions { feature }) => tenant::permissions(*feature, out),
         Command::Audit(Audit::Verify { file: Some(file), public_key }) => {
             audit::file_alone(file, *public_key, out).await
@@ -98,7 +104,11 @@ async fn in_home(home: &Home, command: &Command, out: Output) -> Result<Done> {
         Command::Catalog(args::Catalog::Rebuild) => catalog::rebuild(home, out).await,
         Command::Audit(command) => audit::run(home, command, out).await,
         Command::Doctor => doctor::run(home, out).await,
-        Command::Demo(_) | Command::Sim(_) | Command::Completions { .. } | Command::Init(_) => {
+        Command::Demo(_)
+        | Command::Sim(_)
+        | Command::Completions { .. }
+        | Command::Init(_)
+        | Command::Recover(_) => {
             Err(Error::Usage("this command needs no installation".to_owned()))
         }
     };

@@ -15,7 +15,8 @@ pub async fn rebuild(home: &Home, out: Output) -> Result<u8> {
     Ok(if report.damaged == 0 { 0 } else { Exit::Damaged as u8 })
 }
 
-fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
+/// What came back, in one line, and what could not be read.
+pub fn found(report: &RebuildReport) -> String {
     let of = |number: usize, thing| of(number as u64, thing);
     let mut text = format!(
         "Catalog made again from the vault: {}, {}, {}, {}, {}, {}.",
@@ -33,6 +34,11 @@ fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
              --read-data' shows the extent."
         ));
     }
+    text
+}
+
+fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
+    let mut text = found(report);
     if !without_credentials.is_empty() {
         text.push_str(&format!(
             "\nCredentials are never in the vault. Give them again with 'holdfast tenant add' under \
