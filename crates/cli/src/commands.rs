@@ -108,9 +108,7 @@ async fn in_home(home: &Home, command: &Command, out: Output) -> Result<Done> {
         | Command::Sim(_)
         | Command::Completions { .. }
         | Command::Init(_)
-        | Command::Recover(_) => {
-            Err(Error::Usage("this command needs no installation".to_owned()))
-        }
+        | Command::Recover(_) => Err(Error::Usage("this command needs no installation".to_owned())),
     };
     code.map(Done::from)
 }

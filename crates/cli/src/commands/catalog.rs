@@ -12,7 +12,7 @@ pub async fn rebuild(home: &Home, out: Output) -> Result<u8> {
     let locked: Vec<String> =
         tenants.into_iter().filter(|t| t.sealed_credential.is_none()).map(|t| t.name).collect();
     out.show(&report, || human(&report, &locked))?;
-    Ok(if report.damaged == 0 { 0 } else { Exit::Damaged as u8 })
+    Ok(if report.is_whole() { 0 } else { Exit::Damaged as u8 })
 }
 
 /// What came back, in one line, and what could not be read.
@@ -32,6 +32,14 @@ pub fn found(report: &RebuildReport) -> String {
         text.push_str(&format!(
             "\nThe vault is damaged: {damaged} without a readable state. 'holdfast vault check \
              --read-data' shows the extent."
+        ));
+    }
+    if report.missing_shards > 0 {
+        let missing = of(report.missing_shards, "shard");
+        text.push_str(&format!(
+            "\nThe vault is not whole: {missing} with backups of these resources is not there. See \
+             that all of the storage is there before anything is backed up; a second vault may have \
+             it: docs/recover.md"
         ));
     }
     text

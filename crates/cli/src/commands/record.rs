@@ -211,7 +211,10 @@ fn act(command: &Command) -> Option<Act> {
         Command::Recover(args) => Act::new(Action::InstallationRecover)
             .given("location", Some(&args.vault))
             .given("as_of", args.storage.as_of)
-            .given("opened_with", Some(if args.unlock.kit.is_some() { "kit" } else { "passphrase" })),
+            .given(
+                "opened_with",
+                Some(if args.unlock.kit.is_some() { "kit" } else { "passphrase" }),
+            ),
         Command::Doctor => Act::new(Action::InstallationCheck),
         Command::Audit(command) => of_audit(command),
         Command::Init(_) | Command::Demo(_) | Command::Sim(_) | Command::Completions { .. } => {

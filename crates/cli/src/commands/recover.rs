@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use holdfast_engine::recover::{LockedTenant, MissingVault, RecoverReport, RecoveredUser, Recovery};
+use holdfast_engine::recover::{
+    LockedTenant, MissingVault, RecoverReport, RecoveredUser, Recovery,
+};
 use holdfast_engine::{Exit, InitOptions, Protection, Unlock, catalog_url};
 use holdfast_model::Clock;
 use holdfast_vault::{Location, LockMode};
@@ -13,7 +15,7 @@ use super::init::{ask_passphrase, storage, unlock};
 use super::{Done, home_dir};
 use crate::args::{AUTHORITY_URL, GRAPH_URL, Global, Recover, UnlockArgs};
 use crate::error::Result;
-use crate::output::{Output, clean, of};
+use crate::output::{Output, clean, count, of};
 
 /// Something that only a person can do.
 #[derive(Serialize)]
@@ -69,10 +71,10 @@ pub async fn run(recovery: &Recovery, out: Output) -> Result<Done> {
 
 /// 10 for damage, 3 where a vault is missing that holds what no other has.
 fn exit_code(report: &RecoverReport) -> u8 {
-    match (report.rebuilt.damaged, report.missing_vaults.iter().any(is_needed)) {
-        (0, false) => 0,
-        (0, true) => Exit::Partial as u8,
-        _ => Exit::Damaged as u8,
+    match (report.rebuilt.is_whole(), report.missing_vaults.iter().any(is_needed)) {
+        (true, false) => 0,
+        (true, true) => Exit::Partial as u8,
+        (false, _) => Exit::Damaged as u8,
     }
 }
 
@@ -84,7 +86,9 @@ fn to_do(report: &RecoverReport) -> Vec<Step> {
     let holdfast = format!("holdfast --home {}", path(&report.home));
     let mut steps = Vec::new();
     steps.extend(unprotected(report, &holdfast));
-    steps.extend(report.missing_vaults.iter().filter(|v| !v.is_source).map(|v| attach(v, &holdfast)));
+    steps.extend(
+        report.missing_vaults.iter().filter(|v| !v.is_source).map(|v| attach(v, &holdfast)),
+    );
     if report.missing_vaults.iter().any(is_needed) {
         let what = "Then bring in what these vaults hold, before anything is backed up".to_owned();
         steps.push(Step { what, command: format!("{holdfast} catalog rebuild") });
@@ -111,7 +115,8 @@ fn unprotected(report: &RecoverReport, holdfast: &str) -> Option<Step> {
             command: format!("{holdfast} vault add default {vault} --kit DIR"),
         });
     }
-    let before = report.protection_before.as_ref().filter(|before| **before != report.protection)?;
+    let before =
+        report.protection_before.as_ref().filter(|before| **before != report.protection)?;
     let wanted = options(before);
     (!wanted.is_empty()).then(|| Step {
         what: "The vault was protected in another way; protect it as before".to_owned(),
@@ -228,11 +233,14 @@ fn in_force(report: &RecoverReport) -> String {
 fn of_audit(report: &RecoverReport) -> String {
     match &report.audit {
         Some(gap) => format!(
-            "goes on with entry {} after the signed head {}; up to it {} lost with the catalog, and \
-             what was recorded after that head",
+            "goes on with entry {} behind the signed head {}. Lost with the catalog: {} up to that \
+             head, and what was recorded after it, however much that was",
             gap.entry,
             gap.head,
-            of(gap.missing, "entry"),
+            match gap.missing {
+                1 => "1 entry".to_owned(),
+                more => format!("{} entries", count(more)),
+            },
         ),
         None => "begins anew: the vault holds no signed head".to_owned(),
     }
@@ -306,7 +314,8 @@ mod tests {
             authority_url: AUTHORITY_URL.into(),
             has_ca: false,
         };
-        let usual = "h tenant add contoso --tenant-id t-1 --client-id c-1 --certificate FILE --key FILE";
+        let usual =
+            "h tenant add contoso --tenant-id t-1 --client-id c-1 --certificate FILE --key FILE";
         assert_eq!(credential(&tenant, "h").command, usual);
         tenant.restore_client_id = Some("r-1".into());
         tenant.graph_url = "https://graph.example".into();

@@ -2,10 +2,11 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 43] = [
     &[],
     &["demo"],
     &["init"],
+    &["recover"],
     &["tenant"],
     &["tenant", "add"],
     &["tenant", "list"],

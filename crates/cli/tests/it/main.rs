@@ -10,6 +10,7 @@ mod help;
 mod kill;
 mod line;
 mod postgres;
+mod recover;
 mod restic;
 mod sim;
 mod site;

@@ -174,8 +174,7 @@ mod tests {
         noted.protect(&location, &mut storage);
         assert_eq!(Protection::of(&storage), protection);
         // What is asked for goes before what was.
-        let mut asked =
-            Storage { lock: Some((LockMode::Governance, 7)), ..Storage::default() };
+        let mut asked = Storage { lock: Some((LockMode::Governance, 7)), ..Storage::default() };
         noted.protect(&location, &mut asked);
         assert_eq!(asked.lock, Some((LockMode::Governance, 7)));
         for (place, as_of) in [

@@ -33,6 +33,7 @@ mod maintain;
 mod moves;
 mod objects;
 mod rebuild;
+mod recover;
 mod restore;
 mod resume;
 mod second_vault;
