@@ -154,14 +154,8 @@ mod tests {
 
     #[test]
     fn the_table_and_the_document_say_the_same() {
-        let scale = Scale {
-            items: 1000,
-            mailboxes: 4,
-            runs: 1,
-            binary: None,
-            json: false,
-            write: false,
-        };
+        let scale =
+            Scale { items: 1000, mailboxes: 4, runs: 1, binary: None, json: false, write: false };
         let used = Measured { cpu: 1.234, wall: 2.0, peak: 99.6, stdout: String::new() };
         let text = markdown("line", &scale, &used);
         assert!(text.ends_with("a vault in a folder | 1.23 | 2.0 | 100 |\n"), "{text}");

@@ -14,7 +14,7 @@ fn protect(path: &Path, mode: u32) {
 }
 
 /// Writes the URL of a database into a file as its owner would.
-fn url_file(site: &Site, name: &str, url: &str) -> String {
+pub fn url_file(site: &Site, name: &str, url: &str) -> String {
     let file = site.write(name, &format!("{url}\n"));
     protect(&site.path(name), 0o600);
     file

@@ -5,8 +5,10 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use holdfast_pgtest::Database;
 use serde_json::{Value, json};
 
+use crate::postgres::url_file;
 use crate::site::{Answer, BINARY, Site, command};
 
 /// A site with a backup and its kit, whose machine is lost.
@@ -130,11 +132,11 @@ async fn people_read_what_is_left_to_do() {
 }
 
 /// Runs it, killed as soon as it says that it has come to this stage.
-fn killed_at(site: &Site, stage: &str) {
+fn killed_at(site: &Site, arguments: &[String], stage: &str) {
     let mut child = command()
         .env("HOLDFAST_HOME", site.path("home"))
         .env("HOLDFAST_LOG", "holdfast::stage=debug")
-        .args(arguments(site))
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -157,7 +159,7 @@ async fn killed_at_any_step_the_same_command_goes_on() {
     for stage in stages {
         let _ = fs::remove_dir_all(site.path("home"));
         let _ = fs::remove_file(site.path("instance.key"));
-        killed_at(&site, &format!("recover {stage}"));
+        killed_at(&site, &arguments(&site), &format!("recover {stage}"));
         let other = site.run(&["snapshots", "--json"]);
         // It lives on for a moment: then there is no home yet, or a whole one.
         if other.code != 0 {
@@ -207,4 +209,37 @@ async fn a_vault_that_is_missing_is_3_and_a_wrong_kit_5() {
     assert_eq!(attached.json()["created"], false);
     assert_eq!(follow(&site, &report["to_do"][1]).code, 0);
     assert_eq!(site.json(&["vault", "list"]).as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_catalog_may_lie_on_postgresql() {
+    let Some(server) = holdfast_pgtest::server() else { return };
+    let (site, snapshots, messages) = lost().await;
+    let (taken, database) = (Database::new(&server), Database::new(&server));
+    let file = url_file(&site, "url of another", taken.url());
+    let other = ["--home", &site.arg("other"), "init", "--instance-key", &site.arg("other.key")];
+    let passphrase = ["--passphrase-file", &site.arg("passphrase"), "--catalog-url-file", &file];
+    site.json(&[&other[..], &passphrase].concat());
+    let run =
+        |arguments: &[String]| site.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let with = |file: String| {
+        let more = ["--catalog-url-file".to_owned(), file];
+        [arguments(&site), more.to_vec()].concat()
+    };
+    let refused = run(&with(file));
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("holds a catalog already"), "{refused:?}");
+    assert!(!site.path("home").exists());
+
+    let arguments = with(url_file(&site, "url", database.url()));
+    for stage in ["recover home", "recover rebuild"] {
+        killed_at(&site, &arguments, stage);
+    }
+    if site.run(&["snapshots"]).code != 0 {
+        assert_eq!(run(&arguments).code, 0);
+    }
+    assert_eq!(database.psql("SELECT COUNT(*) FROM item"), "60");
+    assert!(!site.path("home").join("catalog.db").exists());
+    assert_eq!(site.json(&["snapshots"])[0]["id"], snapshots[0]["id"]);
+    assert_eq!(json!(site.messages(&site.user(0), &[])), messages);
 }
