@@ -136,7 +136,7 @@ pub(crate) fn run_part(root: &Path, part: Part) -> Result<ExitCode> {
     let (scale, json, command) = match part {
         Part::Catalog { scale } => return catalog::run(root, &scale),
         Part::Drives { scale } => return drives::run(root, scale),
-        Part::Recover { scale } => return recover::run(root, scale),
+        Part::Recover { scale } => return recover::run(root, &scale),
         Part::Ingest { items, json, write } => {
             let sets = if items > 10_000 { vec![10_000, items] } else { vec![items] };
             let scale = vault::Scale {

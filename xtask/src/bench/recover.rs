@@ -49,7 +49,7 @@ struct Recovered {
 }
 
 /// Measures and prints a table or one JSON document.
-pub(crate) fn run(root: &Path, scale: Scale) -> Result<ExitCode> {
+pub(crate) fn run(root: &Path, scale: &Scale) -> Result<ExitCode> {
     let built = match &scale.binary {
         Some(binary) => binary.clone(),
         None => build(root, &["--bin", "holdfast"], "holdfast")?,
@@ -58,17 +58,17 @@ pub(crate) fn run(root: &Path, scale: Scale) -> Result<ExitCode> {
     let binary = dir.path().join("holdfast");
     std::fs::copy(built, &binary).context("cannot copy the binary")?;
     let machine = Machine::here(&finished(Command::new(&binary).arg("--version"))?)?;
-    let installation = filled(&scale, &binary, dir.path())?;
+    let installation = filled(scale, &binary, dir.path())?;
     let mut runs = Vec::new();
     for number in 0..scale.runs.max(1) {
         say(&format!("recovering, run {}", number + 1));
-        runs.push(recover(&scale, &binary, &installation, number)?);
+        runs.push(recover(scale, &binary, &installation, number)?);
     }
     let used = middle(runs);
     let line = machine.line(&format!("cargo xtask bench recover --items {}", scale.items));
-    let text = markdown(&line, &scale, &used);
+    let text = markdown(&line, scale, &used);
     match scale.json {
-        true => print(&serde_json::to_string_pretty(&document(&line, &scale, &used))?),
+        true => print(&serde_json::to_string_pretty(&document(&line, scale, &used))?),
         false => print(&text),
     }
     if scale.write {
