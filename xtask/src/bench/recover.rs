@@ -81,7 +81,11 @@ pub(crate) fn run(root: &Path, scale: &Scale) -> Result<ExitCode> {
 fn filled(scale: &Scale, binary: &Path, dir: &Path) -> Result<Installation> {
     let messages = dir.join("messages");
     write_small(&messages, scale.items)?;
-    let options: [OsString; 8] = [
+    let options: [OsString; 12] = [
+        "--files".into(),
+        "0".into(),
+        "--sites".into(),
+        "0".into(),
         "--users".into(),
         scale.mailboxes.to_string().into(),
         "--mails-per-user".into(),
