@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the product in its release build against stock restic on the same messages;
 //! `bench ingest` and `bench vault`: the vault alone (`vault`); `bench drives`: OneDrive (`drives`);
-//! `bench catalog`: leases (`catalog`).
+//! `bench catalog`: leases (`catalog`); `bench recover`: the way back (`recover`).
 //!
 //! Whole processes are measured, nothing inside of them: the simulated tenant is one, the product
 //! another. CPU seconds are the figure to trust; wall times hold the simulated tenant's work too.
@@ -15,6 +15,7 @@ mod numbers;
 mod page;
 mod process;
 mod product;
+mod recover;
 mod rival;
 mod scenes;
 mod tenant;
@@ -118,6 +119,11 @@ pub(crate) enum Part {
         #[command(flatten)]
         scale: catalog::Scale,
     },
+    /// How long the way back from vault and kit takes
+    Recover {
+        #[command(flatten)]
+        scale: recover::Scale,
+    },
     /// OneDrive: small and large files, changes, the budget of SharePoint
     Drives {
         #[command(flatten)]
@@ -130,6 +136,7 @@ pub(crate) fn run_part(root: &Path, part: Part) -> Result<ExitCode> {
     let (scale, json, command) = match part {
         Part::Catalog { scale } => return catalog::run(root, &scale),
         Part::Drives { scale } => return drives::run(root, scale),
+        Part::Recover { scale } => return recover::run(root, &scale),
         Part::Ingest { items, json, write } => {
             let sets = if items > 10_000 { vec![10_000, items] } else { vec![items] };
             let scale = vault::Scale {

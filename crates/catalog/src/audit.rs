@@ -103,7 +103,8 @@ impl Catalog {
         Ok((entry, chain))
     }
 
-    /// Goes on from an entry that is signed in the vault and not here; `None` where it is here.
+    /// Goes on from an entry that is signed in the vault and not here; `None` where it is here, or
+    /// the record goes on from it already.
     /// The event gets the details `after` (the last entry that is here, or 0), `head_number`,
     /// `head_hash` and `missing` (how many entries up to the head are not here).
     pub async fn audit_resume(
@@ -114,9 +115,13 @@ impl Catalog {
     ) -> Result<Option<Entry>> {
         let mut change = self.begin().await?;
         let chain = lock(&mut change).await?;
-        let known = sql("SELECT hash FROM audit WHERE number = $1").number(head.number);
-        let known = known.fetch_optional(&mut *change).await?;
-        if known.is_some_and(|row| row.text("hash").is_ok_and(|hash| hash == head.hash)) {
+        // Or an entry of an earlier attempt goes on from it already, whose own head is not there.
+        let known = sql("SELECT number FROM audit WHERE number = $1 AND hash = $2 \
+             OR action = $3 AND previous = $2")
+        .number(head.number)
+        .text(&head.hash)
+        .text(Action::ChainResume.as_str());
+        if known.fetch_optional(&mut *change).await?.is_some() {
             return Ok(None);
         }
         let present = sql("SELECT COUNT(*) AS n, COALESCE(MAX(number), 0) AS last FROM audit \

@@ -87,6 +87,10 @@ pub enum Command {
     Demo(Demo),
     /// Make an installation and its vault, or attach an existing vault
     Init(Box<Init>),
+    /// Make the installation again on an empty machine, from its vault and recovery kit
+    ///
+    /// Cut off at any moment, the same command goes on. See docs/recover.md.
+    Recover(Box<Recover>),
     /// Make the home of a further machine on the catalog and the vaults of an installation
     Join(Join),
     /// Connect Microsoft 365 tenants
@@ -195,6 +199,23 @@ pub struct Init {
     pub catalog_url_file: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// Where the first vault of the installation lies: a folder, s3://BUCKET/PREFIX or
+    /// azblob://CONTAINER/PREFIX
+    #[arg(long, value_name = "LOCATION")]
+    pub vault: Location,
+    #[command(flatten)]
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+    /// Keep the catalog on PostgreSQL: a file that only its owner can read, with
+    /// postgres://USER:PASSWORD@HOST/DATABASE of an empty database [default: a file in the home
+    /// folder]
+    #[arg(long, value_name = "FILE")]
+    pub catalog_url_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
     /// Add a tenant, or give new credentials to the one with this name
@@ -223,6 +244,12 @@ pub enum Tenant {
         feature: Option<Feature>,
     },
 }
+
+/// Base address of Graph in the usual cloud.
+pub const GRAPH_URL: &str = "https://graph.microsoft.com";
+
+/// Base address of its sign-in service.
+pub const AUTHORITY_URL: &str = "https://login.microsoftonline.com";
 
 #[derive(Debug, Args)]
 pub struct TenantAdd {
@@ -264,10 +291,10 @@ pub struct TenantAdd {
     #[arg(long, value_name = "NAME")]
     pub vault: Option<String>,
     /// Address of Microsoft Graph
-    #[arg(long, value_name = "URL", default_value = "https://graph.microsoft.com")]
+    #[arg(long, value_name = "URL", default_value = GRAPH_URL)]
     pub graph_url: String,
     /// Address of the sign-in service
-    #[arg(long, value_name = "URL", default_value = "https://login.microsoftonline.com")]
+    #[arg(long, value_name = "URL", default_value = AUTHORITY_URL)]
     pub authority_url: String,
     /// Further certificate authority to trust (PEM)
     #[arg(long, value_name = "FILE")]

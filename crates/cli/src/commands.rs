@@ -16,6 +16,7 @@ mod init;
 mod job;
 mod join;
 mod record;
+mod recover;
 mod resources;
 mod restore;
 mod schedule;
@@ -68,6 +69,11 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Completions { shell } => completions::run(*shell),
         Command::Init(args) => init::run(global, args, out).await,
         Command::Join(args) => join::run(global, args, out).await,
+        Command::Recover(args) => {
+            let recovery = recover::begin(global, args).await?;
+            let work = recover::run(&recovery, out);
+            record::recorded(recovery.home(), &cli.command, work).await
+        }
         Command::Tenant(Tenant::Permissions { feature }) => tenant::permissions(*feature, out),
         Command::Audit(Audit::Verify { file: Some(file), public_key }) => {
             audit::file_alone(file, *public_key, out).await
@@ -113,7 +119,8 @@ async fn in_home(home: &Arc<Home>, command: &Command, out: Output) -> Result<Don
         | Command::Sim(_)
         | Command::Completions { .. }
         | Command::Init(_)
-        | Command::Join(_) => Err(Error::Usage("this command needs no installation".to_owned())),
+        | Command::Join(_)
+        | Command::Recover(_) => Err(Error::Usage("this command needs no installation".to_owned())),
     };
     code.map(Done::from)
 }

@@ -34,6 +34,7 @@ use crate::discover::{self, Listed};
 use crate::error::STOPPED;
 use crate::home::blocking;
 use crate::tenant::{self, Purpose};
+use crate::vaults::noted;
 use crate::{Error, Home, Progress, Result, released};
 
 pub(crate) use place::resource_path;
@@ -220,6 +221,7 @@ async fn of_tenant(
     let vault = home.vault(Some(&tenant.vault_id)).await?;
     stand_alone(home, &vault).await?;
     released::tell(&vault).await?;
+    noted::tell_or_warn(home).await;
     let result = of_vault(home, tenant, request, run, progress, (&graph, &vault), report).await;
     let stats = graph.stats();
     report.requests += stats.requests;

@@ -84,6 +84,22 @@ pub(crate) async fn connect_new(url: &Secret, clock: Clock) -> Result<Catalog> {
     }
 }
 
+/// Refuses a folder in which a catalog lies without its home: it would be taken for that of the home
+/// that is to be made.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(crate) fn none_in(dir: &Path) -> Result<()> {
+    match [CATALOG_FILE, URL_FILE].iter().find(|name| dir.join(name).exists()) {
+        None => Ok(()),
+        Some(name) => Err(Error::Usage(format!(
+            "{} holds {name} of an installation whose home.json is lost; name an empty folder with \
+             --home",
+            dir.display()
+        ))),
+    }
+}
+
 /// Makes the catalog file of a new home.
 pub(crate) async fn create(dir: &Path, clock: Clock) -> Result<Catalog> {
     Ok(Catalog::create(&dir.join(CATALOG_FILE), clock).await?)

@@ -61,6 +61,12 @@ pub enum Error {
     /// The home folder is taken.
     #[error("{} is a Holdfast home already", .0.display())]
     HomeExists(PathBuf),
+    /// `recover` has begun in the home folder and was cut off.
+    #[error("the recovery of {} has not ended; give the same 'holdfast recover' command again", .0.display())]
+    Recovering(PathBuf),
+    /// Another process recovers in the home folder.
+    #[error("another 'holdfast recover' is at work in {}; wait for it", .0.display())]
+    RecoverRunning(PathBuf),
     /// A file of the home could not be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -223,7 +229,11 @@ impl Error {
             Self::NotFound { .. } | Self::NoTenant | Self::NoCatalog(_) | Self::NoCatalogUrl(_) => {
                 Exit::NotFound
             }
-            Self::RestoreRunning { .. } | Self::Stopped | Self::UsersBusy => Exit::Later,
+            Self::RestoreRunning { .. }
+            | Self::Stopped
+            | Self::UsersBusy
+            | Self::Recovering(_)
+            | Self::RecoverRunning(_) => Exit::Later,
             Self::Ambiguous { .. } | Self::Usage(_) | Self::HomeExists(_) => Exit::Usage,
             Self::KeyExposed(_)
             | Self::CatalogUrlExposed(_)

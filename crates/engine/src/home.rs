@@ -53,12 +53,15 @@ pub enum Unlock {
 /// What an installation knows of itself without its catalog.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct HomeFile {
-    v: u8,
-    id: String,
-    instance_key: PathBuf,
+    pub(crate) v: u8,
+    pub(crate) id: String,
+    pub(crate) instance_key: PathBuf,
     #[serde(default, skip_serializing_if = "CatalogPlace::is_file")]
-    catalog: CatalogPlace,
+    pub(crate) catalog: CatalogPlace,
     pub(crate) vaults: Vec<HomeVault>,
+    /// `recover` has begun here and has not ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) recovering: bool,
 }
 
 /// An open installation.
@@ -86,8 +89,9 @@ impl Home {
     /// Makes an installation: home folder, instance key, catalog, and the vault (made, or attached
     /// where the folder holds one already; `catalog rebuild` then brings its content in).
     pub async fn init(dir: &Path, options: &InitOptions, clock: Clock) -> Result<(Self, bool)> {
-        let file = dir.join(HomeFile::NAME);
-        if file.exists() {
+        if dir.join(HomeFile::NAME).exists() {
+            // One that is half made says so itself.
+            HomeFile::read(dir)?;
             return Err(Error::HomeExists(dir.to_owned()));
         }
         let on_server = match &options.catalog_url {
@@ -101,30 +105,23 @@ impl Home {
             storage: options.storage.clone(),
         };
         let opened = make_or_unlock(&new, clock.clone()).await?;
-        fs::create_dir_all(dir).map_err(io("create", dir))?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("protect", dir))?;
+        make_folder(dir)?;
         let id = Uuid::new_v4().to_string();
-        let key_path = match &options.instance_key {
-            Some(path) => std::path::absolute(path).map_err(io("find", path))?,
-            None => default_key_path(&id),
-        };
-        let key = match &options.instance_key {
-            Some(path) if path.exists() => InstanceKey::load(path)?,
-            _ => InstanceKey::create(&key_path)?,
-        };
+        let (key_path, key) = key_of(&id, options.instance_key.as_deref())?;
         let catalog = match on_server {
             Some(catalog) => catalog,
             None => catalog_place::create(dir, clock.clone()).await?,
         };
         let home = Self::assemble(dir, key_path, key, catalog, clock);
-        let row = vaults::row(&new, &opened, &home)?;
+        let row = vaults::row(&new, &opened, &home.key, &home.clock)?;
         home.catalog.vault_add(&row).await?;
         let vaults = vec![HomeVault::new(&row)];
         if let Some(url) = &options.catalog_url {
             catalog_place::keep_url(dir, url)?;
         }
         let catalog = CatalogPlace::of(options.catalog_url.as_ref());
-        HomeFile { v: 1, id, instance_key: home.key_path.clone(), catalog, vaults }.write(dir)?;
+        let instance_key = home.key_path.clone();
+        HomeFile { v: 1, id, instance_key, catalog, vaults, recovering: false }.write(dir)?;
         if !opened.created {
             audit::resume(&home).await?;
         }
@@ -225,15 +222,42 @@ impl HomeFile {
             id: Uuid::new_v4().to_string(),
             instance_key: key.to_owned(),
             catalog: CatalogPlace::Postgres,
+            recovering: false,
             vaults: vaults.iter().map(HomeVault::new).collect(),
         }
     }
 
+    /// The file of a home.
+    ///
+    /// # Errors
+    /// [`Error::NotAHome`]; [`Error::Recovering`] where it is half made.
     pub(crate) fn read(dir: &Path) -> Result<Self> {
+        let file = Self::read_any(dir)?;
+        if file.recovering { Err(Error::Recovering(dir.to_owned())) } else { Ok(file) }
+    }
+
+    /// The same of a home that may be half made.
+    pub(crate) fn read_any(dir: &Path) -> Result<Self> {
         let not_a_home = || Error::NotAHome(dir.to_owned());
         let text = fs::read_to_string(dir.join(HomeFile::NAME)).map_err(|_| not_a_home())?;
         serde_json::from_str(&text).map_err(|_| not_a_home())
     }
+}
+
+/// Makes the folder of a home.
+pub(crate) fn make_folder(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).map_err(io("create", dir))?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("protect", dir))
+}
+
+/// The instance key of a home and its place: the one that is there, or a new one.
+pub(crate) fn key_of(id: &str, named: Option<&Path>) -> Result<(PathBuf, InstanceKey)> {
+    let path = match named {
+        Some(path) => std::path::absolute(path).map_err(io("find", path))?,
+        None => default_key_path(id),
+    };
+    let key = if path.exists() { InstanceKey::load(&path)? } else { InstanceKey::create(&path)? };
+    Ok((path, key))
 }
 
 fn default_key_path(id: &str) -> PathBuf {

@@ -5,7 +5,7 @@
 //! counted in [`Progress`], results are values that serialise to the `--json` forms.
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
-//! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
+//! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`recover::Recovery`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
 //! [`maintain::erase`], [`hold`], [`schedule`], [`users`], [`audit`].
 
 pub mod audit;
@@ -31,6 +31,7 @@ mod process;
 mod progress;
 mod reading;
 pub mod rebuild;
+pub mod recover;
 mod released;
 pub mod restore;
 pub mod schedule;
@@ -52,6 +53,7 @@ pub use process::{for_people as process_for_people, name as process_name};
 pub use progress::{Progress, Seen};
 pub use shards::ShardLimits;
 pub use storage::Storage;
+pub use vaults::noted::Protection;
 pub use vaults::{AddedVault, ListedVault, NewVault};
 
 use holdfast_model::Workload;

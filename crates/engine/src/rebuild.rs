@@ -5,7 +5,7 @@
 //! current items are those of the last. Delta links are those of the last change of content; runs
 //! are not rebuilt. A copy of a vault that is here too brings nothing of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::{
@@ -40,6 +40,15 @@ pub struct RebuildReport {
     pub items: usize,
     /// Restore points whose state file is damaged: `vault check --read-data` shows the extent.
     pub damaged: usize,
+    /// Shards in which resources live, or have lived, and which the vault does not have.
+    pub missing_shards: usize,
+}
+
+impl RebuildReport {
+    /// True where everything that the vault must hold could be read.
+    pub fn is_whole(&self) -> bool {
+        self.damaged == 0 && self.missing_shards == 0
+    }
 }
 
 /// Rebuilds the catalog from all vaults of the home. On an error the old catalog stays. A running
@@ -118,7 +127,12 @@ async fn of_vault(vault: &Vault, rebuild: &mut Rebuild, report: &mut RebuildRepo
         })
         .await?;
     let ids = vault.clone();
-    for id in blocking(move || Ok(ids.shard_ids()?)).await? {
+    let ids = blocking(move || Ok(ids.shard_ids()?)).await?;
+    // A shard is made before intent names it, so one that is not there was lost.
+    let named: BTreeSet<ShardId> =
+        intent.epochs.values().flatten().map(|epoch| epoch.shard).collect();
+    report.missing_shards += named.iter().filter(|id| !ids.contains(id)).count();
+    for id in ids {
         let lived: Vec<Lived> =
             intent.resources.iter().filter_map(|row| lived(row, id, &intent.epochs)).collect();
         report.shards += 1;

@@ -6,6 +6,7 @@ use holdfast_graph::{Config, Credential, Graph};
 use holdfast_model::{FileVersions, Secret};
 use serde::{Deserialize, Serialize};
 
+use crate::vaults::noted;
 use crate::{Error, Home, Result, intent};
 
 /// Which registration is meant.
@@ -104,6 +105,7 @@ pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
     graph(home, &row, Purpose::Restore)?;
     intent::save(&vault, vec![intent::tenant(&row)]).await?;
     home.catalog.tenant_put(&row).await?;
+    noted::tell_or_warn(home).await;
     Ok(row)
 }
 
@@ -149,7 +151,10 @@ async fn choose_vault(home: &Home, new: &NewTenant, known: Option<&TenantRow>) -
     let wanted = match (&new.vault, known) {
         (Some(name), _) => Some(home.vault_row(Some(name)).await?.id),
         (None, Some(known)) => Some(known.vault_id.clone()),
-        (None, None) => None,
+        (None, None) => {
+            noted::none_missing(home).await?;
+            None
+        }
     };
     let vaults = home.catalog.vault_list().await?;
     let chosen = vaults.into_iter().map(|v| v.id).find(|id| match &wanted {

@@ -1,5 +1,7 @@
 //! The vaults of an installation: added, attached, listed, opened.
 
+pub(crate) mod noted;
+
 use std::fs;
 use std::path::Path;
 
@@ -9,6 +11,7 @@ use holdfast_vault::{ExtendReport, Location, LockMode, Rights, Store, Vault, Vau
 use serde::{Deserialize, Serialize};
 
 use crate::home::{FIRST_VAULT, HomeFile, Unlock, blocking, to_ms};
+use crate::seal::InstanceKey;
 use crate::storage::Storage;
 use crate::{Error, Home, Result, released};
 
@@ -80,20 +83,27 @@ pub(crate) struct Opened {
 
 /// Makes the vault, or unlocks the one that is there. The storage is tried first.
 pub(crate) async fn make_or_unlock(new: &NewVault, clock: Clock) -> Result<Opened> {
+    reach(new, true, clock).await
+}
+
+/// Unlocks the vault that must be there. The storage is tried first.
+pub(crate) async fn unlock(new: &NewVault, clock: Clock) -> Result<Opened> {
+    reach(new, false, clock).await
+}
+
+async fn reach(new: &NewVault, may_make: bool, clock: Clock) -> Result<Opened> {
     let (new, options) = (new.clone(), new.storage.options()?);
     blocking(move || {
         not_in_a_vault(&new.location)?;
         let store = new.storage.open(&new.location, false, clock.clone())?;
         let there = Vault::is_in(&*store)?;
-        let foreign =
-            !there && matches!(new.location, Location::Folder(_)) && holds_files(&*store)?;
-        if foreign && !matches!(new.unlock, Unlock::Kit(_)) {
+        let is_folder = matches!(new.location, Location::Folder(_));
+        let foreign = !there && is_folder && holds_files(&*store)?;
+        let must_be_there = !may_make || new.storage.as_of.is_some();
+        if !there && must_be_there || foreign && !matches!(new.unlock, Unlock::Kit(_)) {
             return Err(holdfast_vault::Error::NotAVault { location: store.location() }.into());
         }
         let rights = match new.storage.as_of {
-            Some(_) if !there => {
-                return Err(holdfast_vault::Error::NotAVault { location: store.location() }.into());
-            }
             Some(_) => Rights { writer_removes: false, maintenance_removes: None },
             None => probe(&new.location, &options, clock.clone())?,
         };
@@ -134,14 +144,19 @@ fn holds_files(store: &dyn Store) -> Result<bool> {
 }
 
 /// The row of a vault, with everything sealed.
-pub(crate) fn row(new: &NewVault, opened: &Opened, home: &Home) -> Result<VaultRow> {
+pub(crate) fn row(
+    new: &NewVault,
+    opened: &Opened,
+    key: &InstanceKey,
+    clock: &Clock,
+) -> Result<VaultRow> {
     let id = opened.vault.id().to_owned();
     Ok(VaultRow {
-        sealed_secret: home.key().seal(&id, opened.secret.expose()),
-        sealed_storage: Some(home.key().seal(&label(&id), new.storage.to_secret().expose())),
+        sealed_secret: key.seal(&id, opened.secret.expose()),
+        sealed_storage: Some(key.seal(&label(&id), new.storage.to_secret().expose())),
         name: new.name.clone(),
         location: absolute(&new.location)?.to_string(),
-        created_at: to_ms(home.clock.now()),
+        created_at: to_ms(clock.now()),
         id,
     })
 }
@@ -151,7 +166,7 @@ fn label(vault: &str) -> String {
 }
 
 /// A folder by its whole path: the next command may run elsewhere.
-fn absolute(location: &Location) -> Result<Location> {
+pub(crate) fn absolute(location: &Location) -> Result<Location> {
     let Location::Folder(path) = location else { return Ok(location.clone()) };
     let path = std::path::absolute(path);
     let source = |source| Error::File { action: "find", path: location.to_string().into(), source };
@@ -175,7 +190,7 @@ impl Home {
             return Err(Error::Usage(format!("'{name}' is the name of a vault in another place")));
         }
         let opened = make_or_unlock(new, self.clock.clone()).await?;
-        let row = row(new, &opened, self)?;
+        let row = row(new, &opened, self.key(), &self.clock)?;
         match known.iter().find(|known| known.name == row.name || known.id == row.id) {
             Some(known) if (&known.name, &known.id) == (&row.name, &row.id) => {
                 self.catalog.vault_update(&row).await?;
@@ -183,6 +198,7 @@ impl Home {
             _ => self.catalog.vault_add(&row).await?,
         }
         HomeFile::keep(self.dir(), &row)?;
+        noted::tell_or_warn(self).await;
         Ok(AddedVault {
             id: row.id,
             name: row.name,
@@ -319,6 +335,11 @@ impl HomeVault {
 }
 
 impl HomeFile {
+    /// Its first vault is the one with this id.
+    pub(crate) fn is_of(&self, vault: &str) -> bool {
+        self.vaults.first().is_some_and(|first| first.id == vault)
+    }
+
     /// Notes a vault, in the place of the one with its id if there is one.
     fn keep(dir: &Path, row: &VaultRow) -> Result<()> {
         let mut file = Self::read(dir)?;

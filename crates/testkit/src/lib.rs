@@ -25,9 +25,10 @@ use std::time::Duration;
 
 use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
 use holdfast_engine::browse::At;
+use holdfast_engine::recover::Recovery;
 use holdfast_engine::restore::{RestoreReport, RestoreRequest, restore};
 use holdfast_engine::tenant::{Login, NewTenant, add};
-use holdfast_engine::{Home, InitOptions, NewVault, Progress, Storage, Unlock};
+use holdfast_engine::{Error, Home, InitOptions, NewVault, Progress, Storage, Unlock};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_sim::{RunningSim, SimConfig, Tenant};
@@ -203,6 +204,37 @@ impl TestContext {
         assert!(!made, "the vault is attached, not made");
         home.sleep = sleep(&self.sim, &self.clock);
         home
+    }
+
+    /// What `recover` is told: this kit, and an instance key of its own.
+    pub fn recover_options(&self, kit: &Path) -> InitOptions {
+        let unlock = Unlock::Kit(kit.to_owned());
+        let instance_key = Some(self.scratch("recovered.key"));
+        InitOptions { unlock, instance_key, ..self.init.clone() }
+    }
+
+    /// What opens every vault that a test has made.
+    pub fn passphrase(&self) -> Unlock {
+        self.init.unlock.clone()
+    }
+
+    /// Begins to recover into the folder `recovered`.
+    pub async fn recover(&self, options: &InitOptions) -> Result<Recovery, Error> {
+        Recovery::begin(&self.scratch("recovered"), options, self.clock.clone()).await
+    }
+
+    /// The machine is lost: home and instance key are gone.
+    pub async fn lose_machine(&self) {
+        self.home.catalog.close().await;
+        std::fs::remove_dir_all(self.home.dir()).unwrap();
+        std::fs::remove_file(self.home.key_path()).unwrap();
+    }
+
+    /// Goes on in the home that was recovered.
+    pub async fn take_recovered(&mut self) {
+        let home = Home::open(&self.scratch("recovered"), None, self.clock.clone()).await;
+        self.home = home.unwrap();
+        self.home.sleep = sleep(&self.sim, &self.clock);
     }
 
     /// Adds a second vault to the installation, in a folder of its own; gives that folder.

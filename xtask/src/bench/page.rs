@@ -19,6 +19,7 @@ pub(crate) enum Section {
     Drives,
     Vault,
     Catalog,
+    Recover,
 }
 
 impl Section {
@@ -38,6 +39,10 @@ impl Section {
             Self::Catalog => [
                 "<!-- bench catalog: begin (written by cargo xtask bench catalog --write) -->",
                 "<!-- bench catalog: end -->",
+            ],
+            Self::Recover => [
+                "<!-- bench recover: begin (written by cargo xtask bench recover --write) -->",
+                "<!-- bench recover: end -->",
             ],
         }
     }

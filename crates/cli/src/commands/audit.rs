@@ -147,7 +147,8 @@ fn human(found: &Verification) -> String {
     for lost in &found.resumed {
         lines.push(format!(
             "Entry {} says that the catalog was lost, and {} of the entries up to it; the last one \
-             before is {}",
+             before is {}. Entries that were not signed in the vault yet may be lost too: of them \
+             nobody knows",
             lost.number,
             count(lost.missing),
             lost.after,

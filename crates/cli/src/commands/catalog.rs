@@ -12,10 +12,11 @@ pub async fn rebuild(home: &Home, out: Output) -> Result<u8> {
     let locked: Vec<String> =
         tenants.into_iter().filter(|t| t.sealed_credential.is_none()).map(|t| t.name).collect();
     out.show(&report, || human(&report, &locked))?;
-    Ok(if report.damaged == 0 { 0 } else { Exit::Damaged as u8 })
+    Ok(if report.is_whole() { 0 } else { Exit::Damaged as u8 })
 }
 
-fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
+/// What came back, in one line, and what could not be read.
+pub fn found(report: &RebuildReport) -> String {
     let of = |number: usize, thing| of(number as u64, thing);
     let mut text = format!(
         "Catalog made again from the vault: {}, {}, {}, {}, {}, {}.",
@@ -33,6 +34,19 @@ fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
              --read-data' shows the extent."
         ));
     }
+    if report.missing_shards > 0 {
+        let missing = of(report.missing_shards, "shard");
+        text.push_str(&format!(
+            "\nThe vault is not whole: {missing} with backups of these resources is not there. See \
+             that all of the storage is there before anything is backed up; a second vault may have \
+             it: docs/recover.md"
+        ));
+    }
+    text
+}
+
+fn human(report: &RebuildReport, without_credentials: &[String]) -> String {
+    let mut text = found(report);
     if !without_credentials.is_empty() {
         text.push_str(&format!(
             "\nCredentials are never in the vault. Give them again with 'holdfast tenant add' under \

@@ -213,9 +213,18 @@ fn act(command: &Command) -> Option<Act> {
         Command::Vault(command) => of_vault(command),
         Command::Erase(args) => of_erase(args),
         Command::Catalog(args::Catalog::Rebuild) => Act::new(Action::CatalogRebuild),
+        Command::Recover(args) => Act::new(Action::InstallationRecover)
+            .given("location", Some(&args.vault))
+            .given("as_of", args.storage.as_of)
+            .given(
+                "opened_with",
+                Some(if args.unlock.kit.is_some() { "kit" } else { "passphrase" }),
+            ),
         Command::Doctor => Act::new(Action::InstallationCheck),
         Command::Audit(command) => of_audit(command),
-        Command::Init(_)
+        // The server records what it does itself.
+        Command::Serve(_)
+        | Command::Init(_)
         | Command::Join(_)
         | Command::Demo(_)
         | Command::Sim(_)

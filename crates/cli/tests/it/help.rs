@@ -2,11 +2,13 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 55] = [
+const COMMANDS: [&[&str]; 57] = [
     &[],
     &["demo"],
     &["init"],
+    &["recover"],
     &["join"],
+    &["serve"],
     &["tenant"],
     &["tenant", "add"],
     &["tenant", "list"],

@@ -12,6 +12,7 @@ mod kill;
 mod kill_workers;
 mod line;
 mod postgres;
+mod recover;
 mod restic;
 mod running;
 mod sim;

@@ -33,6 +33,7 @@ mod maintain;
 mod moves;
 mod objects;
 mod rebuild;
+mod recover;
 mod restore;
 mod restore_alone;
 mod resume;
