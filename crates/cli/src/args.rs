@@ -4,8 +4,8 @@ mod audit;
 mod export;
 mod job;
 mod restore;
-mod serve;
 mod schedule;
+mod serve;
 mod vault;
 
 use std::net::SocketAddr;
@@ -23,8 +23,8 @@ pub use audit::{Audit, AuditList};
 pub use export::{Export, Find};
 pub use job::{Job, JobList, Join, Worker};
 pub use restore::Restore;
-pub use serve::ServerArgs;
 pub use schedule::{Schedule, ScheduleSet};
+pub use serve::ServerArgs;
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
 
 const EXIT_CODES: &str = "Exit codes:
