@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod output;
 mod progress;
+mod remote;
 
 use std::process::ExitCode;
 

@@ -145,7 +145,7 @@ impl Watching {
                     if !jobs::sees(&self.who, &job) {
                         continue;
                     }
-                    Event::Job { job: Box::new(jobs::event_view(&self.who, &job)) }
+                    Event::Job { job: Box::new(jobs::event_view(&job)) }
                 }
                 Err(RecvError::Lagged(_)) => Event::Missed,
                 Err(RecvError::Closed) => return None,

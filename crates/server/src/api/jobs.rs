@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use holdfast_catalog::{JobClass, JobFilter, JobRow, JobState, Wanted};
 use holdfast_engine::restore::{OnConflict, RestoreRequest};
 use holdfast_engine::{Home, tenant};
-use holdfast_jobs::{Work, submit};
+use holdfast_jobs::{JobDetail, Work, names, submit};
 use holdfast_model::Timestamp;
 use holdfast_model::audit::Action;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use super::act::Act;
 use super::page::{Json, Page, Path, Query, limit};
 use super::problem::{Failures, Problem, Result};
 use super::tenants::sees_all;
-use super::view::{JobView, StepView, Submitted};
+use super::view::{JobDetailView, JobView, StepView, Submitted};
 use super::who::Who;
 use super::{Api, Shared};
 use crate::access::{Right, visible};
@@ -55,28 +55,28 @@ struct Which {
     limit: Option<u32>,
 }
 
-/// Names of users by id: a job keeps the id of who asked.
-async fn names(home: &Home) -> Result<BTreeMap<String, String>> {
-    let users = home.catalog.account_list().await?;
-    Ok(users.into_iter().map(|user| (user.id.to_string(), user.name)).collect())
+/// A job as somebody may see it.
+fn view(names: &BTreeMap<String, String>, job: JobRow) -> JobView {
+    let mut view = JobView::from(job);
+    if let Some(name) = names.get(&view.requested_by) {
+        view.requested_by.clone_from(name);
+    }
+    view
 }
 
-/// A job as somebody may see it: which items a restore brings back is content.
-fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
-    let is_own = job.requested_by == who.principal.user.as_str();
+/// All of a job as somebody may see it: which items a restore brings back is content.
+fn detail(who: &Who, requested_by: &str, job: JobDetail) -> JobDetailView {
+    let mut view = JobDetailView::from(job);
+    let (is_own, tenant) = (requested_by == who.principal.user.as_str(), &view.job.tenant);
     let sees_items = is_own
-        || sees_all(who, Right::Restore, &job.tenant)
-        || sees_all(who, Right::ReadContent, &job.tenant);
-    let mut view = JobView::from(job);
+        || sees_all(who, Right::Restore, tenant)
+        || sees_all(who, Right::ReadContent, tenant);
     if !sees_items {
         for (value, name) in [(&mut view.request, "path"), (&mut view.result, "items")] {
             if let Some(fields) = value.as_object_mut() {
                 fields.remove(name);
             }
         }
-    }
-    if let Some(name) = names.get(&view.requested_by) {
-        view.requested_by.clone_from(name);
     }
     view
 }
@@ -87,8 +87,8 @@ pub(super) fn sees(who: &Who, job: &JobRow) -> bool {
 }
 
 /// What the stream of events tells of a job.
-pub(super) fn event_view(who: &Who, job: &JobRow) -> JobView {
-    view(who, &BTreeMap::new(), job.clone())
+pub(super) fn event_view(job: &JobRow) -> JobView {
+    job.clone().into()
 }
 
 /// Lists jobs, newest first.
@@ -113,7 +113,7 @@ async fn list(
         })
         .await?;
     let page = Page::cut(rows, limit, |row| row.id.clone());
-    let entries = page.entries.into_iter().map(|row| view(&who, &names, row)).collect();
+    let entries = page.entries.into_iter().map(|row| view(&names, row)).collect();
     Ok(Json(Page { entries, next: page.next }))
 }
 
@@ -136,15 +136,16 @@ async fn job_for(api: &Api, who: &Who, act: Act, id: &str) -> Result<(Act, JobRo
     Ok((act, job))
 }
 
-/// Shows a job.
+/// Shows a job: what it is to do, how far it is, what came of it.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job")),
-    responses((status = OK, body = JobView), Failures))]
-async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Json<JobView>> {
+    responses((status = OK, body = JobDetailView), Failures))]
+async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Json<JobDetailView>> {
     let act = Act::view(Right::ViewJobs, Action::JobList);
-    let (act, job) = job_for(&api, &who, act, &id).await?;
-    let names = api.act(&who, act, |home| async move { names(&home).await }).await?;
-    Ok(Json(view(&who, &names, job)))
+    let (act, row) = job_for(&api, &who, act, &id).await?;
+    let job =
+        api.act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) }).await?;
+    Ok(Json(detail(&who, &row.requested_by, job)))
 }
 
 /// Lists what of a job is done.
@@ -158,9 +159,9 @@ async fn steps(
 ) -> Result<Json<Page<StepView>>> {
     let act = Act::view(Right::ViewJobs, Action::JobList);
     let (act, _) = job_for(&api, &who, act, &id).await?;
-    let steps =
-        api.act(&who, act, |home| async move { Ok(home.catalog.job_steps(&id).await?) }).await?;
-    Ok(Json(Page::whole(steps.into_iter().map(StepView::from).collect())))
+    let job =
+        api.act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) }).await?;
+    Ok(Json(Page::whole(job.steps.into_iter().map(StepView::from).collect())))
 }
 
 async fn manage<W>(
@@ -175,7 +176,7 @@ where
 {
     let (act, _) = job_for(api, who, Act::change(Right::ManageJobs, action), &id).await?;
     let job = api.act(who, act, |home| work(home, id)).await?;
-    Ok(Json(view(who, &names(&api.home).await?, job)))
+    Ok(Json(view(&names(&api.home).await?, job)))
 }
 
 /// Pauses a job: at once, or at its worker's next sign of life.

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::act::Act;
 use super::page::{Json, Page, Path, Query};
 use super::problem::{Failures, Problem, Result};
-use super::view::{AttainedView, ScheduleView};
+use super::view::{AttainedView, ScheduleSetView, ScheduleView};
 use super::who::Who;
 use super::{Api, Shared};
 use crate::access::{Right, visible};
@@ -70,13 +70,13 @@ async fn list(
         ("tenant" = String, Path, description = "Our name of the tenant"),
         ("name" = String, Path, description = "Name of the schedule"),
     ),
-    responses((status = OK, body = ScheduleView), Failures))]
+    responses((status = OK, body = ScheduleSetView), Failures))]
 async fn put(
     State(api): Shared,
     who: Who,
     Path((tenant, name)): Path<(String, String)>,
     Json(mut body): Json<Value>,
-) -> Result<Json<ScheduleView>> {
+) -> Result<Json<ScheduleSetView>> {
     let act = Act::change(Right::ManageSchedules, Action::PolicyChange)
         .tenant(&tenant)
         .given("schedule", Some(&name));
@@ -88,9 +88,11 @@ async fn put(
             let schedule: Schedule = serde_json::from_value(body)
                 .map_err(|error| Problem::invalid(format!("this is no schedule: {error}")))?;
             schedule::set(&home, &tenant, &schedule).await?;
+            let unknown = schedule::unknown(&home, &tenant, &schedule).await?;
             let mut listed = schedule::listed(&home, Some(&tenant)).await?;
             listed.retain(|one| one.schedule.name == schedule.name);
-            listed.pop().map(ScheduleView::from).ok_or_else(|| Problem::not_found("schedule"))
+            let set = listed.pop().ok_or_else(|| Problem::not_found("schedule"))?;
+            Ok(ScheduleSetView { schedule: set.into(), unknown })
         })
         .await?;
     Ok(Json(set))
@@ -121,19 +123,38 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Of what.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct OfWhat {
+    /// Only of this tenant.
+    tenant: Option<String>,
+    /// Only of this resource: id, name or Graph id.
+    resource: Option<String>,
+}
+
 /// Lists for each resource the schedule that it follows, and how far it is.
-#[utoipa::path(get, path = "/objectives", tag = "schedules", params(Which),
+#[utoipa::path(get, path = "/objectives", tag = "schedules", params(OfWhat),
     responses((status = OK, body = Page<AttainedView>), Failures))]
 async fn objectives(
     State(api): Shared,
     who: Who,
-    Query(which): Query<Which>,
+    Query(of): Query<OfWhat>,
 ) -> Result<Json<Page<AttainedView>>> {
-    let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
+    let act = Act::view(Right::ViewResources, Action::PolicyList);
     let scope = visible(&who.principal, Right::ViewResources);
+    let (act, resource) = match &of.resource {
+        Some(name) => {
+            let (act, row) = api.resource(&who, act, of.tenant.as_deref(), name).await?;
+            (act, Some(row.id.0))
+        }
+        None => (act.anywhere(), None),
+    };
     let found = api
         .act(&who, act, move |home| async move {
-            let mut found = schedule::status(&home, which.tenant.as_deref(), None).await?;
+            let (tenant, resource) = (of.tenant.as_deref(), resource.as_deref());
+            let mut found = schedule::status(&home, tenant, resource).await?;
             found.retain(|one| scope.permits(&one.tenant, one.workload, &one.id));
             Ok(found)
         })
