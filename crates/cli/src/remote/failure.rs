@@ -1,6 +1,6 @@
 //! What can go wrong between this machine and a server, and the exit code of it.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::io;
 
 use holdfast_engine::Exit;
@@ -127,17 +127,15 @@ impl Failure {
     }
 }
 
-/// What TLS has against a certificate, where that is why a request failed.
-fn certificate(error: &reqwest::Error) -> Option<String> {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = tls.or_else(|| cause.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
-            return Some(why.to_string());
-        }
-        next = cause.source();
+/// What TLS has against a certificate, where that is why something failed. I/O errors hide what
+/// they hold from `source`.
+fn certificate(error: &(dyn StdError + 'static)) -> Option<String> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(why.to_string());
     }
-    None
+    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match held {
+        Some(held) => certificate(held),
+        None => certificate(error.source()?),
+    }
 }
