@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use holdfast_sim::FileBytes;
 use serde_json::{Value, json};
 
 use crate::running::Running;
 use crate::site::{Answer, Site, command};
+use crate::workers::until;
 
 /// A password that the rule takes.
 const PASSWORD: &str = "violin harbour tundra 7 moss\n";
@@ -83,12 +85,17 @@ impl Served {
         made.json()
     }
 
-    /// Lets the server do a command, with the token in a file.
-    pub fn run_with(&self, site: &Site, token: &str, arguments: &[&str]) -> Answer {
+    /// A command for the server, with the token in a file.
+    pub fn client(&self, site: &Site, token: &str, arguments: &[&str]) -> Command {
         let mut program = command();
         program.env("HOLDFAST_SERVER", &self.origin).env("HOLDFAST_SERVER_CA_FILE", self.ca());
-        program.env("HOLDFAST_TOKEN_FILE", site.path(token));
-        program.args(arguments).output().unwrap().into()
+        program.env("HOLDFAST_TOKEN_FILE", site.path(token)).args(arguments);
+        program
+    }
+
+    /// Lets the server do a command, with the token in a file.
+    pub fn run_with(&self, site: &Site, token: &str, arguments: &[&str]) -> Answer {
+        self.client(site, token, arguments).output().unwrap().into()
     }
 
     pub fn run(&self, site: &Site, arguments: &[&str]) -> Answer {
@@ -292,6 +299,15 @@ async fn queued_jobs_are_paused_resumed_and_cancelled() {
     let shown = served.json(&site, &["job", "show", id]);
     assert_eq!(shown, site.json(&["job", "show", id]));
     assert_eq!((&shown["result"], &shown["progress"]), (&Value::Null, &Value::Null));
+
+    // Who follows a job that somebody ends learns of it.
+    let mut following = Running::start(served.client(&site, "token", &["backup"]));
+    let queued = ["job", "list", "--state", "queued"];
+    until("it is queued", || served.json(&site, &queued) != json!([])).await;
+    let id = served.json(&site, &queued)[0]["id"].as_str().unwrap().to_owned();
+    served.ok(&site, &["job", "cancel", &id]);
+    assert_eq!(following.end().code(), Some(1));
+    following.must_say(&format!("job {id} was cancelled"));
     served.running.stop();
 }
 

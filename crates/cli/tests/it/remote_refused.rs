@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
+use holdfast_sim::FileBytes;
 use serde_json::json;
 
 use crate::remote::Served;
@@ -132,27 +133,48 @@ async fn who_answers_must_be_the_server() {
     served.running.stop();
 }
 
+/// Bytes of a file that lies in several packs.
+const LARGE: u64 = 64 * 1024 * 1024;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn content_that_breaks_off_is_10() {
+async fn content_that_breaks_off_is_10_and_what_came_is_its_beginning() {
     let site = Site::ready(1).await;
-    let ann = site.user(0);
+    let drive = site.tenant().onedrive_add(&site.user(0)).unwrap();
+    let bytes = FileBytes::Made { seed: 3, size: LARGE };
+    site.tenant().file_add(&drive.id, &drive.root, "film.bin", bytes).unwrap();
     site.json(&["backup"]);
-    let path = site.messages(&ann, &[])[0]["path"].as_str().unwrap().to_owned();
+    let rows = site.json(&["resources", "--offline"]);
+    let row = rows.as_array().unwrap().iter().find(|row| row["workload"] == "onedrive").unwrap();
+    let cat = ["cat", "--resource", row["id"].as_str().unwrap(), "film.bin", "--json"];
     let served = Served::with_token(&site, &["read_content"]);
-    let cat = ["cat", "--resource", &ann, &path, "--json"];
-    assert_eq!(served.run(&site, &cat).code, 0);
-    // The data is gone: the server learns of it when it reads.
-    let packs = site.path("vault");
-    let mut gone = 0;
-    for file in files(&packs) {
-        if file.to_str().unwrap().contains("/data/") {
-            fs::write(&file, b"gone").unwrap();
-            gone += 1;
+    let whole = served.ok(&site, &cat).out;
+    assert_eq!(whole.len() as u64, LARGE);
+
+    // Each pack is away once: before the first byte it is a failure like any other, later a cut.
+    let packs = files(&site.path("vault"));
+    let packs = packs.into_iter().filter(|file| file.to_str().unwrap().contains("/data/"));
+    let (mut early, mut cut) = (0, 0);
+    for pack in packs {
+        let away = site.path("away");
+        fs::rename(&pack, &away).unwrap();
+        let damaged = served.run(&site, &cat);
+        fs::rename(&away, &pack).unwrap();
+        if damaged.code == 0 {
+            continue;
+        }
+        assert_eq!(damaged.code, 10, "{}", damaged.err);
+        assert!(whole.starts_with(&damaged.out) && damaged.out.len() < whole.len());
+        match damaged.out.len() {
+            0 => early += 1,
+            came => {
+                let expected = format!("the content broke off after {came} bytes");
+                assert!(message(&damaged).starts_with(&expected), "{}", damaged.err);
+                cut += 1;
+            }
         }
     }
-    assert!(gone > 0);
-    let damaged = served.run(&site, &cat);
-    assert_eq!(damaged.code, 10, "{damaged:?}");
+    assert!(early > 0 && cut > 0, "{early} before the first byte, {cut} later");
+    assert_eq!(served.ok(&site, &cat).out, whole);
     served.running.stop();
 }
 

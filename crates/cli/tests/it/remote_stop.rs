@@ -4,19 +4,11 @@ use serde_json::json;
 
 use crate::remote::Served;
 use crate::running::Running;
-use crate::site::{Site, command};
+use crate::site::Site;
 use crate::workers::until;
 
 /// Messages in the mailbox that is backed up.
 const MAILS: usize = 80;
-
-fn client(site: &Site, served: &Served, arguments: &[&str]) -> std::process::Command {
-    let mut program = command();
-    program.args(arguments).arg("--server").arg(&served.origin);
-    program.arg("--server-ca-file").arg(served.ca());
-    program.arg("--token-file").arg(site.path("token"));
-    program
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_server_gives_its_job_back_and_the_next_one_ends_it() {
@@ -25,7 +17,7 @@ async fn a_stopped_server_gives_its_job_back_and_the_next_one_ends_it() {
     site.add_tenant();
     let first = Served::with_token(&site, &["view_resources", "view_jobs", "run_backups"]);
     // Somebody follows the job all the while.
-    let mut following = Running::start(client(&site, &first, &["backup"]));
+    let mut following = Running::start(first.client(&site, "token", &["backup"]));
     until("messages are fetched", || site.tenant().stats().total() >= 20).await;
     let id = site.json(&["job", "list"])[0]["id"].as_str().unwrap().to_owned();
     let place = first.told["address"].as_str().unwrap().to_owned();
@@ -55,7 +47,7 @@ async fn ctrl_c_ends_the_looking_and_not_the_job() {
     site.add_tenant();
     let rights = ["view_resources", "view_jobs", "run_backups"];
     let served = Served::with_token(&site, &rights);
-    let mut following = Running::start(client(&site, &served, &["backup"]));
+    let mut following = Running::start(served.client(&site, "token", &["backup"]));
     until("messages are fetched", || site.tenant().stats().total() >= 20).await;
     following.signal("INT");
     assert_eq!(following.end().code(), Some(1));
