@@ -67,7 +67,13 @@ pub struct Global {
     )]
     pub instance_key: Option<PathBuf>,
     /// Let this server do it, by its API, instead of working in the home folder: https://HOST:PORT
-    #[arg(long, global = true, env = "HOLDFAST_SERVER", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "HOLDFAST_SERVER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub server: Option<Url>,
     /// File with the API token for the server, which only its owner can read
     #[arg(

@@ -65,7 +65,8 @@ const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error,rustls_plat
 
 /// The log goes to standard error.
 fn start_log(cli: &Cli) {
-    let usual = if matches!(cli.command, Command::Worker(_) | Command::Serve(_)) { WORKING } else { QUIET };
+    let usual =
+        if matches!(cli.command, Command::Worker(_) | Command::Serve(_)) { WORKING } else { QUIET };
     let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match cli.global.log_format {

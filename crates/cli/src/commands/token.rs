@@ -59,8 +59,7 @@ async fn create(server: &Server, args: &TokenCreate, out: Output) -> Result<u8> 
     let ends = Clock::system().now().checked_add(length);
     let ends = ends.map_err(|_| Error::Usage("the token would never end".to_owned()))?;
     let rights: Vec<String> = args.rights.iter().map(ToString::to_string).collect();
-    let body =
-        json!({ "label": args.label, "rights": rights, "scope": scope, "expires_at": ends });
+    let body = json!({ "label": args.label, "rights": rights, "scope": scope, "expires_at": ends });
     // The file first: a token that cannot be kept is not made.
     let mut file = new_file(&args.out)?;
     let made: Made = match server.post(&["tokens"], &body).await {

@@ -93,10 +93,8 @@ async fn add(server: &Server, args: &UserAdd, out: Output) -> Result<u8> {
         false => LimitView::Only(args.tenants.clone()),
     };
     let scope = ScopeView { tenants, workloads: LimitView::All, resources: LimitView::All };
-    let grant = |role: &holdfast_model::Role| GrantView {
-        role: role.to_string(),
-        scope: scope.clone(),
-    };
+    let grant =
+        |role: &holdfast_model::Role| GrantView { role: role.to_string(), scope: scope.clone() };
     let grants: Vec<GrantView> = args.roles.iter().map(grant).collect();
     let display_name = args.display_name.as_ref().unwrap_or(&args.name);
     let body = json!({ "name": args.name, "display_name": display_name, "grants": grants });

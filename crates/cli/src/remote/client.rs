@@ -277,7 +277,11 @@ fn token(path: &Path) -> Result<Secret> {
     if mode & 0o077 != 0 {
         let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
         let path = path.to_owned();
-        return Err(Error::File { action: "use (others can read it; run 'chmod 600' on)", path, source });
+        return Err(Error::File {
+            action: "use (others can read it; run 'chmod 600' on)",
+            path,
+            source,
+        });
     }
     crate::commands::init::secret_file(path)
 }
@@ -306,7 +310,8 @@ mod tests {
     fn names_cannot_leave_their_place_in_an_address() {
         let server = Server::open(&"https://h".parse().unwrap(), None).unwrap();
         let path = ["resources", "a/../b?x#y", "items"];
-        let request = server.request(Method::GET, &path, &[("path", Some("ä&b".into())), ("at", None)]);
+        let request =
+            server.request(Method::GET, &path, &[("path", Some("ä&b".into())), ("at", None)]);
         let url = request.build().unwrap().url().to_string();
         assert_eq!(url, "https://h/api/v1/resources/a%2F..%2Fb%3Fx%23y/items?path=%C3%A4%26b");
     }

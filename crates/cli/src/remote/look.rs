@@ -89,7 +89,9 @@ pub async fn find(server: &Server, args: &Find, out: Output) -> Result<u8> {
     ];
     let hits: Vec<HitView> = server.whole(&["search"], &asked).await?;
     if hits.len() == PAGE as usize {
-        output::error_text("There may be more: a server lists the first 1,000. Narrow the search.\n");
+        output::error_text(
+            "There may be more: a server lists the first 1,000. Narrow the search.\n",
+        );
     }
     found::show(&hits, args.deleted, out)
 }

@@ -80,7 +80,7 @@ fn asked_code() -> Result<String> {
         return Err(Error::Usage(
             "the user has a second factor: give its code with --code; there is no terminal to ask \
              at"
-                .to_owned(),
+            .to_owned(),
         ));
     }
     let prompt = "Code of the second factor, or a recovery code: ";

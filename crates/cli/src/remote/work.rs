@@ -68,7 +68,10 @@ pub async fn restore(server: &Server, args: &Restore, out: Output) -> Result<u8>
     let Submitted { job } = server.post(&["restores"], &body).await?;
     if args.queue {
         let about: JobDetailView = server.get(&["jobs", &job], &[]).await?;
-        return jobs::show_queued(&[Queued { job, kind: "restore", tenant: about.job.tenant }], out);
+        return jobs::show_queued(
+            &[Queued { job, kind: "restore", tenant: about.job.tenant }],
+            out,
+        );
     }
     let done = follow(server, &[job]).await?;
     let report: RestoreReport = done.first().map(result).transpose()?.ok_or(Error::Stopped)?;

@@ -40,8 +40,10 @@ impl Served {
     pub fn start(site: &Site, listen: &str, more: &[&str]) -> Self {
         let mut program = command();
         program.env("HOLDFAST_HOME", site.path("home")).args(["serve", "--listen", listen]);
-        let (running, told) =
-            Running::told({ program.args(["--no-scheduler", "--json"]).args(more); program });
+        let (running, told) = Running::told({
+            program.args(["--no-scheduler", "--json"]).args(more);
+            program
+        });
         let origin = told["origin"].as_str().unwrap().trim_end_matches('/').to_owned();
         Self { running, origin, told }
     }
@@ -176,8 +178,19 @@ async fn a_server_shows_what_the_home_shows() {
         &["schedule", "status"],
         &["schedule", "status", "--resource", &ann, "--tenant", "contoso"],
         &["schedule", "status", "--missed"],
-        &["schedule", "set", "night", "--rpo", "2d", "--resource", "nobody", "--pause",
-            "mon-fri 08:00-18:00", "--time-zone", "Europe/Berlin"],
+        &[
+            "schedule",
+            "set",
+            "night",
+            "--rpo",
+            "2d",
+            "--resource",
+            "nobody",
+            "--pause",
+            "mon-fri 08:00-18:00",
+            "--time-zone",
+            "Europe/Berlin",
+        ],
         &["job", "list", "--state", "done", "--kind", "backup"],
         &["job", "show", &job],
         &["vault", "list"],

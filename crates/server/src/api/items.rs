@@ -341,7 +341,10 @@ mod tests {
 
     #[test]
     fn what_stands_in_quotes_is_one_word() {
-        assert_eq!(words(r#"  annual report "of the year" x"#), ["annual", "report", "of the year", "x"]);
+        assert_eq!(
+            words(r#"  annual report "of the year" x"#),
+            ["annual", "report", "of the year", "x"]
+        );
         assert_eq!(words(r#""open end"#), ["open end"]);
         assert_eq!(words(r#" "" " " "#), [""; 0]);
     }

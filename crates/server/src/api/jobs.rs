@@ -143,8 +143,9 @@ async fn job_for(api: &Api, who: &Who, act: Act, id: &str) -> Result<(Act, JobRo
 async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Json<JobDetailView>> {
     let act = Act::view(Right::ViewJobs, Action::JobList);
     let (act, row) = job_for(&api, &who, act, &id).await?;
-    let job =
-        api.act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) }).await?;
+    let job = api
+        .act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) })
+        .await?;
     Ok(Json(detail(&who, &row.requested_by, job)))
 }
 
@@ -159,8 +160,9 @@ async fn steps(
 ) -> Result<Json<Page<StepView>>> {
     let act = Act::view(Right::ViewJobs, Action::JobList);
     let (act, _) = job_for(&api, &who, act, &id).await?;
-    let job =
-        api.act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) }).await?;
+    let job = api
+        .act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) })
+        .await?;
     Ok(Json(Page::whole(job.steps.into_iter().map(StepView::from).collect())))
 }
 

@@ -180,11 +180,7 @@ async fn change(
 #[utoipa::path(post, path = "/tenants/{name}/test", tag = "tenants",
     params(("name" = String, Path, description = "Our name of the tenant")),
     responses((status = OK, body = TestedView), Failures))]
-async fn test(
-    State(api): Shared,
-    who: Who,
-    Path(name): Path<String>,
-) -> Result<Json<TestedView>> {
+async fn test(State(api): Shared, who: Who, Path(name): Path<String>) -> Result<Json<TestedView>> {
     let act = Act::change(Right::ManageTenants, Action::TenantTest).tenant(&name);
     let work = |home: Arc<_>| async move {
         let row = tenant::find(&home, &name).await?;
