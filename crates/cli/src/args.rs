@@ -6,6 +6,8 @@ mod job;
 mod restore;
 mod schedule;
 mod serve;
+mod tenant;
+mod user;
 mod vault;
 
 use std::net::SocketAddr;
@@ -14,10 +16,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdfast_engine::browse::At;
-use holdfast_graph::permissions::Feature;
-use holdfast_model::FileVersions;
 use holdfast_sim::FaultProfile;
 use holdfast_vault::Location;
+use url::Url;
 
 pub use audit::{Audit, AuditList};
 pub use export::{Export, Find};
@@ -25,6 +26,8 @@ pub use job::{Job, JobList, Join, Worker};
 pub use restore::Restore;
 pub use schedule::{Schedule, ScheduleSet};
 pub use serve::ServerArgs;
+pub use tenant::{AUTHORITY_URL, Certificate, GRAPH_URL, Tenant, TenantAdd};
+pub use user::{SignIn, Token, TokenCreate, User, UserAccept, UserAdd};
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -63,6 +66,33 @@ pub struct Global {
         value_name = "FILE"
     )]
     pub instance_key: Option<PathBuf>,
+    /// Let this server do it, by its API, instead of working in the home folder: https://HOST:PORT
+    #[arg(
+        long,
+        global = true,
+        env = "HOLDFAST_SERVER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub server: Option<Url>,
+    /// File with the API token for the server, which only its owner can read
+    #[arg(
+        long,
+        global = true,
+        env = "HOLDFAST_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub token_file: Option<PathBuf>,
+    /// Certificate to trust for the server, and no other (PEM) [default: those of the system]
+    #[arg(
+        long,
+        global = true,
+        env = "HOLDFAST_SERVER_CA_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub server_ca_file: Option<PathBuf>,
     /// Answer with one JSON document on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -110,6 +140,12 @@ pub enum Command {
     Worker(Worker),
     /// Run the server: API, scheduler and worker in one process
     Serve(Box<ServerArgs>),
+    /// Choose a password, and manage who may use a server
+    #[command(subcommand)]
+    User(User),
+    /// Make and revoke the tokens by which programs use a server
+    #[command(subcommand)]
+    Token(Token),
     /// List the snapshots of all vaults
     Snapshots(Snapshots),
     /// List a folder of a restore point
@@ -214,107 +250,6 @@ pub struct Recover {
     /// folder]
     #[arg(long, value_name = "FILE")]
     pub catalog_url_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Tenant {
-    /// Add a tenant, or give new credentials to the one with this name
-    Add(Box<TenantAdd>),
-    /// List the tenants
-    List,
-    /// Change what is taken of a tenant
-    Set {
-        /// Name of the tenant
-        name: String,
-        /// Versions of each file to take: 'latest', 'all', or how many before it
-        #[arg(long, value_name = "N")]
-        file_versions: FileVersions,
-    },
-    /// Sign in and compare the permissions granted with those needed
-    Test {
-        /// Name of the tenant; all where absent
-        name: Option<String>,
-    },
-    /// Make a certificate by which Holdfast signs in
-    Certificate(Certificate),
-    /// List the application permissions that Holdfast needs, and why
-    Permissions {
-        /// Only those of one registration
-        #[arg(long = "for", value_name = "backup|restore")]
-        feature: Option<Feature>,
-    },
-}
-
-/// Base address of Graph in the usual cloud.
-pub const GRAPH_URL: &str = "https://graph.microsoft.com";
-
-/// Base address of its sign-in service.
-pub const AUTHORITY_URL: &str = "https://login.microsoftonline.com";
-
-#[derive(Debug, Args)]
-pub struct TenantAdd {
-    /// Name under which Holdfast knows the tenant
-    pub name: String,
-    /// Directory (tenant) id, or a domain of the tenant
-    #[arg(long, value_name = "ID")]
-    pub tenant_id: String,
-    /// Application (client) id of the registration for backup
-    #[arg(long, value_name = "ID")]
-    pub client_id: String,
-    /// File that holds its client secret
-    #[arg(long, value_name = "FILE", required_unless_present = "certificate")]
-    pub client_secret_file: Option<PathBuf>,
-    /// Its certificate (PEM), better than a secret
-    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "client_secret_file")]
-    pub certificate: Option<PathBuf>,
-    /// The private key of the certificate (PEM, not encrypted)
-    #[arg(long, value_name = "FILE", requires = "certificate")]
-    pub key: Option<PathBuf>,
-    /// Application (client) id of a second registration, used for restores only
-    #[arg(long, value_name = "ID")]
-    pub restore_client_id: Option<String>,
-    /// File that holds its client secret
-    #[arg(long, value_name = "FILE", requires = "restore_client_id")]
-    pub restore_client_secret_file: Option<PathBuf>,
-    /// Its certificate (PEM)
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires_all = ["restore_client_id", "restore_key"],
-        conflicts_with = "restore_client_secret_file"
-    )]
-    pub restore_certificate: Option<PathBuf>,
-    /// The private key of that certificate (PEM, not encrypted)
-    #[arg(long, value_name = "FILE", requires = "restore_certificate")]
-    pub restore_key: Option<PathBuf>,
-    /// Vault that takes the tenant's data [default: the vault without a tenant]
-    #[arg(long, value_name = "NAME")]
-    pub vault: Option<String>,
-    /// Address of Microsoft Graph
-    #[arg(long, value_name = "URL", default_value = GRAPH_URL)]
-    pub graph_url: String,
-    /// Address of the sign-in service
-    #[arg(long, value_name = "URL", default_value = AUTHORITY_URL)]
-    pub authority_url: String,
-    /// Further certificate authority to trust (PEM)
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// Versions of each file to take: 'latest' (the default), 'all', or how many before it
-    #[arg(long, value_name = "N")]
-    pub file_versions: Option<FileVersions>,
-}
-
-#[derive(Debug, Args)]
-pub struct Certificate {
-    /// Folder that takes holdfast.key, holdfast.pem and holdfast.cer
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Name in the certificate
-    #[arg(long, default_value = "Holdfast", value_name = "NAME")]
-    pub name: String,
-    /// Days until it expires
-    #[arg(long, default_value_t = 365, value_name = "N")]
-    pub days: u32,
 }
 
 #[derive(Debug, Args)]

@@ -1,29 +1,31 @@
 //! One file per command: what is asked of the engine, and how its answer reads.
 
-mod audit;
-mod backup;
-mod browse;
+pub mod audit;
+pub mod backup;
+pub mod browse;
 mod catalog;
 mod completions;
 mod demo;
-mod diff;
-mod doctor;
+pub mod diff;
+pub mod doctor;
 mod erase;
 mod export;
-mod find;
-mod history;
-mod init;
-mod job;
+pub mod find;
+pub mod history;
+pub mod init;
+pub mod job;
 mod join;
 mod record;
 mod recover;
-mod resources;
-mod restore;
-mod schedule;
+pub mod resources;
+pub mod restore;
+pub mod schedule;
 mod serve;
 mod sim;
-mod tenant;
-mod vault;
+pub mod tenant;
+mod token;
+mod user;
+pub mod vault;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ use holdfast_model::{Clock, Outcome};
 use crate::args::{self, Audit, Cli, Command, Global, Tenant};
 use crate::error::{Error, Result};
 use crate::output::Output;
+use crate::remote;
 
 /// How a command ended.
 pub struct Done {
@@ -63,6 +66,9 @@ impl Done {
 pub async fn run(cli: Cli) -> Result<u8> {
     let out = Output::new(cli.global.json);
     let global = &cli.global;
+    if let Some(server) = remote::meant(global, &cli.command) {
+        return remote::run(server, global, &cli.command, out).await;
+    }
     match &cli.command {
         Command::Demo(args) => demo::run(args, out).await,
         Command::Sim(command) => sim::run(command, out).await,
@@ -74,6 +80,8 @@ pub async fn run(cli: Cli) -> Result<u8> {
             let work = recover::run(&recovery, out);
             record::recorded(recovery.home(), &cli.command, work).await
         }
+        Command::User(command) => user::run(global, command, out).await,
+        Command::Token(command) => token::run(global, command, out).await,
         Command::Tenant(Tenant::Permissions { feature }) => tenant::permissions(*feature, out),
         Command::Audit(Audit::Verify { file: Some(file), public_key }) => {
             audit::file_alone(file, *public_key, out).await
@@ -120,7 +128,9 @@ async fn in_home(home: &Arc<Home>, command: &Command, out: Output) -> Result<Don
         | Command::Completions { .. }
         | Command::Init(_)
         | Command::Join(_)
-        | Command::Recover(_) => Err(Error::Usage("this command needs no installation".to_owned())),
+        | Command::Recover(_)
+        | Command::User(_)
+        | Command::Token(_) => Err(Error::Usage("this command does not work in a home".to_owned())),
     };
     code.map(Done::from)
 }
@@ -151,7 +161,7 @@ async fn open(global: &Global, command: &Command) -> Result<Home> {
 }
 
 /// The exit code of a run.
-fn exit_code(outcome: Outcome) -> u8 {
+pub fn exit_code(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Complete => 0,
         Outcome::Partial => Exit::Partial as u8,

@@ -8,6 +8,8 @@ use holdfast_engine as engine;
 use holdfast_engine::Exit;
 use serde_json::{Value, json};
 
+use crate::remote::Failure;
+
 /// The failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,6 +22,9 @@ pub enum Error {
     /// The server cannot start or go on.
     #[error(transparent)]
     Server(#[from] holdfast_server::Error),
+    /// A server refuses or cannot be asked.
+    #[error(transparent)]
+    Remote(#[from] Failure),
     /// The simulated tenant cannot start.
     #[error(transparent)]
     Sim(#[from] holdfast_sim::SimError),
@@ -101,6 +106,7 @@ impl Error {
         let exit = match self {
             Self::Engine(error) => error.exit(),
             Self::Server(error) => error.exit(),
+            Self::Remote(failure) => failure.exit(),
             Self::Usage(_) => Exit::Usage,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Exit::NotFound,
@@ -118,6 +124,7 @@ impl Error {
             Self::Engine(error) => error.cause(),
             Self::Usage(_) => "usage".to_owned(),
             Self::Server(_) => "server".to_owned(),
+            Self::Remote(_) => "remote".to_owned(),
             Self::Job(_) => "job".to_owned(),
             Self::File { source, .. } => source.kind().to_string(),
             Self::Stopped => "stopped".to_owned(),

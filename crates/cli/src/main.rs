@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod output;
 mod progress;
+mod remote;
 
 use std::process::ExitCode;
 
@@ -57,10 +58,10 @@ fn refused(error: &clap::Error) -> ExitCode {
 
 /// A command line tool is quiet unless something is wrong. What libraries find wrong is in our
 /// errors and reports, in the words of our commands.
-const QUIET: &str = "warn,rustic_core=off,sqlx=error";
+const QUIET: &str = "warn,rustic_core=off,sqlx=error,rustls_platform_verifier=off";
 
 /// Of what works by itself the log tells what it does: jobs by id, kind and tenant.
-const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error";
+const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error,rustls_platform_verifier=off";
 
 /// The log goes to standard error.
 fn start_log(cli: &Cli) {

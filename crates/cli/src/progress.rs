@@ -17,24 +17,45 @@ pub async fn watch<T>(progress: &Progress, work: impl Future<Output = T>) -> T {
     if !std::io::stderr().is_terminal() {
         return work.await;
     }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:20} {wide_msg}") {
-        bar.set_style(style);
-    }
+    let bar = Bar::new();
     let mut tick = tokio::time::interval(REDRAW);
     tokio::pin!(work);
     loop {
         tokio::select! {
             done = &mut work => {
-                bar.finish_and_clear();
+                bar.end();
                 return done;
             }
-            _ = tick.tick() => {
-                let seen = progress.seen();
-                bar.set_length(seen.items.max(1));
-                bar.set_position(seen.items_done.min(seen.items));
-                bar.set_message(line(&seen, bar.elapsed()));
-            }
+            _ = tick.tick() => bar.show(&progress.seen()),
+        }
+    }
+}
+
+/// A bar on standard error; where nobody looks, nothing.
+pub struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    pub fn new() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {bar:20} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
+    pub fn show(&self, seen: &Seen) {
+        let Some(bar) = &self.0 else { return };
+        bar.set_length(seen.items.max(1));
+        bar.set_position(seen.items_done.min(seen.items));
+        bar.set_message(line(seen, bar.elapsed()));
+    }
+
+    pub fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
         }
     }
 }

@@ -25,7 +25,7 @@ use holdfast_catalog::{ResourceRow, ResourceStatus, RunProblem, RunRow, TenantRo
 use holdfast_graph::Graph;
 use holdfast_model::{Counts, Outcome, ResourceId, RunId, ShardId};
 use holdfast_vault::Vault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -86,7 +86,7 @@ pub struct BackupReport {
 }
 
 /// A tenant or a shard that could not be backed up, while others could.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// Name of the tenant.
     pub tenant: String,

@@ -82,7 +82,7 @@ pub struct RestoreRequest {
 }
 
 /// What a restore came to: the `--json` form of `holdfast restore`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RestoreReport {
     /// Id of this restore.
     pub restore: String,
@@ -97,7 +97,7 @@ pub struct RestoreReport {
     /// Name of the target.
     pub target: String,
     /// Names of the drives that took files; empty for mail.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drives: Vec<String>,
     /// What was restored: mail or files.
     pub workload: Workload,
@@ -124,17 +124,17 @@ pub struct RestoreReport {
 }
 
 /// What became of one message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ItemReport {
     /// Path in the restore point.
     pub path: String,
     /// `restored`, `skipped` or `failed`; in a dry run of files `would_restore`.
-    pub result: &'static str,
+    pub result: String,
     /// Why it failed or was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// What it lost.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
 }
 
@@ -380,7 +380,8 @@ impl RestoreReport {
         detail: Option<String>,
         losses: Vec<Loss>,
     ) {
-        self.items.push(ItemReport { path: path.to_owned(), result, detail, losses });
+        let (path, result) = (path.to_owned(), result.to_owned());
+        self.items.push(ItemReport { path, result, detail, losses });
     }
 }
 

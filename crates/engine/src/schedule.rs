@@ -61,6 +61,17 @@ pub async fn remove(home: &Home, tenant: &str, name: &str) -> Result<()> {
     assign(home).await
 }
 
+/// Resources that a schedule names and that are not known, or not yet.
+pub async fn unknown(home: &Home, tenant: &str, schedule: &Schedule) -> Result<Vec<String>> {
+    let mut unknown = Vec::new();
+    for name in &schedule.select.resources {
+        if home.catalog.resource_find(Some(tenant), name).await?.is_empty() {
+            unknown.push(name.clone());
+        }
+    }
+    Ok(unknown)
+}
+
 /// The schedules of all tenants by the tenant's name; the default one of a tenant that has set no
 /// other for everything is not among them.
 pub async fn list(home: &Home) -> Result<BTreeMap<String, Vec<Schedule>>> {

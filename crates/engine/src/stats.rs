@@ -12,7 +12,7 @@ use holdfast_workloads::{Layout, Place, mail};
 use jiff::SignedDuration;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backup::tree_id;
 use crate::copy::source_of;
@@ -24,7 +24,7 @@ use crate::{Error, Home, Result, maintain};
 const MAX_DEPTH: usize = 400;
 
 /// What a vault holds, as `holdfast vault stats --json` shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VaultStats {
     /// Vault id.
     pub vault: String,
@@ -61,7 +61,7 @@ pub struct VaultStats {
 }
 
 /// What a shard holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardStats {
     /// Its number.
     pub shard: ShardId,
@@ -96,7 +96,7 @@ pub struct ShardStats {
 }
 
 /// What a snapshot has added to its shard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
     /// Its number.
     pub seq: Seq,
@@ -111,7 +111,7 @@ pub struct Added {
 }
 
 /// What a resource holds now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceStats {
     /// Our id.
     pub id: String,
@@ -126,7 +126,7 @@ pub struct ResourceStats {
 }
 
 /// What a day or week has added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Growth {
     /// First day, `2026-11-22`.
     pub from: String,

@@ -85,6 +85,7 @@ fn performed(report: &BackupReport) -> Performed {
             "resources": report.resources.len(),
             "counts": report.counts,
             "requests": report.requests,
+            "resource_units": report.resource_units,
             "waited_ms": report.waited_ms,
             "runs": report.runs,
             "snapshots": report.snapshots,

@@ -1,5 +1,7 @@
 //! Jobs as people and programs see them: the `--json` form of `holdfast job`, and that of the API.
 
+use std::collections::BTreeMap;
+
 use holdfast_catalog::{JobFilter, JobRow};
 use holdfast_engine::{Home, process_for_people};
 use holdfast_model::Timestamp;
@@ -101,8 +103,30 @@ impl From<JobRow> for JobView {
 /// # Errors
 /// Where the catalog fails.
 pub async fn list(home: &Home, filter: &JobFilter, limit: u32) -> Result<Vec<JobView>> {
-    let rows = home.catalog.job_list(filter, limit).await?;
-    Ok(rows.into_iter().map(JobView::from).collect())
+    let (rows, names) = (home.catalog.job_list(filter, limit).await?, names(home).await?);
+    Ok(rows.into_iter().map(|row| named(&names, row)).collect())
+}
+
+/// Names of users by id: a job keeps the id of who asked.
+pub async fn names(home: &Home) -> Result<BTreeMap<String, String>> {
+    let users = home.catalog.account_list().await?;
+    Ok(users.into_iter().map(|user| (user.id.to_string(), user.name)).collect())
+}
+
+fn named(names: &BTreeMap<String, String>, row: JobRow) -> JobView {
+    let mut view = JobView::from(row);
+    if let Some(name) = names.get(&view.requested_by) {
+        view.requested_by.clone_from(name);
+    }
+    view
+}
+
+/// A job as it is after a change.
+///
+/// # Errors
+/// Where the catalog fails.
+pub async fn changed(home: &Home, row: JobRow) -> Result<JobView> {
+    Ok(named(&names(home).await?, row))
 }
 
 /// All that is known of a job.
@@ -122,7 +146,7 @@ pub async fn show(home: &Home, id: &str) -> Result<JobDetail> {
                 done_at: step.done_at,
             })
             .collect(),
-        job: row.into(),
+        job: named(&names(home).await?, row),
     })
 }
 

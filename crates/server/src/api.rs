@@ -47,7 +47,8 @@ use crate::access::Access;
 use crate::api::events::Hub;
 use crate::measure::Measure;
 
-pub use problem::{Code, Problem};
+pub use page::Page;
+pub use problem::{Code, Failure, FailureBody, Problem};
 
 /// Where the API lies.
 const BASE: &str = "/api/v1";

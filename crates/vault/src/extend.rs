@@ -55,7 +55,7 @@ pub struct ExtendReport {
 }
 
 /// What the locks of needed files look like.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LockReport {
     /// Files that are needed.
     pub files: u64,

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use holdfast_catalog::AuditFilter;
-use holdfast_engine::audit::{self, Exported, Verification};
+use holdfast_engine::audit::{self, Exported};
 use holdfast_engine::{Exit, Home};
-use holdfast_model::Timestamp;
-use holdfast_model::audit::Entry;
-use serde::Serialize;
+use holdfast_server::api::view::{AuditEntry, FaultView, VerificationView};
 use serde_json::Value;
 
 use crate::args::{Audit, AuditList};
@@ -20,54 +18,9 @@ const SHOWN: usize = 64;
 pub async fn run(home: &Home, command: &Audit, out: Output) -> Result<u8> {
     match command {
         Audit::List(args) => list(home, args, out).await,
-        Audit::Verify { file: None, .. } => verified(&audit::verify(home).await?, out),
+        Audit::Verify { file: None, .. } => verified(&audit::verify(home).await?.into(), out),
         Audit::Verify { file: Some(file), public_key } => file_alone(file, *public_key, out).await,
         Audit::Export { out: file } => export(home, file, out).await,
-    }
-}
-
-/// An entry in the `--json` form.
-#[derive(Serialize)]
-struct View {
-    number: u64,
-    time: Option<Timestamp>,
-    actor_kind: String,
-    actor_id: String,
-    actor_name: String,
-    from: String,
-    action: String,
-    outcome: String,
-    cause: String,
-    /// Number of the entry with which the act began; 0 where there is none.
-    ends: u64,
-    tenant: String,
-    resources: Value,
-    items: Value,
-    details: Value,
-    hash: String,
-}
-
-impl From<Entry> for View {
-    fn from(entry: Entry) -> Self {
-        // Where somebody tampered with it, the text as it is.
-        let parsed = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Self {
-            number: entry.number,
-            time: Timestamp::from_millisecond(entry.time).ok(),
-            actor_kind: entry.actor_kind,
-            actor_id: entry.actor_id,
-            actor_name: entry.actor_name,
-            from: entry.from,
-            action: entry.action,
-            outcome: entry.outcome,
-            cause: entry.cause,
-            ends: entry.ends,
-            tenant: entry.tenant,
-            resources: parsed(entry.resources),
-            items: parsed(entry.items),
-            details: parsed(entry.details),
-            hash: entry.hash,
-        }
     }
 }
 
@@ -82,10 +35,15 @@ async fn list(home: &Home, args: &AuditList, out: Output) -> Result<u8> {
         resource: args.resource.clone(),
     };
     let entries = audit::list(home, &filter, args.before, args.limit).await?;
-    let is_full = entries.len() == args.limit as usize;
-    let views: Vec<View> = entries.into_iter().map(View::from).collect();
+    let views: Vec<AuditEntry> = entries.into_iter().map(AuditEntry::from).collect();
+    show_list(&views, args.limit, out)
+}
+
+/// Shows entries, of which so many were asked for.
+pub fn show_list(views: &[AuditEntry], limit: u32, out: Output) -> Result<u8> {
+    let is_full = views.len() == limit as usize;
     out.show(&views, || {
-        let mut text = entry_table(&views);
+        let mut text = entry_table(views);
         if let Some(last) = views.last().filter(|last| is_full && last.number > 1) {
             text.push_str(&format!("\nOlder ones:  --before {}", last.number));
         }
@@ -94,8 +52,8 @@ async fn list(home: &Home, args: &AuditList, out: Output) -> Result<u8> {
     Ok(0)
 }
 
-fn entry_table(views: &[View]) -> String {
-    let row = |view: &View| {
+fn entry_table(views: &[AuditEntry]) -> String {
+    let row = |view: &AuditEntry| {
         let outcome = match view.cause.as_str() {
             "" => view.outcome.clone(),
             cause => format!("{}: {cause}", view.outcome),
@@ -129,18 +87,20 @@ fn names(value: &Value) -> String {
 
 /// Verifies an exported record; needs no installation.
 pub async fn file_alone(file: &Path, public_key: Option<[u8; 32]>, out: Output) -> Result<u8> {
-    verified(&audit::verify_file(file, public_key).await?, out)
+    verified(&audit::verify_file(file, public_key).await?.into(), out)
 }
 
-fn verified(found: &Verification, out: Output) -> Result<u8> {
+/// Shows what verifying the record found.
+pub fn verified(found: &VerificationView, out: Output) -> Result<u8> {
     out.show(found, || human(found))?;
     Ok(if found.ok { 0 } else { Exit::Damaged as u8 })
 }
 
-fn human(found: &Verification) -> String {
-    let mut lines: Vec<String> =
-        found.faults.iter().map(|fault| format!("WRONG  {}", clean(&fault.to_string()))).collect();
-    let unlisted = found.faults_in_all - found.faults.len() as u64;
+fn human(found: &VerificationView) -> String {
+    let fault =
+        |fault: &FaultView| format!("WRONG  entry {}: {}", fault.number, clean(&fault.detail));
+    let mut lines: Vec<String> = found.faults.iter().map(fault).collect();
+    let unlisted = found.faults_in_all.saturating_sub(found.faults.len() as u64);
     if unlisted > 0 {
         lines.push(format!("… and {} more", count(unlisted)));
     }
@@ -172,7 +132,7 @@ fn human(found: &Verification) -> String {
         found.signed_up_to,
         count(behind),
     ));
-    lines.push(format!("Key of the record: {}", found.public_key));
+    lines.push(format!("Key of the record: {}", clean(&found.public_key)));
     lines.join("\n")
 }
 

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use holdfast_catalog::{JobClass, TenantRow};
-use holdfast_engine::backup::{self, BackupReport, BackupRequest, ResourceReport};
+use holdfast_engine::backup::{self, BackupReport, BackupRequest, Failure, ResourceReport};
 use holdfast_engine::{Home, Progress, tenant};
 use holdfast_jobs::Work;
-use holdfast_model::{Outcome, SkipCause};
+use holdfast_model::{Counts, Outcome, SkipCause};
 use serde::Deserialize;
 use serde::de::value::{Error as Unknown, StrDeserializer};
 
@@ -61,18 +61,55 @@ fn human(report: &BackupReport) -> String {
         let _ = writeln!(text, "{} without change", of(idle as u64, "resource"));
     }
     problems(report, &mut text);
-    let _ = writeln!(text, "{}", summary(report));
+    let _ = writeln!(text, "{}", summary(&report.into()));
     text
 }
 
+/// What a job that backs up came to.
+pub fn of_job(figures: &Figures) -> String {
+    let mut text = String::new();
+    failed(&figures.failures, &mut text);
+    text + &summary(figures)
+}
+
+/// The figures of a backup, which the result of a job has too.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Figures {
+    /// Over all resources.
+    pub outcome: Outcome,
+    counts: Counts,
+    requests: u64,
+    #[serde(default)]
+    resource_units: u64,
+    waited_ms: u64,
+    snapshots: Vec<String>,
+    /// Tenants and shards that could not be backed up at all.
+    #[serde(default)]
+    failures: Vec<Failure>,
+}
+
+impl From<&BackupReport> for Figures {
+    fn from(report: &BackupReport) -> Self {
+        Self {
+            outcome: report.outcome,
+            counts: report.counts,
+            requests: report.requests,
+            resource_units: report.resource_units,
+            waited_ms: report.waited_ms,
+            snapshots: report.snapshots.clone(),
+            failures: report.failures.clone(),
+        }
+    }
+}
+
 /// One sentence on what a backup did and what it cost.
-pub fn summary(report: &BackupReport) -> String {
+pub fn summary(report: &Figures) -> String {
     let c = &report.counts;
     let snapshot = match report.snapshots.as_slice() {
         [] => "nothing changed, no snapshot needed".to_owned(),
         ids => format!(
             "snapshot {}",
-            ids.iter().map(|id| &id[..id.len().min(8)]).collect::<Vec<_>>().join(", ")
+            ids.iter().map(|id| clean(id.get(..8).unwrap_or(id))).collect::<Vec<_>>().join(", ")
         ),
     };
     let waited = match report.waited_ms {
@@ -111,11 +148,7 @@ fn problems(report: &BackupReport, text: &mut String) {
     for (resource, cause) in whole {
         let _ = writeln!(text, "{}: {}", clean(&resource.name), explain(cause));
     }
-    for failure in &report.failures {
-        let shard = failure.shard.map_or_else(String::new, |shard| format!(", shard {shard}"));
-        let message = clean(&failure.message);
-        let _ = writeln!(text, "{}{shard}: {message}", clean(&failure.tenant));
-    }
+    failed(&report.failures, text);
     let items = report.resources.iter().flat_map(|r| r.problems.iter().map(move |p| (r, p)));
     let total = items.clone().count();
     for (resource, problem) in items.take(PROBLEMS_SHOWN) {
@@ -129,6 +162,14 @@ fn problems(report: &BackupReport, text: &mut String) {
             "… and {} more; --json lists all",
             count((total - PROBLEMS_SHOWN) as u64)
         );
+    }
+}
+
+fn failed(failures: &[Failure], text: &mut String) {
+    for failure in failures {
+        let shard = failure.shard.map_or_else(String::new, |shard| format!(", shard {shard}"));
+        let message = clean(&failure.message);
+        let _ = writeln!(text, "{}{shard}: {message}", clean(&failure.tenant));
     }
 }
 

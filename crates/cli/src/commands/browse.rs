@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use holdfast_engine::browse::{self, Entry, SnapshotView, StoredVersion};
-use holdfast_engine::{Home, discover};
+use holdfast_engine::{Home, browse, discover};
+use holdfast_server::api::view::{EntryView, SnapshotView, StoredVersionView};
 
 use crate::args::{Cat, Ls, Snapshots};
 use crate::error::{Error, Result};
@@ -18,7 +18,12 @@ pub async fn snapshots(home: &Home, args: &Snapshots, out: Output) -> Result<u8>
         let name = discover::find(home, None, name).await?.name;
         views.retain(|view| view.resources.contains(&name));
     }
-    out.show(&views, || snapshot_table(&views))?;
+    show_snapshots(&views.into_iter().map(SnapshotView::from).collect::<Vec<_>>(), out)
+}
+
+/// Shows snapshots.
+pub fn show_snapshots(views: &[SnapshotView], out: Output) -> Result<u8> {
+    out.show(&views, || snapshot_table(views))?;
     Ok(0)
 }
 
@@ -31,7 +36,7 @@ fn snapshot_table(views: &[SnapshotView]) -> String {
             [one] => one.clone(),
             many => of(many.len() as u64, "resource"),
         };
-        let id = view.id[..view.id.len().min(8)].to_owned();
+        let id = view.id.chars().take(8).collect();
         let shard = view.shard.to_string();
         vec![id, time(Some(view.time)), shard, view.seq.to_string(), view.kind.clone(), changed]
     };
@@ -45,30 +50,41 @@ pub async fn ls(home: &Home, args: &Ls, out: Output) -> Result<u8> {
     if args.versions {
         let resource = &source.resource;
         let versions = browse::versions(home, tenant, resource, &at, &args.path).await?;
-        out.show(&versions, || version_table(&versions))?;
-        return Ok(0);
+        let views: Vec<_> = versions.into_iter().map(StoredVersionView::from).collect();
+        return show_versions(&views, out);
     }
     let entries =
         browse::ls(home, tenant, &source.resource, &at, &args.path, args.recursive).await?;
-    out.show(&entries, || entry_table(&entries))?;
+    show_entries(&entries.into_iter().map(EntryView::from).collect::<Vec<_>>(), out)
+}
+
+/// Shows a folder.
+pub fn show_entries(entries: &[EntryView], out: Output) -> Result<u8> {
+    out.show(&entries, || entry_table(entries))?;
     Ok(0)
 }
 
-fn version_table(versions: &[StoredVersion]) -> String {
+/// Shows earlier versions of a file.
+pub fn show_versions(versions: &[StoredVersionView], out: Output) -> Result<u8> {
+    out.show(&versions, || version_table(versions))?;
+    Ok(0)
+}
+
+fn version_table(versions: &[StoredVersionView]) -> String {
     if versions.is_empty() {
         return "No earlier version is stored. 'holdfast tenant set NAME --file-versions all' takes \
                 them from now on."
             .to_owned();
     }
-    let row = |version: &StoredVersion| {
+    let row = |version: &StoredVersionView| {
         vec![version.version.clone(), time(Some(version.modified)), bytes(version.size)]
     };
     table(&["version", "modified", "size"], versions.iter().map(row).collect(), &[2])
 }
 
 /// A listing for people.
-pub fn entry_table(entries: &[Entry]) -> String {
-    let row = |entry: &Entry| match entry.kind {
+fn entry_table(entries: &[EntryView]) -> String {
+    let row = |entry: &EntryView| match entry.kind.as_str() {
         "folder" => vec![String::new(), String::new(), String::new(), format!("{}/", entry.path)],
         _ => vec![
             time(entry.received.or(entry.modified)),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use holdfast_engine::Home;
-use holdfast_engine::diff::{self, Became, Change};
+use holdfast_engine::{Home, diff};
+use holdfast_server::api::view::{ChangeView, DiffView};
 
 use crate::args::Diff;
 use crate::error::Result;
@@ -12,14 +12,22 @@ use crate::output::{Output, clean, count, time};
 pub async fn run(home: &Home, args: &Diff, out: Output) -> Result<u8> {
     let (tenant, to) = (args.tenant.as_deref(), args.to.clone().unwrap_or_default());
     let diff = diff::diff(home, tenant, &args.resource, args.at.as_ref(), &to).await?;
-    out.show(&diff, || human(&diff))?;
+    show(&DiffView::of(diff, usize::MAX), out)
+}
+
+/// Shows what changed.
+pub fn show(diff: &DiffView, out: Output) -> Result<u8> {
+    out.show(diff, || human(diff))?;
     Ok(0)
 }
 
-fn human(diff: &diff::Diff) -> String {
+fn human(diff: &DiffView) -> String {
     let mut text = String::new();
     for change in &diff.changes {
         line(change, &mut text);
+    }
+    if diff.is_cut {
+        text.push_str("… and more\n");
     }
     let from = diff.from.map_or_else(|| "nothing".to_owned(), |from| time(Some(from)));
     // Writing to a string cannot fail.
@@ -35,21 +43,22 @@ fn human(diff: &diff::Diff) -> String {
     text
 }
 
-fn line(change: &Change, text: &mut String) {
-    let mark = match change.change {
-        Became::Added => '+',
-        Became::Removed => '-',
-        Became::Changed => 'M',
-        Became::Moved => '>',
+fn line(change: &ChangeView, text: &mut String) {
+    let mark = match change.change.as_str() {
+        "added" => '+',
+        "removed" => '-',
+        "changed" => 'M',
+        _ => '>',
     };
     let end = if change.kind == "folder" { "/" } else { "" };
     let _ = write!(text, "{mark} {}{end}", clean(&change.path));
     if let Some(from) = &change.from_path {
         let _ = write!(text, "  (from {}{end})", clean(from));
     }
-    let fields: Vec<&str> = change.fields.iter().copied().filter(|f| *f != "folder").collect();
+    let fields = change.fields.iter().map(String::as_str).filter(|field| *field != "folder");
+    let fields: Vec<&str> = fields.collect();
     if !fields.is_empty() {
-        let _ = write!(text, "  [{}]", fields.join(", "));
+        let _ = write!(text, "  [{}]", clean(&fields.join(", ")));
     }
     text.push('\n');
 }

@@ -1,7 +1,8 @@
 //! `find`: messages by subject or sender, files by name.
 
-use holdfast_engine::find::{self, FindRequest, Finds, Hit};
+use holdfast_engine::find::{self, FindRequest, Finds};
 use holdfast_engine::{Exit, Home};
+use holdfast_server::api::view::HitView;
 
 use crate::args::Find;
 use crate::error::{Error, Result, document};
@@ -20,12 +21,18 @@ pub async fn run(home: &Home, args: &Find, out: Output) -> Result<u8> {
         ..FindRequest::default()
     };
     let Finds { hits, damaged } = find::find(home, &request).await?;
-    out.show(&hits, || hit_table(&hits, args.deleted))?;
+    show(&hits.into_iter().map(HitView::from).collect::<Vec<_>>(), args.deleted, out)?;
     let is_whole = damaged.is_empty();
     for (resource, unread) in damaged {
         tell(out, &format!("{resource}: /{}", unread.path), &Error::Engine(unread.error));
     }
     Ok(if is_whole { 0 } else { Exit::Partial as u8 })
+}
+
+/// Shows what was found.
+pub fn show(hits: &[HitView], deleted: bool, out: Output) -> Result<u8> {
+    out.show(&hits, || hit_table(hits, deleted))?;
+    Ok(0)
 }
 
 /// Says what could not be searched.
@@ -37,9 +44,9 @@ fn tell(out: Output, place: &str, error: &Error) {
     }
 }
 
-fn hit_table(hits: &[Hit], deleted: bool) -> String {
-    let row = |hit: &Hit| {
-        let entry = &hit.entry;
+fn hit_table(hits: &[HitView], deleted: bool) -> String {
+    let row = |hit: &HitView| {
+        let entry = &hit.item;
         let mut row = vec![
             time(entry.received.or(entry.modified)),
             bytes(entry.size),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use holdfast_engine::Home;
-use holdfast_engine::history::{self, Version};
+use holdfast_engine::{Home, history};
+use holdfast_server::api::view::{HistoryView, VersionView};
 
 use crate::args::History;
 use crate::error::Result;
@@ -15,11 +15,16 @@ const TITLE: usize = 70;
 pub async fn run(home: &Home, args: &History, out: Output) -> Result<u8> {
     let tenant = args.tenant.as_deref();
     let history = history::history(home, tenant, &args.resource, &args.item).await?;
-    out.show(&history, || human(&history))?;
+    show(&history.into(), out)
+}
+
+/// Shows all versions of an item.
+pub fn show(history: &HistoryView, out: Output) -> Result<u8> {
+    out.show(history, || human(history))?;
     Ok(0)
 }
 
-fn human(history: &history::History) -> String {
+fn human(history: &HistoryView) -> String {
     let rows = history.versions.iter().map(row).collect();
     let headings = ["first seen", "last seen", "size", "changed", "path"];
     let mut text = format!("{}\n\n", short(&history.title, TITLE));
@@ -34,7 +39,7 @@ fn human(history: &history::History) -> String {
     text
 }
 
-fn row(version: &Version) -> Vec<String> {
+fn row(version: &VersionView) -> Vec<String> {
     let changes = match version.changes.as_slice() {
         [] if version.kept => "kept by a rule".to_owned(),
         [] => "-".to_owned(),

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use holdfast_catalog::JobClass;
 use holdfast_catalog::{JobFilter, Wanted};
 use holdfast_engine::Home;
-use holdfast_jobs::{JobDetail, JobView, Work, list, show, submit};
+use holdfast_jobs::{Work, list, show, submit};
+use holdfast_server::api::view::{JobDetailView, JobView};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,28 +23,36 @@ pub async fn run(home: &Home, command: &Job, out: Output) -> Result<u8> {
     let changed = match command {
         Job::List(args) => return listed(home, args, out).await,
         Job::Show { id } => {
-            let job = show(home, id).await?;
-            out.show(&job, || detail(&job))?;
-            return Ok(0);
+            return show_one(&show(home, id).await?.into(), out);
         }
         Job::Pause { id } => home.catalog.job_want(id, Wanted::Pause).await?,
         Job::Resume { id } => home.catalog.job_resume(id).await?,
         Job::Cancel { id } => home.catalog.job_want(id, Wanted::Cancel).await?,
     };
-    let view = JobView::from(changed);
-    out.show(&view, || match view.wanted {
+    show_changed(&holdfast_jobs::changed(home, changed).await?.into(), out)
+}
+
+/// Shows a job that was paused, resumed or cancelled.
+pub fn show_changed(view: &JobView, out: Output) -> Result<u8> {
+    out.show(view, || match &view.wanted {
         Some(wanted) => format!("Job {} will be {wanted} when its worker has heard.", view.id),
         None => format!("Job {} is {}.", view.id, view.state),
     })?;
     Ok(0)
 }
 
+/// Shows all that is known of a job.
+pub fn show_one(job: &JobDetailView, out: Output) -> Result<u8> {
+    out.show(job, || detail(job))?;
+    Ok(0)
+}
+
 /// A job that was queued.
 #[derive(Serialize)]
-struct Queued {
-    job: String,
-    kind: &'static str,
-    tenant: String,
+pub struct Queued {
+    pub job: String,
+    pub kind: &'static str,
+    pub tenant: String,
 }
 
 /// Puts work into the queue and prints the ids of its jobs.
@@ -55,8 +64,15 @@ pub async fn queue(home: &Home, all: Vec<Work>, class: JobClass, out: Output) ->
         queued.push(Queued { job: submit(home, work, class, &who).await?, kind, tenant });
     }
     let ids: Vec<_> = queued.iter().map(|queued| queued.job.as_str()).collect();
-    out.show(&queued, || ids.join("\n"))?;
+    show_queued(&queued, out)?;
     Ok(Done::from(0).with("job", &ids.join(" ")))
+}
+
+/// Prints the ids of queued jobs.
+pub fn show_queued(queued: &[Queued], out: Output) -> Result<u8> {
+    let ids: Vec<_> = queued.iter().map(|queued| queued.job.as_str()).collect();
+    out.show(&queued, || ids.join("\n"))?;
+    Ok(0)
 }
 
 async fn listed(home: &Home, args: &JobList, out: Output) -> Result<u8> {
@@ -67,9 +83,14 @@ async fn listed(home: &Home, args: &JobList, out: Output) -> Result<u8> {
         before: args.before.clone(),
     };
     let views = list(home, &filter, args.limit).await?;
-    let is_full = views.len() == args.limit as usize;
+    show_list(&views.into_iter().map(JobView::from).collect::<Vec<_>>(), args.limit, out)
+}
+
+/// Shows jobs, of which so many were asked for.
+pub fn show_list(views: &[JobView], limit: u32, out: Output) -> Result<u8> {
+    let is_full = views.len() == limit as usize;
     out.show(&views, || {
-        let mut text = rows(&views);
+        let mut text = rows(views);
         if let Some(last) = views.last().filter(|_| is_full) {
             text.push_str(&format!("\nOlder ones:  --before {}", last.id));
         }
@@ -97,7 +118,7 @@ fn rows(views: &[JobView]) -> String {
 }
 
 fn state(view: &JobView) -> String {
-    match (view.wanted, view.error.is_some() && view.state == "queued") {
+    match (&view.wanted, view.error.is_some() && view.state == "queued") {
         (Some(wanted), _) => format!("{}, will be {wanted}", view.state),
         (None, true) => "queued again".to_owned(),
         (None, false) => view.state.to_owned(),
@@ -118,7 +139,7 @@ fn progress(value: &Value) -> String {
     }
 }
 
-fn detail(detail: &JobDetail) -> String {
+fn detail(detail: &JobDetailView) -> String {
     let job = &detail.job;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {

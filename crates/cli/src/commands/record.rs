@@ -228,7 +228,9 @@ fn act(command: &Command) -> Option<Act> {
         | Command::Join(_)
         | Command::Demo(_)
         | Command::Sim(_)
-        | Command::Completions { .. } => return None,
+        | Command::Completions { .. }
+        | Command::User(_)
+        | Command::Token(_) => return None,
     })
 }
 

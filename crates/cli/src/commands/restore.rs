@@ -18,7 +18,25 @@ use crate::progress;
 const ITEMS_SHOWN: usize = 20;
 
 pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<Done> {
-    let request = RestoreRequest {
+    let request = request(args);
+    ask_before_replacing(args, out)?;
+    if args.queue {
+        let work = vec![Work::Restore(Box::new(request))];
+        return job::queue(home, work, JobClass::Restore, out).await;
+    }
+    let progress = Progress::default();
+    let report = progress::watch(&progress, restore::restore(home, &request, &progress)).await?;
+    let code = show(&report, out)?;
+    Ok(Done::from(code)
+        .with("restore", &report.restore)
+        .with("restore_point", &report.restore_point)
+        .with("items_restored", &report.items_restored)
+        .with("items_failed", &report.items_failed))
+}
+
+/// What was typed.
+pub fn request(args: &Restore) -> RestoreRequest {
+    RestoreRequest {
         tenant: args.source.tenant.clone(),
         resource: args.source.resource.clone(),
         at: args.source.at(),
@@ -31,27 +49,26 @@ pub async fn run(home: &Home, args: &Restore, out: Output) -> Result<Done> {
         permissions: args.permissions,
         on_conflict: args.on_conflict.into(),
         dry_run: args.dry_run,
-    };
-    let replaces = request.on_conflict == OnConflict::Replace && !request.dry_run;
-    if replaces && !args.yes {
-        output::confirm(
-            out,
-            "Messages that lie in the target will be deleted once the stored version is written \
-             and compared; files get the stored version as their newest.",
-        )?;
     }
-    if args.queue {
-        let work = vec![Work::Restore(Box::new(request))];
-        return job::queue(home, work, JobClass::Restore, out).await;
+}
+
+/// Asks, where messages or files are to be replaced.
+pub fn ask_before_replacing(args: &Restore, out: Output) -> Result<()> {
+    let replaces = OnConflict::from(args.on_conflict) == OnConflict::Replace && !args.dry_run;
+    if !replaces || args.yes {
+        return Ok(());
     }
-    let progress = Progress::default();
-    let report = progress::watch(&progress, restore::restore(home, &request, &progress)).await?;
-    out.show(&report, || human(&report))?;
-    Ok(Done::from(exit_code(report.outcome))
-        .with("restore", &report.restore)
-        .with("restore_point", &report.restore_point)
-        .with("items_restored", &report.items_restored)
-        .with("items_failed", &report.items_failed))
+    output::confirm(
+        out,
+        "Messages that lie in the target will be deleted once the stored version is written and \
+         compared; files get the stored version as their newest.",
+    )
+}
+
+/// Shows what a restore came to.
+pub fn show(report: &RestoreReport, out: Output) -> Result<u8> {
+    out.show(report, || human(report))?;
+    Ok(exit_code(report.outcome))
 }
 
 fn human(report: &RestoreReport) -> String {

@@ -1,9 +1,8 @@
 //! `schedule`: what is protected how often, and whether that is attained.
 
-use holdfast_engine::schedule::{self, Listed, Standing, Status};
-use holdfast_engine::{Home, tenant};
+use holdfast_engine::{Home, schedule, tenant};
 use holdfast_policy::{Pace, Schedule as Policy, Select};
-use serde::Serialize;
+use holdfast_server::api::view::{AttainedView, ScheduleSetView, ScheduleView};
 
 use crate::args::{Schedule, ScheduleSet};
 use crate::error::Result;
@@ -15,57 +14,65 @@ pub async fn run(home: &Home, command: &Schedule, out: Output) -> Result<u8> {
         Schedule::Set(args) => set(home, args, out).await,
         Schedule::Remove { name, tenant } => remove(home, name, tenant.as_deref(), out).await,
         Schedule::Status { tenant, resource, missed } => {
-            let mut all = schedule::status(home, tenant.as_deref(), resource.as_deref()).await?;
-            all.retain(|status| !missed || status.standing == Standing::Missed);
-            out.show(&all, || standings(&all))?;
-            Ok(0)
+            let all = schedule::status(home, tenant.as_deref(), resource.as_deref()).await?;
+            show_status(all.into_iter().map(AttainedView::from).collect(), *missed, out)
         }
     }
 }
 
 async fn list(home: &Home, tenant: Option<&str>, out: Output) -> Result<u8> {
     let listed = schedule::listed(home, tenant).await?;
-    out.show(&listed, || schedules(&listed))?;
+    show_list(&listed.into_iter().map(ScheduleView::from).collect::<Vec<_>>(), out)
+}
+
+/// Shows schedules.
+pub fn show_list(listed: &[ScheduleView], out: Output) -> Result<u8> {
+    out.show(&listed, || schedules(listed))?;
     Ok(0)
 }
 
-/// What a change of a schedule came to.
-#[derive(Serialize)]
-struct Report {
-    #[serde(flatten)]
-    schedule: Listed,
-    /// Resources that it names and that are not known, or not yet.
-    unknown: Vec<String>,
+/// Shows what resources follow and attain; only what misses its objective, if so asked.
+pub fn show_status(mut all: Vec<AttainedView>, missed: bool, out: Output) -> Result<u8> {
+    all.retain(|status| !missed || is_missed(status));
+    out.show(&all, || standings(&all))?;
+    Ok(0)
 }
 
-async fn set(home: &Home, args: &ScheduleSet, out: Output) -> Result<u8> {
-    let tenant = tenant::one(home, args.tenant.as_deref()).await?.name;
-    let wanted = Policy {
+fn is_missed(status: &AttainedView) -> bool {
+    status.standing == "missed"
+}
+
+/// The schedule that was typed.
+pub fn wanted(args: &ScheduleSet) -> Policy {
+    Policy {
         name: args.name.clone(),
         select: Select { workloads: args.workload.clone(), resources: args.resource.clone() },
         rpo: args.rpo,
         time_zone: args.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
         // Where hours meet the first count: what must not be comes before what may be.
         hours: args.pause.iter().chain(&args.press).cloned().collect(),
-    };
-    schedule::set(home, &tenant, &wanted).await?;
-    let mut unknown = Vec::new();
-    for name in &args.resource {
-        if home.catalog.resource_find(Some(&tenant), name).await?.is_empty() {
-            unknown.push(name.clone());
-        }
     }
+}
+
+async fn set(home: &Home, args: &ScheduleSet, out: Output) -> Result<u8> {
+    let (tenant, wanted) = (tenant::one(home, args.tenant.as_deref()).await?.name, wanted(args));
+    schedule::set(home, &tenant, &wanted).await?;
+    let unknown = schedule::unknown(home, &tenant, &wanted).await?;
     let listed = schedule::listed(home, Some(&tenant)).await?;
-    let Some(schedule) = listed.into_iter().find(|listed| listed.schedule.name == args.name) else {
+    let Some(set) = listed.into_iter().find(|listed| listed.schedule.name == args.name) else {
         return Ok(0);
     };
-    let report = Report { schedule, unknown };
-    out.show(&report, || changed(&report))?;
+    show_set(&ScheduleSetView { schedule: set.into(), unknown }, out)
+}
+
+/// Shows a schedule that was set.
+pub fn show_set(report: &ScheduleSetView, out: Output) -> Result<u8> {
+    out.show(report, || changed(report))?;
     Ok(0)
 }
 
-fn changed(report: &Report) -> String {
-    let Listed { tenant, schedule, followers, .. } = &report.schedule;
+fn changed(report: &ScheduleSetView) -> String {
+    let ScheduleView { tenant, schedule, followers, .. } = &report.schedule;
     let mut text = format!(
         "Schedule '{}' of {}: a restore point at least every {}, for {}.",
         clean(&schedule.name),
@@ -85,14 +92,19 @@ fn changed(report: &Report) -> String {
 async fn remove(home: &Home, name: &str, tenant: Option<&str>, out: Output) -> Result<u8> {
     let tenant = tenant::one(home, tenant).await?.name;
     schedule::remove(home, &tenant, name).await?;
+    show_removed(&tenant, name, out)
+}
+
+/// Says that a schedule was removed.
+pub fn show_removed(tenant: &str, name: &str, out: Output) -> Result<u8> {
     out.show(&serde_json::json!({ "tenant": tenant, "removed": name }), || {
-        format!("Schedule '{}' of {} removed.", clean(name), clean(&tenant))
+        format!("Schedule '{}' of {} removed.", clean(name), clean(tenant))
     })?;
     Ok(0)
 }
 
-fn schedules(listed: &[Listed]) -> String {
-    let row = |listed: &Listed| {
+fn schedules(listed: &[ScheduleView]) -> String {
+    let row = |listed: &ScheduleView| {
         let schedule = &listed.schedule;
         let name = match listed.is_set {
             true => schedule.name.clone(),
@@ -139,18 +151,18 @@ fn hours(schedule: &Policy) -> String {
     format!("{} ({})", hours.join("; "), schedule.time_zone)
 }
 
-fn standings(all: &[Status]) -> String {
-    let row = |status: &Status| {
+fn standings(all: &[AttainedView]) -> String {
+    let row = |status: &AttainedView| {
         let lasting = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), duration);
         vec![
             status.name.clone(),
-            status.workload.as_str().to_owned(),
+            status.workload.clone(),
             status.schedule.clone(),
-            status.rpo.to_string(),
+            status.rpo.clone(),
             lasting(status.attained_ms),
             lasting(status.worst_ms),
             count(status.missed),
-            status.standing.as_str().to_owned(),
+            status.standing.clone(),
             time(Some(status.due)),
         ]
     };
@@ -165,7 +177,7 @@ fn standings(all: &[Status]) -> String {
         "standing",
         "next",
     ];
-    let missed = all.iter().filter(|status| status.standing == Standing::Missed).count();
+    let missed = all.iter().filter(|status| is_missed(status)).count();
     format!(
         "{}\n{}, {} beyond the objective",
         table(&headings, all.iter().map(row).collect(), &[4, 5, 6]),

@@ -56,10 +56,13 @@ fn human(started: &Started) -> String {
             started.fingerprint,
         ));
     }
+    let trust = started.own_certificate.as_ref().map_or_else(String::new, |file| {
+        format!(" --server-ca-file '{}'", output::clean(&file.display().to_string()))
+    });
     if let Some(link) = &started.setup_link {
         text.push_str(&format!(
             "Nobody can sign in yet. This link makes the first administrator, once, within 24 hours:\n  \
-             {link}\n  holdfast user accept '{link}' --name NAME\n"
+             {link}\n  holdfast user accept '{link}' --name NAME{trust}\n"
         ));
     }
     text.push_str("It stops with Ctrl-C or SIGTERM, and loses no work.");

@@ -5,12 +5,11 @@ mod certificate;
 use std::fmt::Write;
 use std::path::Path;
 
-use holdfast_catalog::TenantRow;
-use holdfast_engine::tenant::{self, Login, NewTenant, TestReport};
+use holdfast_engine::tenant::{self, Login, NewTenant};
 use holdfast_engine::{Exit, Home};
 use holdfast_graph::permissions::{Feature, PERMISSIONS, Permission};
 use holdfast_model::FileVersions;
-use serde::Serialize;
+use holdfast_server::api::view::{TenantView, TestedView};
 
 use super::init::secret_file;
 use crate::args::{Certificate, Tenant, TenantAdd};
@@ -33,42 +32,10 @@ pub fn certificate(args: &Certificate, out: Output) -> Result<u8> {
     certificate::run(args, out)
 }
 
-/// A tenant as it is shown: everything but its credentials.
-#[derive(Serialize)]
-struct View<'a> {
-    name: &'a str,
-    tenant_id: &'a str,
-    client_id: &'a str,
-    restore_client_id: Option<&'a str>,
-    vault_id: &'a str,
-    graph_url: &'a str,
-    authority_url: &'a str,
-    /// `latest`, `all`, or how many earlier versions of a file are taken.
-    file_versions: String,
-    /// False after a rebuild, until `tenant add` gives the credentials again.
-    has_credentials: bool,
-}
-
-impl<'a> View<'a> {
-    fn of(row: &'a TenantRow) -> Self {
-        Self {
-            name: &row.name,
-            tenant_id: &row.tenant_id,
-            client_id: &row.client_id,
-            restore_client_id: row.restore_client_id.as_deref(),
-            vault_id: &row.vault_id,
-            graph_url: &row.graph_url,
-            authority_url: &row.authority_url,
-            file_versions: row.file_versions.to_string(),
-            has_credentials: row.sealed_credential.is_some(),
-        }
-    }
-}
-
 async fn add(home: &Home, args: &TenantAdd, out: Output) -> Result<u8> {
-    let row = tenant::add(home, new_tenant(args)?).await?;
-    out.show(&View::of(&row), || {
-        let name = clean(&row.name);
+    let view = TenantView::from(&tenant::add(home, new_tenant(args)?).await?);
+    out.show(&view, || {
+        let name = clean(&view.name);
         format!("Tenant {name} is known. Try it:  holdfast tenant test {name}")
     })?;
     Ok(0)
@@ -76,8 +43,13 @@ async fn add(home: &Home, args: &TenantAdd, out: Output) -> Result<u8> {
 
 async fn set(home: &Home, name: &str, versions: FileVersions, out: Output) -> Result<u8> {
     let row = tenant::set_file_versions(home, name, versions).await?;
-    out.show(&View::of(&row), || {
-        let name = clean(&row.name);
+    show_set(&TenantView::from(&row), out)
+}
+
+/// Shows a tenant of which something else is taken now.
+pub fn show_set(view: &TenantView, out: Output) -> Result<u8> {
+    out.show(view, || {
+        let (name, versions) = (clean(&view.name), clean(&view.file_versions));
         format!("Of each file of {name} that changes from now on: versions {versions}.")
     })?;
     Ok(0)
@@ -133,14 +105,18 @@ fn text_file(path: &Path) -> Result<String> {
 
 async fn list(home: &Home, out: Output) -> Result<u8> {
     let rows = home.catalog.tenant_list().await?;
-    let views: Vec<View<'_>> = rows.iter().map(View::of).collect();
+    show_list(&rows.iter().map(TenantView::from).collect::<Vec<_>>(), out)
+}
+
+/// Shows tenants.
+pub fn show_list(views: &[TenantView], out: Output) -> Result<u8> {
     out.show(&views, || {
         if views.is_empty() {
             return "No tenant yet. Add one with 'holdfast tenant add'.".to_owned();
         }
-        let row = |view: &View<'_>| {
+        let row = |view: &TenantView| {
             let ready = if view.has_credentials { "yes" } else { "to be given again" };
-            [view.name, view.tenant_id, view.client_id, view.vault_id, ready]
+            [view.name.as_str(), &view.tenant_id, &view.client_id, &view.vault_id, ready]
                 .map(str::to_owned)
                 .to_vec()
         };
@@ -150,59 +126,29 @@ async fn list(home: &Home, out: Output) -> Result<u8> {
     Ok(0)
 }
 
-/// What `tenant test` found for one tenant.
-#[derive(Serialize)]
-struct Tested {
-    tenant: String,
-    ok: bool,
-    registrations: Vec<Registration>,
-}
-
-#[derive(Serialize)]
-struct Registration {
-    client_id: String,
-    features: Vec<Feature>,
-    missing: Vec<&'static Permission>,
-    excess: Vec<String>,
-    /// Where an administrator grants what is missing.
-    consent_url: String,
-}
-
 async fn test(home: &Home, name: Option<&str>, out: Output) -> Result<u8> {
     let mut tested = Vec::new();
     for row in tenant::chosen(home, name).await? {
-        let reports = tenant::test(home, &row).await?;
-        let registrations: Vec<Registration> =
-            reports.into_iter().map(|report| registration(&row, report)).collect();
-        let ok = registrations.iter().all(|one| one.missing.is_empty());
-        tested.push(Tested { tenant: row.name, ok, registrations });
+        tested.push(TestedView::of(&row, tenant::test(home, &row).await?));
     }
-    let all_ok = tested.iter().all(|one| one.ok);
+    show_tested(&tested, out)
+}
+
+/// Shows what signing in on trial found.
+pub fn show_tested(tested: &[TestedView], out: Output) -> Result<u8> {
     out.show(&tested, || tested.iter().map(human).collect::<Vec<_>>().join("\n"))?;
-    Ok(if all_ok { 0 } else { Exit::Denied as u8 })
+    Ok(if tested.iter().all(|one| one.ok) { 0 } else { Exit::Denied as u8 })
 }
 
-fn registration(tenant: &TenantRow, report: TestReport) -> Registration {
-    let authority = tenant.authority_url.trim_end_matches('/');
-    let (id, client) = (&tenant.tenant_id, &report.client_id);
-    Registration {
-        consent_url: format!("{authority}/{id}/adminconsent?client_id={client}"),
-        client_id: report.client_id,
-        features: report.features,
-        missing: report.permissions.missing,
-        excess: report.permissions.excess,
-    }
-}
-
-fn human(tested: &Tested) -> String {
+fn human(tested: &TestedView) -> String {
     let mut text = format!("Tenant {}\n", clean(&tested.tenant));
     for one in &tested.registrations {
-        let uses: Vec<String> = one.features.iter().map(ToString::to_string).collect();
-        let (client, uses) = (clean(&one.client_id), uses.join(" and "));
+        let (client, uses) = (clean(&one.client_id), clean(&one.features.join(" and ")));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  Registration {client} for {uses}: signs in");
         for permission in &one.missing {
-            let _ = writeln!(text, "    missing   {}: {}", permission.name, permission.reason);
+            let (name, reason) = (clean(&permission.name), clean(&permission.reason));
+            let _ = writeln!(text, "    missing   {name}: {reason}");
         }
         for name in &one.excess {
             let _ = writeln!(text, "    too much  {}: not needed, take it back", clean(name));

@@ -3,8 +3,8 @@
 mod copy;
 mod prune;
 mod repair;
-mod stats;
-mod storage;
+pub mod stats;
+pub mod storage;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 57] = [
+const COMMANDS: [&[&str]; 69] = [
     &[],
     &["demo"],
     &["init"],
@@ -29,6 +29,18 @@ const COMMANDS: [&[&str]; 57] = [
     &["job", "resume"],
     &["job", "cancel"],
     &["worker"],
+    &["user"],
+    &["user", "accept"],
+    &["user", "list"],
+    &["user", "add"],
+    &["user", "disable"],
+    &["user", "enable"],
+    &["user", "remove"],
+    &["user", "reset"],
+    &["token"],
+    &["token", "create"],
+    &["token", "list"],
+    &["token", "revoke"],
     &["snapshots"],
     &["ls"],
     &["cat"],

@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// How long something that must come is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -31,7 +33,27 @@ impl Drop for Running {
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdout(Stdio::null());
+        Self::listened_to(command)
+    }
+
+    /// Starts a program that says on standard output, as one JSON document, how it is reached.
+    pub fn told(mut command: Command) -> (Self, Value) {
+        command.stdout(Stdio::piped());
+        let mut running = Self::listened_to(command);
+        let out = BufReader::new(running.child.stdout.take().unwrap());
+        let mut text = String::new();
+        for line in out.lines() {
+            text.push_str(&line.unwrap());
+            if let Ok(document) = serde_json::from_str(&text) {
+                return (running, document);
+            }
+        }
+        panic!("it said only '{text}': {}", running.log())
+    }
+
+    fn listened_to(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let (said, err) = (Arc::new(Said::default()), child.stderr.take().unwrap());
         let listener = Arc::clone(&said);
         std::thread::spawn(move || {

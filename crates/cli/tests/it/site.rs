@@ -45,10 +45,20 @@ impl From<Output> for Answer {
     }
 }
 
+/// Settings of whoever runs the tests.
+const SETTINGS: [&str; 6] = [
+    "HOLDFAST_HOME",
+    "HOLDFAST_INSTANCE_KEY",
+    "HOLDFAST_LOG",
+    "HOLDFAST_SERVER",
+    "HOLDFAST_SERVER_CA_FILE",
+    "HOLDFAST_TOKEN_FILE",
+];
+
 /// A command that does not see the settings of whoever runs the tests.
 pub fn command() -> Command {
     let mut command = Command::new(BINARY);
-    for name in ["HOLDFAST_HOME", "HOLDFAST_INSTANCE_KEY", "HOLDFAST_LOG"] {
+    for name in SETTINGS {
         command.env_remove(name);
     }
     command.stdin(std::process::Stdio::null());

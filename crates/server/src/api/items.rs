@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::act::Act;
 use super::page::{Json, Page, Path, Query, after, limit};
 use super::problem::{Failures, Problem, Result};
-use super::view::{DiffView, EntryView, HistoryView, HitView};
+use super::view::{DiffView, EntryView, HistoryView, HitView, StoredVersionView};
 use super::who::Who;
 use super::{Api, Shared};
 use crate::access::{Right, visible};
@@ -28,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(content))
+        .routes(routes!(stored_versions))
         .routes(routes!(versions))
         .routes(routes!(changes))
         .routes(routes!(search))
@@ -143,6 +144,45 @@ async fn content(
     .await
 }
 
+/// Which file.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Tenant, where several have a resource of this name.
+    tenant: Option<String>,
+    /// Restore point; the newest where absent.
+    at: Option<String>,
+    /// The file.
+    path: String,
+}
+
+/// Lists the earlier versions of a file, as the service numbered them.
+#[utoipa::path(get, path = "/resources/{resource}/versions", tag = "items",
+    params(("resource" = String, Path, description = "Id, name or Graph id"), File),
+    responses((status = OK, body = Page<StoredVersionView>), Failures))]
+async fn stored_versions(
+    State(api): Shared,
+    who: Who,
+    Path(name): Path<String>,
+    Query(file): Query<File>,
+) -> Result<Json<Page<StoredVersionView>>> {
+    let point = at(file.at.as_deref())?;
+    let act = Act::view(Right::ReadContent, Action::ItemList)
+        .reads()
+        .items([file.path.as_str()])
+        .given("at", file.at.as_ref())
+        .given("versions", Some("yes"));
+    let (act, row) = api.resource(&who, act, file.tenant.as_deref(), &name).await?;
+    let stored = api
+        .act(&who, act, move |home| async move {
+            let (tenant, id) = (Some(row.tenant.as_str()), row.id.as_str());
+            Ok(browse::versions(&home, tenant, id, &point, &file.path).await?)
+        })
+        .await?;
+    Ok(Json(Page::whole(stored.into_iter().map(StoredVersionView::from).collect())))
+}
+
 /// Which item.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -225,7 +265,7 @@ async fn changes(
 #[serde(deny_unknown_fields)]
 struct Search {
     /// Each word must be found: as a part of name, subject or sender, or, with `*` for any text, as
-    /// the whole of one of them.
+    /// the whole of one of them. What stands between `"` is one word, blanks and all.
     query: String,
     /// Only resources of this tenant.
     tenant: Option<String>,
@@ -240,6 +280,16 @@ struct Search {
     limit: Option<u32>,
 }
 
+/// The words of a query; what stands between `"` is one.
+fn words(query: &str) -> Vec<String> {
+    let parts = query.split('"').enumerate();
+    let words = parts.flat_map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    words.filter(|word| !word.trim().is_empty()).map(str::to_owned).collect()
+}
+
 /// Finds messages by subject or sender and files by name, in what may be seen. Where something
 /// could not be searched, the vault is damaged and this fails.
 #[utoipa::path(get, path = "/search", tag = "items", params(Search),
@@ -249,7 +299,7 @@ async fn search(
     who: Who,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<HitView>>> {
-    let texts: Vec<String> = search.query.split_whitespace().map(str::to_owned).collect();
+    let texts = words(&search.query);
     if texts.is_empty() {
         return Err(Problem::invalid("there is nothing to look for"));
     }
@@ -282,4 +332,19 @@ async fn search(
         return Err(unread.error.into());
     }
     Ok(Json(Page::whole(finds.hits.into_iter().map(HitView::from).collect())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_quotes_is_one_word() {
+        assert_eq!(
+            words(r#"  annual report "of the year" x"#),
+            ["annual", "report", "of the year", "x"]
+        );
+        assert_eq!(words(r#""open end"#), ["open end"]);
+        assert_eq!(words(r#" "" " " "#), [""; 0]);
+    }
 }

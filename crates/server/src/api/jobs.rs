@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use holdfast_catalog::{JobClass, JobFilter, JobRow, JobState, Kind, Wanted};
 use holdfast_engine::restore::{OnConflict, RestoreRequest};
 use holdfast_engine::{Home, tenant};
-use holdfast_jobs::{Work, submit};
+use holdfast_jobs::{JobDetail, Work, names, submit};
 use holdfast_model::Timestamp;
 use holdfast_model::audit::Action;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use super::act::Act;
 use super::page::{Json, Page, Path, Query, limit};
 use super::problem::{Failures, Problem, Result};
 use super::tenants::sees_all;
-use super::view::{JobView, StepView, Submitted};
+use super::view::{JobDetailView, JobView, StepView, Submitted};
 use super::who::Who;
 use super::{Api, Shared};
 use crate::access::{Right, visible};
@@ -55,10 +55,31 @@ struct Which {
     limit: Option<u32>,
 }
 
-/// Names of users by id: a job keeps the id of who asked.
-async fn names(home: &Home) -> Result<BTreeMap<String, String>> {
-    let users = home.catalog.account_list().await?;
-    Ok(users.into_iter().map(|user| (user.id.to_string(), user.name)).collect())
+/// A job as somebody may see it: why a restore failed may name an item.
+fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
+    let sees_items = sees_items(who, &job);
+    let mut view = JobView::from(job);
+    if let Some(name) = names.get(&view.requested_by) {
+        view.requested_by.clone_from(name);
+    }
+    if !sees_items {
+        hide(&mut view);
+    }
+    view
+}
+
+fn hide(view: &mut JobView) {
+    if view.kind == "restore" {
+        let hidden = |_| "why is for those who may see items".to_owned();
+        view.error = view.error.take().map(hidden);
+    }
+}
+
+/// Which items a restore brings back is content.
+fn sees_items(who: &Who, job: &JobRow) -> bool {
+    [Right::Restore, Right::ReadContent].iter().any(|right| {
+        sees_all(who, *right, &job.tenant) || (is_own(who, job) && reaches(who, *right, job))
+    })
 }
 
 /// Fields of a request, and of a result, that name no item.
@@ -67,25 +88,16 @@ const PLAIN: [&[&str]; 2] = [
     &["outcome", "counts", "resources", "items_restored", "items_failed", "requests", "bytes"],
 ];
 
-/// A job as somebody may see it: which items a restore brings back is content.
-fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
-    let sees_items = [Right::Restore, Right::ReadContent].iter().any(|right| {
-        sees_all(who, *right, &job.tenant) || (is_own(who, &job) && reaches(who, *right, &job))
-    });
-    let mut view = JobView::from(job);
+/// All of a job as somebody may see it.
+fn detail(sees_items: bool, job: JobDetail) -> JobDetailView {
+    let mut view = JobDetailView::from(job);
     if !sees_items {
+        hide(&mut view.job);
         for (value, plain) in [&mut view.request, &mut view.result].into_iter().zip(PLAIN) {
             if let Some(fields) = value.as_object_mut() {
                 fields.retain(|name, _| plain.contains(&name.as_str()));
             }
         }
-        let hidden = || "why is for those who may see items".to_owned();
-        if view.kind == "restore" {
-            view.error = view.error.map(|_| hidden());
-        }
-    }
-    if let Some(name) = names.get(&view.requested_by) {
-        view.requested_by.clone_from(name);
     }
     view
 }
@@ -164,15 +176,17 @@ async fn job_for(api: &Api, who: &Who, act: Act, id: &str) -> Result<(Act, JobRo
     Ok((act, job))
 }
 
-/// Shows a job.
+/// Shows a job: what it is to do, how far it is, what came of it.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job")),
-    responses((status = OK, body = JobView), Failures))]
-async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Json<JobView>> {
+    responses((status = OK, body = JobDetailView), Failures))]
+async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Json<JobDetailView>> {
     let act = Act::view(Right::ViewJobs, Action::JobList);
-    let (act, job) = job_for(&api, &who, act, &id).await?;
-    let names = api.act(&who, act, |home| async move { names(&home).await }).await?;
-    Ok(Json(view(&who, &names, job)))
+    let (act, row) = job_for(&api, &who, act, &id).await?;
+    let job = api
+        .act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) })
+        .await?;
+    Ok(Json(detail(sees_items(&who, &row), job)))
 }
 
 /// Lists what of a job is done.
@@ -186,9 +200,10 @@ async fn steps(
 ) -> Result<Json<Page<StepView>>> {
     let act = Act::view(Right::ViewJobs, Action::JobList);
     let (act, _) = job_for(&api, &who, act, &id).await?;
-    let steps =
-        api.act(&who, act, |home| async move { Ok(home.catalog.job_steps(&id).await?) }).await?;
-    Ok(Json(Page::whole(steps.into_iter().map(StepView::from).collect())))
+    let job = api
+        .act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) })
+        .await?;
+    Ok(Json(Page::whole(job.steps.into_iter().map(StepView::from).collect())))
 }
 
 async fn manage<W>(

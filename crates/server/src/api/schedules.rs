@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::act::Act;
 use super::page::{Json, Page, Path, Query};
 use super::problem::{Failures, Problem, Result};
-use super::view::{AttainedView, ScheduleView};
+use super::view::{AttainedView, ScheduleSetView, ScheduleView};
 use super::who::Who;
 use super::{Api, Shared};
 use crate::access::{Right, visible};
@@ -83,13 +83,13 @@ async fn list(
         ("tenant" = String, Path, description = "Our name of the tenant"),
         ("name" = String, Path, description = "Name of the schedule"),
     ),
-    responses((status = OK, body = ScheduleView), Failures))]
+    responses((status = OK, body = ScheduleSetView), Failures))]
 async fn put(
     State(api): Shared,
     who: Who,
     Path((tenant, name)): Path<(String, String)>,
     Json(mut body): Json<Value>,
-) -> Result<Json<ScheduleView>> {
+) -> Result<Json<ScheduleSetView>> {
     let act = Act::change(Right::ManageSchedules, Action::PolicyChange)
         .tenant(&tenant)
         .given("schedule", Some(&name));
@@ -101,9 +101,11 @@ async fn put(
             let schedule: Schedule = serde_json::from_value(body)
                 .map_err(|error| Problem::invalid(format!("this is no schedule: {error}")))?;
             schedule::set(&home, &tenant, &schedule).await?;
+            let unknown = schedule::unknown(&home, &tenant, &schedule).await?;
             let mut listed = schedule::listed(&home, Some(&tenant)).await?;
             listed.retain(|one| one.schedule.name == schedule.name);
-            listed.pop().map(ScheduleView::from).ok_or_else(|| Problem::not_found("schedule"))
+            let set = listed.pop().ok_or_else(|| Problem::not_found("schedule"))?;
+            Ok(ScheduleSetView { schedule: set.into(), unknown })
         })
         .await?;
     Ok(Json(set))
@@ -134,20 +136,39 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Of what.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct OfWhat {
+    /// Only of this tenant.
+    tenant: Option<String>,
+    /// Only of this resource: id, name or Graph id.
+    resource: Option<String>,
+}
+
 /// Lists for each resource the schedule that it follows, and how far it is.
-#[utoipa::path(get, path = "/objectives", tag = "schedules", params(Which),
+#[utoipa::path(get, path = "/objectives", tag = "schedules", params(OfWhat),
     responses((status = OK, body = Page<AttainedView>), Failures))]
 async fn objectives(
     State(api): Shared,
     who: Who,
-    Query(which): Query<Which>,
+    Query(of): Query<OfWhat>,
 ) -> Result<Json<Page<AttainedView>>> {
-    let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
+    let act = Act::view(Right::ViewResources, Action::PolicyList);
     let scope = visible(&who.principal, Right::ViewResources);
+    let (act, resource) = match &of.resource {
+        Some(name) => {
+            let (act, row) = api.resource(&who, act, of.tenant.as_deref(), name).await?;
+            (act, Some(row.id.0))
+        }
+        None => (act.anywhere(), None),
+    };
     let found = api
         .act(&who, act, move |home| async move {
-            let mut found = schedule::status(&home, None, None).await?;
-            found.retain(|one| which.tenant.as_ref().is_none_or(|only| *only == one.tenant));
+            // Asked for a tenant that he may not know, he gets what there is for him: nothing.
+            let mut found = schedule::status(&home, None, resource.as_deref()).await?;
+            found.retain(|one| of.tenant.as_ref().is_none_or(|only| *only == one.tenant));
             found.retain(|one| scope.permits(&one.tenant, one.workload, &one.id));
             Ok(found)
         })

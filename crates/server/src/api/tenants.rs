@@ -179,23 +179,12 @@ async fn change(
 /// Signs in to a tenant on trial and compares the permissions granted with those needed.
 #[utoipa::path(post, path = "/tenants/{name}/test", tag = "tenants",
     params(("name" = String, Path, description = "Our name of the tenant")),
-    responses((status = OK, body = Page<TestedView>), Failures))]
-async fn test(
-    State(api): Shared,
-    who: Who,
-    Path(name): Path<String>,
-) -> Result<Json<Page<TestedView>>> {
+    responses((status = OK, body = TestedView), Failures))]
+async fn test(State(api): Shared, who: Who, Path(name): Path<String>) -> Result<Json<TestedView>> {
     let act = Act::change(Right::ManageTenants, Action::TenantTest).tenant(&name);
     let work = |home: Arc<_>| async move {
         let row = tenant::find(&home, &name).await?;
-        let reports = tenant::test(&home, &row).await?;
-        let tested = |report: tenant::TestReport| TestedView {
-            client_id: report.client_id,
-            features: report.features.iter().map(ToString::to_string).collect(),
-            missing: report.permissions.missing.iter().map(|one| one.name.to_owned()).collect(),
-            excess: report.permissions.excess,
-        };
-        Ok(Page::whole(reports.into_iter().map(tested).collect()))
+        Ok(TestedView::of(&row, tenant::test(&home, &row).await?))
     };
     Ok(Json(api.act(&who, act, work).await?))
 }

@@ -11,9 +11,15 @@ pub use access::{
     Enrolment, GrantView, Invited, LimitView, Made, Me, PasskeyView, RecoveryCodes, RoleView,
     ScopeView, SessionView, SignedInView, TokenView, UserView,
 };
-pub use item::{ChangeView, DiffView, EntryView, HistoryView, HitView, VersionView};
-pub use protect::{
-    AttainedView, ResourceView, ScheduleView, SnapshotView, TenantView, TestedView, VaultView,
+pub use item::{
+    ChangeView, DiffView, EntryView, HistoryView, HitView, StoredVersionView, VersionView,
 };
-pub use system::{AuditEntry, Event, FindingView, PartView, Ready, SystemView, VerificationView};
-pub use work::{JobView, StepView, Submitted};
+pub use protect::{
+    AttainedView, PermissionView, RegistrationView, ResourceView, ScheduleSetView, ScheduleView,
+    SnapshotView, TenantView, TestedView, VaultView,
+};
+pub use system::{
+    AuditEntry, Event, FaultView, FindingView, PartView, Ready, ResumedView, SystemView,
+    VerificationView,
+};
+pub use work::{JobDetailView, JobView, StepView, Submitted};

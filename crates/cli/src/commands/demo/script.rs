@@ -101,7 +101,7 @@ impl Script {
             "The first backup",
             "Every message is fetched once, as the very bytes that were sent, and stored compressed,\n\
              encrypted and without doubles.",
-            &["$ holdfast backup".to_owned(), backup_summary(report), seconds],
+            &["$ holdfast backup".to_owned(), backup_summary(&report.into()), seconds],
         )
     }
 
@@ -141,7 +141,7 @@ impl Script {
             "The next backup",
             "Only what changed is asked for, so its cost follows the change, not the size. A message that\n\
              was moved or marked is not fetched again. What was deleted stays in the earlier restore point.",
-            &["$ holdfast backup".to_owned(), backup_summary(report), cost, seconds],
+            &["$ holdfast backup".to_owned(), backup_summary(&report.into()), cost, seconds],
         )
     }
 
@@ -258,7 +258,7 @@ impl Script {
                     of(ransom.notes.len() as u64, "ransom note"),
                 ),
                 "$ holdfast backup".to_owned(),
-                backup_summary(backup),
+                backup_summary(&backup.into()),
             ],
         )
     }

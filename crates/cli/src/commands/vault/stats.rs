@@ -13,7 +13,12 @@ const SHOWN: usize = 20;
 
 pub async fn run(home: &Home, vault: Option<&str>, out: Output) -> Result<u8> {
     let stats = stats::stats(home, vault).await?;
-    out.show(&stats, || human(&stats))?;
+    show(&stats, out)
+}
+
+/// Shows what a vault holds.
+pub fn show(stats: &VaultStats, out: Output) -> Result<u8> {
+    out.show(stats, || human(stats))?;
     Ok(0)
 }
 

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use holdfast_engine::{AddedVault, Home, ListedVault, NewVault};
-use holdfast_vault::{ExtendReport, Location, LockMode};
+use holdfast_engine::{AddedVault, Home, NewVault};
+use holdfast_server::api::view::VaultView;
+use holdfast_vault::{ExtendReport, Location};
 use serde::Serialize;
 
 use crate::args::VaultAdd;
@@ -53,17 +54,18 @@ fn human(added: &AddedVault, locked: bool) -> String {
 
 pub async fn list(home: &Home, out: Output) -> Result<u8> {
     let vaults = home.vaults().await?;
+    show_list(&vaults.into_iter().map(VaultView::from).collect::<Vec<_>>(), out)
+}
+
+/// Shows vaults.
+pub fn show_list(vaults: &[VaultView], out: Output) -> Result<u8> {
     out.show(&vaults, || vaults.iter().map(line).collect())?;
     Ok(0)
 }
 
-fn line(vault: &ListedVault) -> String {
+fn line(vault: &VaultView) -> String {
     let mut notes = Vec::new();
-    if let (Some(mode), Some(days)) = (vault.lock_mode, vault.lock_days) {
-        let mode = match mode {
-            LockMode::Governance => "governance",
-            LockMode::Compliance => "compliance",
-        };
+    if let (Some(mode), Some(days)) = (&vault.lock_mode, vault.lock_days) {
         notes.push(format!("{mode} locks of {}", of(days.into(), "day")));
     }
     for (holds, note) in [
@@ -82,7 +84,7 @@ fn line(vault: &ListedVault) -> String {
         [] => "no tenant".to_owned(),
         names => format!("tenant {}", names.join(", ")),
     };
-    let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+    let notes: String = notes.iter().map(|note| format!("; {}", clean(note))).collect();
     let (name, location) = (clean(&vault.name), clean(&vault.location));
     format!("{name}  {location}\n  {}{notes}\n", clean(&tenants))
 }

@@ -1,6 +1,6 @@
 //! What lies in a restore point.
 
-use holdfast_engine::browse::Entry;
+use holdfast_engine::browse::{Entry, StoredVersion};
 use holdfast_engine::diff::{Became, Change, Diff};
 use holdfast_engine::find::Hit;
 use holdfast_engine::history::{History, Version};
@@ -55,6 +55,7 @@ pub struct HitView {
     /// Name of the resource.
     pub resource: String,
     /// The item.
+    #[serde(flatten)]
     pub item: EntryView,
     /// The restore point in which it lies.
     #[schema(value_type = String, format = DateTime)]
@@ -85,6 +86,14 @@ pub struct VersionView {
     /// The last restore point with it.
     #[schema(value_type = String, format = DateTime)]
     pub last_seen: Timestamp,
+    /// The restore point that has it no more, where nothing came in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub deleted: Option<Timestamp>,
+    /// Shard of the snapshot that shows it first.
+    pub shard: u32,
+    /// Number of that snapshot.
+    pub seq: u64,
     /// Where it lay.
     pub path: String,
     /// Bytes.
@@ -100,6 +109,9 @@ impl From<Version> for VersionView {
         Self {
             first_seen: version.first_seen,
             last_seen: version.last_seen,
+            deleted: version.deleted,
+            shard: version.shard.0,
+            seq: version.seq.0,
             path: version.path,
             size: version.size,
             changes: version.changes.into_iter().map(str::to_owned).collect(),
@@ -123,6 +135,10 @@ pub struct HistoryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
     pub deleted: Option<Timestamp>,
+    /// Restore points that were compared.
+    pub restore_points: u64,
+    /// Directories that were read for it.
+    pub trees_read: u64,
 }
 
 impl From<History> for HistoryView {
@@ -133,6 +149,8 @@ impl From<History> for HistoryView {
             title: history.title,
             versions: history.versions.into_iter().map(VersionView::from).collect(),
             deleted: history.deleted,
+            restore_points: history.restore_points as u64,
+            trees_read: history.trees_read,
         }
     }
 }
@@ -151,6 +169,7 @@ pub struct ChangeView {
     /// `added`, `removed`, `changed`, `moved`.
     pub change: String,
     /// What differs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
     /// Microsoft's id.
     pub id: String,
@@ -203,12 +222,21 @@ pub struct DiffView {
     pub moved: u64,
     /// The first of them, by path.
     pub changes: Vec<ChangeView>,
+    /// Directories that were read for it.
+    pub trees_read: u64,
     /// There are more than are listed.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub is_cut: bool,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl DiffView {
-    pub(in crate::api) fn of(diff: Diff, limit: usize) -> Self {
+    /// What differs, with so many changes at most.
+    pub fn of(diff: Diff, limit: usize) -> Self {
         Self {
             resource: diff.resource,
             from: diff.from,
@@ -217,8 +245,27 @@ impl DiffView {
             removed: diff.removed,
             changed: diff.changed,
             moved: diff.moved,
+            trees_read: diff.trees_read,
             is_cut: diff.changes.len() > limit,
             changes: diff.changes.into_iter().take(limit).map(ChangeView::from).collect(),
         }
+    }
+}
+
+/// An earlier version of a file that the service kept.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StoredVersionView {
+    /// The service's number, such as `3.0`.
+    pub version: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub modified: Timestamp,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl From<StoredVersion> for StoredVersionView {
+    fn from(stored: StoredVersion) -> Self {
+        Self { version: stored.version, modified: stored.modified, size: stored.size }
     }
 }

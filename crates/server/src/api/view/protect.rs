@@ -4,6 +4,7 @@ use holdfast_catalog::{ResourceRow, TenantRow};
 use holdfast_engine::ListedVault;
 use holdfast_engine::browse;
 use holdfast_engine::schedule::{Listed, Status};
+use holdfast_engine::tenant::TestReport;
 use holdfast_model::{SkipCause, Timestamp};
 use holdfast_policy::Schedule;
 use serde::{Deserialize, Serialize};
@@ -48,17 +49,77 @@ impl From<&TenantRow> for TenantView {
     }
 }
 
-/// What signing in to a tenant on trial found, of one registration.
+/// What signing in to a tenant on trial found.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TestedView {
-    /// The registration.
+    /// The tenant.
+    pub tenant: String,
+    /// Nothing is missing.
+    pub ok: bool,
+    /// Its registrations.
+    pub registrations: Vec<RegistrationView>,
+}
+
+/// A registration that was tried.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RegistrationView {
+    /// Application (client) id.
     pub client_id: String,
     /// What it is for: `backup`, `restore`.
     pub features: Vec<String>,
     /// Permissions that it lacks.
-    pub missing: Vec<String>,
+    pub missing: Vec<PermissionView>,
     /// Permissions that it does not need.
     pub excess: Vec<String>,
+    /// Where an administrator grants what is missing.
+    pub consent_url: String,
+}
+
+/// An application permission of Microsoft Graph.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PermissionView {
+    /// Its name in the Entra portal.
+    pub name: String,
+    /// What needs it: `backup`, `restore`.
+    pub feature: String,
+    /// Why.
+    pub reason: String,
+    /// The calls that need it.
+    pub needed_for: Vec<String>,
+    /// Wider permissions that also do.
+    pub instead: Vec<String>,
+}
+
+impl TestedView {
+    /// What was found of a tenant.
+    pub fn of(tenant: &TenantRow, reports: Vec<TestReport>) -> Self {
+        let registrations: Vec<RegistrationView> =
+            reports.into_iter().map(|report| RegistrationView::of(tenant, report)).collect();
+        let ok = registrations.iter().all(|one| one.missing.is_empty());
+        Self { tenant: tenant.name.clone(), ok, registrations }
+    }
+}
+
+impl RegistrationView {
+    fn of(tenant: &TenantRow, report: TestReport) -> Self {
+        let authority = tenant.authority_url.trim_end_matches('/');
+        let (id, client) = (&tenant.tenant_id, &report.client_id);
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let missing = report.permissions.missing.iter().map(|one| PermissionView {
+            name: one.name.to_owned(),
+            feature: one.feature.to_string(),
+            reason: one.reason.to_owned(),
+            needed_for: words(one.needed_for),
+            instead: words(one.instead),
+        });
+        Self {
+            consent_url: format!("{authority}/{id}/adminconsent?client_id={client}"),
+            missing: missing.collect(),
+            features: report.features.iter().map(ToString::to_string).collect(),
+            excess: report.permissions.excess,
+            client_id: report.client_id,
+        }
+    }
 }
 
 /// A resource: what is protected.
@@ -120,13 +181,24 @@ impl From<ResourceRow> for ResourceView {
 pub struct ScheduleView {
     /// Its tenant.
     pub tenant: String,
+    /// What it says: name, objective, time zone, hours, what it is for (`docs/jobs.md`).
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub schedule: Schedule,
     /// False for the default one, where nobody has set it.
     pub is_set: bool,
     /// Resources that follow it.
     pub followers: u64,
-    /// What it says: name, objective, time zone, hours, what it is for (`docs/jobs.md`).
-    #[schema(value_type = Object)]
-    pub schedule: Schedule,
+}
+
+/// A schedule that was set.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ScheduleSetView {
+    /// The schedule.
+    #[serde(flatten)]
+    pub schedule: ScheduleView,
+    /// Resources that it names and that are not known, or not yet.
+    pub unknown: Vec<String>,
 }
 
 impl From<Listed> for ScheduleView {
@@ -167,6 +239,8 @@ pub struct AttainedView {
     /// When it is to be read next.
     #[schema(value_type = String, format = DateTime)]
     pub due: Timestamp,
+    /// Restore points of the last 30 days that followed another one.
+    pub points: u64,
     /// The longest time without a new restore point in the last 30 days, in milliseconds.
     pub worst_ms: Option<u64>,
     /// How often the objective was missed in the last 30 days.
@@ -187,6 +261,7 @@ impl From<Status> for AttainedView {
             restore_point: status.restore_point,
             attained_ms: status.attained_ms,
             due: status.due,
+            points: status.points,
             worst_ms: status.worst_ms,
             missed: status.missed,
         }
@@ -250,6 +325,12 @@ pub struct VaultView {
     pub append_only: bool,
     /// Files are made immutable.
     pub immutable: bool,
+    /// There are credentials of their own for maintenance.
+    pub maintenance_credentials: bool,
+    /// It is read as it was at this time, and not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, value_type = String, format = DateTime)]
+    pub as_of: Option<Timestamp>,
     /// When it was added.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -267,6 +348,8 @@ impl From<ListedVault> for VaultView {
             lock_days: vault.lock_days,
             append_only: vault.append_only,
             immutable: vault.immutable,
+            maintenance_credentials: vault.maintenance_credentials,
+            as_of: vault.as_of,
             created_at: vault.created_at,
         }
     }

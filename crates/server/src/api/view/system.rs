@@ -1,6 +1,6 @@
 //! The installation itself: state, health, audit.
 
-use holdfast_engine::audit::Verification;
+use holdfast_engine::audit::{Fault, Resumed, Verification};
 use holdfast_engine::doctor::Finding;
 use holdfast_model::Timestamp;
 use holdfast_model::audit::Entry;
@@ -66,9 +66,9 @@ impl From<Finding> for FindingView {
 pub struct AuditEntry {
     /// Its place: 1, 2, 3 … without gap.
     pub number: u64,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub time: Timestamp,
+    /// When; absent where it was tampered with and is no time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub time: Option<Timestamp>,
     /// What kind of somebody.
     pub actor_kind: String,
     /// Id of who did it.
@@ -106,7 +106,7 @@ impl From<Entry> for AuditEntry {
         let parsed = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
         Self {
             number: entry.number,
-            time: Timestamp::from_millisecond(entry.time).unwrap_or(Timestamp::UNIX_EPOCH),
+            time: Timestamp::from_millisecond(entry.time).ok(),
             resources: parsed(&entry.resources),
             items: parsed(&entry.items),
             details: parsed(&entry.details),
@@ -137,23 +137,74 @@ pub struct VerificationView {
     pub heads: u64,
     /// The last entry that a head in the vault vouches for.
     pub signed_up_to: u64,
+    /// Public half of the key, hexadecimal.
+    pub public_key: String,
     /// The first entry that is wrong.
     pub first_fault: Option<u64>,
-    /// What is wrong, in words, with the number of the entry in front.
-    pub faults: Vec<String>,
+    /// How many faults there are.
+    pub faults_in_all: u64,
+    /// The first of them.
+    pub faults: Vec<FaultView>,
+    /// Where entries were lost with the catalog, as the record itself says. No fault.
+    pub resumed: Vec<ResumedView>,
+    /// How many acts began and have no end: running, or cut off. No fault.
+    pub open_in_all: u64,
+    /// The first of them.
+    pub open: Vec<u64>,
+}
+
+/// Something that is wrong with the audit record.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FaultView {
+    /// The first number that is wrong.
+    pub number: u64,
+    /// Why: `changed`, `missing`, `reordered`, `not_signed`, `appended`, `rewritten`,
+    /// `older_than_head`, `forged_head`.
+    pub kind: String,
+    /// A sentence.
+    pub detail: String,
+}
+
+impl From<Fault> for FaultView {
+    fn from(fault: Fault) -> Self {
+        let kind = serde_json::to_value(fault.kind).unwrap_or_default();
+        let kind = kind.as_str().unwrap_or_default().to_owned();
+        Self { number: fault.number, kind, detail: fault.detail }
+    }
+}
+
+/// A place where the audit record went on after entries were lost.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ResumedView {
+    /// The entry that says so.
+    pub number: u64,
+    /// The last entry before the loss that is here; 0 where none is.
+    pub after: u64,
+    /// How many entries are lost.
+    pub missing: u64,
+}
+
+impl From<Resumed> for ResumedView {
+    fn from(resumed: Resumed) -> Self {
+        Self { number: resumed.number, after: resumed.after, missing: resumed.missing }
+    }
 }
 
 impl From<Verification> for VerificationView {
     fn from(found: Verification) -> Self {
-        let faults = found.faults.iter().map(|fault| format!("{}: {}", fault.number, fault.detail));
         Self {
             ok: found.ok,
             entries: found.entries,
             last: found.last,
             heads: found.heads,
             signed_up_to: found.signed_up_to,
+            public_key: found.public_key,
             first_fault: found.first_fault,
-            faults: faults.collect(),
+            faults_in_all: found.faults_in_all,
+            faults: found.faults.into_iter().map(FaultView::from).collect(),
+            resumed: found.resumed.into_iter().map(ResumedView::from).collect(),
+            open_in_all: found.open_in_all,
+            open: found.open,
         }
     }
 }

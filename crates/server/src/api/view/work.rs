@@ -1,9 +1,10 @@
 //! Jobs.
 
-use holdfast_catalog::{JobRow, StepRow};
+use holdfast_catalog::JobRow;
+use holdfast_jobs as jobs;
 use holdfast_model::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A job that was queued.
@@ -30,9 +31,6 @@ pub struct JobView {
     pub wanted: Option<String>,
     /// Who asked: `schedule`, or a user's name.
     pub requested_by: String,
-    /// What to do.
-    #[schema(value_type = Object)]
-    pub request: Value,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -55,25 +53,31 @@ pub struct JobView {
     /// Until when, unless the worker gives a sign of life.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub lease_until: Option<Timestamp>,
-    /// How far it is.
-    #[schema(value_type = Object)]
+    /// How far it is; null before it begins.
+    #[schema(value_type = Option<Object>)]
     pub progress: Value,
-    /// What it came to.
-    #[schema(value_type = Object)]
-    pub result: Value,
     /// Why it failed, or was put back the last time.
     pub error: Option<String>,
 }
 
-/// What is kept as JSON; empty where there is nothing.
-fn object(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::Object(Map::new()))
+/// A job with all that is known of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct JobDetailView {
+    /// As in a list.
+    #[serde(flatten)]
+    pub job: JobView,
+    /// What is to be done.
+    #[schema(value_type = Object)]
+    pub request: Value,
+    /// What it came to; null until then.
+    #[schema(value_type = Option<Object>)]
+    pub result: Value,
+    /// Its parts that are done and are not done again.
+    pub steps: Vec<StepView>,
 }
 
-impl From<JobRow> for JobView {
-    fn from(mut row: JobRow) -> Self {
-        let (request, result) = (std::mem::take(&mut row.request), row.result.take());
-        let job = holdfast_jobs::JobView::from(row);
+impl From<jobs::JobView> for JobView {
+    fn from(job: jobs::JobView) -> Self {
         Self {
             id: job.id,
             kind: job.kind,
@@ -82,7 +86,6 @@ impl From<JobRow> for JobView {
             state: job.state.to_owned(),
             wanted: job.wanted.map(str::to_owned),
             requested_by: job.requested_by,
-            request: object(&request),
             created_at: job.created_at,
             not_before: job.not_before,
             deadline: job.deadline,
@@ -91,9 +94,25 @@ impl From<JobRow> for JobView {
             attempts: job.attempts,
             worker: job.worker,
             lease_until: job.lease_until,
-            progress: if job.progress.is_object() { job.progress } else { object("") },
-            result: object(result.as_deref().unwrap_or_default()),
+            progress: job.progress,
             error: job.error,
+        }
+    }
+}
+
+impl From<JobRow> for JobView {
+    fn from(row: JobRow) -> Self {
+        jobs::JobView::from(row).into()
+    }
+}
+
+impl From<jobs::JobDetail> for JobDetailView {
+    fn from(detail: jobs::JobDetail) -> Self {
+        Self {
+            job: detail.job.into(),
+            request: detail.request,
+            result: detail.result,
+            steps: detail.steps.into_iter().map(StepView::from).collect(),
         }
     }
 }
@@ -103,16 +122,16 @@ impl From<JobRow> for JobView {
 pub struct StepView {
     /// Its name.
     pub name: String,
-    /// What it came to.
-    #[schema(value_type = Object)]
-    pub result: Value,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub done_at: Timestamp,
+    /// What it came to.
+    #[schema(value_type = Object)]
+    pub result: Value,
 }
 
-impl From<StepRow> for StepView {
-    fn from(step: StepRow) -> Self {
-        Self { result: object(&step.result), name: step.name, done_at: step.done_at }
+impl From<jobs::StepView> for StepView {
+    fn from(step: jobs::StepView) -> Self {
+        Self { name: step.name, done_at: step.done_at, result: step.result }
     }
 }

@@ -116,6 +116,7 @@ fn table() -> Vec<(&'static str, &'static str, May, Value)> {
         ("post", "/restores", RESTORE, json!({ "resource": "RESOURCE", "dry_run": true })),
         ("get", "/resources/{resource}/items", CONTENT, none.clone()),
         ("get", "/resources/{resource}/content?path=x", CONTENT, none.clone()),
+        ("get", "/resources/{resource}/versions?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/history?item=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/changes", CONTENT, none.clone()),
         ("get", "/search?query=x", CONTENT, none.clone()),
