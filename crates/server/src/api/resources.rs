@@ -34,6 +34,7 @@ struct Which {
     /// Only those after this one: `next` of the page before.
     after: Option<String>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -45,7 +46,7 @@ async fn list(
     who: Who,
     Query(which): Query<Which>,
 ) -> Result<Json<Page<ResourceView>>> {
-    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit));
+    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit)?);
     let mut act = Act::view(Right::ViewResources, Action::ResourceList).anywhere();
     act = act.given("tenant", which.tenant.as_ref());
     let rows = api
@@ -93,6 +94,7 @@ struct WhichSnapshots {
     /// Only those after this one: `next` of the page before.
     after: Option<String>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -104,7 +106,7 @@ async fn snapshots(
     who: Who,
     Query(which): Query<WhichSnapshots>,
 ) -> Result<Json<Page<SnapshotView>>> {
-    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit));
+    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit)?);
     let act = Act::view(Right::ViewResources, Action::SnapshotList).anywhere();
     let sees_everything = scope.scopes().iter().any(holdfast_model::Scope::is_all);
     let (only, after) = (which.resource.clone(), which.after);

@@ -47,9 +47,8 @@ async fn list(
 ) -> Result<Json<Page<ScheduleView>>> {
     let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
     let scope = visible(&who.principal, Right::ViewResources);
-    let seen = move |tenant: &String| {
-        scope.scopes().iter().any(|scope| scope.tenants.permits(tenant))
-    };
+    let seen =
+        move |tenant: &String| scope.scopes().iter().any(|scope| scope.tenants.permits(tenant));
     let listed = api
         .act(&who, act, move |home| async move {
             if home.catalog.tenant_list().await?.is_empty() {
