@@ -59,12 +59,13 @@ fn refused(error: &clap::Error) -> ExitCode {
 /// errors and reports, in the words of our commands.
 const QUIET: &str = "warn,rustic_core=off,sqlx=error";
 
-/// Of what works by itself the log tells what it does: jobs by id, kind and tenant.
+/// Of what works by itself the log tells what it does: jobs by id and kind, and no name.
 const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error";
 
 /// The log goes to standard error.
 fn start_log(cli: &Cli) {
-    let usual = if matches!(cli.command, Command::Worker(_) | Command::Serve(_)) { WORKING } else { QUIET };
+    let usual =
+        if matches!(cli.command, Command::Worker(_) | Command::Serve(_)) { WORKING } else { QUIET };
     let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match cli.global.log_format {

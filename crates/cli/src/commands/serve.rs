@@ -21,11 +21,8 @@ pub async fn run(home: &Arc<Home>, args: &ServerArgs, out: Output) -> Result<Don
 
 fn options(args: &ServerArgs) -> ServeOptions {
     let worker = WorkerOptions { slots: args.slots.into(), ..WorkerOptions::default() };
-    let service = ServiceOptions {
-        worker,
-        is_scheduling: !args.no_scheduler,
-        ..ServiceOptions::default()
-    };
+    let service =
+        ServiceOptions { worker, is_scheduling: !args.no_scheduler, ..ServiceOptions::default() };
     ServeOptions {
         listen: args.listen,
         origin: args.origin.clone(),

@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 57] = [
+const COMMANDS: [&[&str]; 58] = [
     &[],
     &["demo"],
     &["init"],
@@ -57,6 +57,7 @@ const COMMANDS: [&[&str]; 57] = [
     &["audit", "verify"],
     &["audit", "export"],
     &["doctor"],
+    &["support-bundle"],
     &["sim"],
     &["sim", "serve"],
     &["completions"],

@@ -17,5 +17,6 @@ mod restic;
 mod running;
 mod sim;
 mod site;
+mod support;
 mod tenants;
 mod workers;

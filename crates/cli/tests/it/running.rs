@@ -30,8 +30,13 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    pub fn start(command: Command) -> Self {
+        Self::start_to(command, Stdio::null())
+    }
+
+    /// With its standard output to somewhere.
+    pub fn start_to(mut command: Command, out: Stdio) -> Self {
+        let mut child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
         let (said, err) = (Arc::new(Said::default()), child.stderr.take().unwrap());
         let listener = Arc::clone(&said);
         std::thread::spawn(move || {
