@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the product in its release build against stock restic on the same messages;
 //! `bench ingest` and `bench vault`: the vault alone (`vault`); `bench drives`: OneDrive (`drives`);
-//! `bench catalog`: leases (`catalog`); `bench recover`: the way back (`recover`).
+//! `bench catalog`: leases (`catalog`); `bench leases`: the queue of jobs (`leases`); `bench server`:
+//! the API under load (`server`); `bench recover`: the way back (`recover`).
 //!
 //! Whole processes are measured, nothing inside of them: the simulated tenant is one, the product
 //! another. CPU seconds are the figure to trust; wall times hold the simulated tenant's work too.
@@ -10,6 +11,7 @@ mod catalog;
 mod changes;
 mod drives;
 mod files;
+mod leases;
 mod mix;
 mod numbers;
 mod page;
@@ -18,6 +20,7 @@ mod product;
 mod recover;
 mod rival;
 mod scenes;
+mod server;
 mod tenant;
 mod vault;
 
@@ -119,6 +122,16 @@ pub(crate) enum Part {
         #[command(flatten)]
         scale: catalog::Scale,
     },
+    /// The queue of jobs: how many are taken and given back in a second
+    Leases {
+        #[command(flatten)]
+        scale: catalog::Scale,
+    },
+    /// The server: 200 users of the API beside a running backup
+    Server {
+        #[command(flatten)]
+        scale: server::Scale,
+    },
     /// How long the way back from vault and kit takes
     Recover {
         #[command(flatten)]
@@ -136,6 +149,8 @@ pub(crate) fn run_part(root: &Path, part: Part) -> Result<ExitCode> {
     let (scale, json, command) = match part {
         Part::Catalog { scale } => return catalog::run(root, &scale),
         Part::Drives { scale } => return drives::run(root, scale),
+        Part::Leases { scale } => return leases::run(root, &scale),
+        Part::Server { scale } => return server::run(root, &scale),
         Part::Recover { scale } => return recover::run(root, &scale),
         Part::Ingest { items, json, write } => {
             let sets = if items > 10_000 { vec![10_000, items] } else { vec![items] };

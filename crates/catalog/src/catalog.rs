@@ -132,6 +132,14 @@ impl Catalog {
         self.write.close().await;
     }
 
+    /// Number and name of each migration that was applied, in order.
+    pub async fn migrations(&self) -> Result<Vec<(u64, String)>> {
+        let rows =
+            self.rows(sql("SELECT version, description FROM _sqlx_migrations ORDER BY version"));
+        let applied = |row: &AnyRow| Ok((row.number("version")?, row.text("description")?));
+        rows.await?.iter().map(applied).collect()
+    }
+
     /// A setting of this instance.
     pub async fn meta_get(&self, key: &str) -> Result<Option<String>> {
         let statement = sql("SELECT value FROM meta WHERE key = $1").text(key);

@@ -6,17 +6,16 @@ mod job;
 mod restore;
 mod schedule;
 mod serve;
+mod sim;
 mod tenant;
 mod user;
 mod vault;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use holdfast_engine::browse::At;
-use holdfast_sim::FaultProfile;
 use holdfast_vault::Location;
 use url::Url;
 
@@ -26,6 +25,8 @@ pub use job::{Job, JobList, Join, Worker};
 pub use restore::Restore;
 pub use schedule::{Schedule, ScheduleSet};
 pub use serve::ServerArgs;
+use sim::FILES;
+pub use sim::{Serve, Sim};
 pub use tenant::{AUTHORITY_URL, Certificate, GRAPH_URL, Tenant, TenantAdd};
 pub use user::{SignIn, Token, TokenCreate, User, UserAccept, UserAdd};
 pub use vault::{Lock, Prune, Repair, StorageArgs, UnlockArgs, Vault, VaultAdd};
@@ -175,6 +176,12 @@ pub enum Command {
     Audit(Audit),
     /// Check key, catalog, vaults and tenants of this installation
     Doctor,
+    /// Write a ZIP for support that says how this installation stands, without names and secrets
+    SupportBundle {
+        /// File to write; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// The simulated tenant
     #[command(subcommand)]
     Sim(Sim),
@@ -184,9 +191,6 @@ pub enum Command {
         shell: Shell,
     },
 }
-
-/// How many files somebody has in the simulated company.
-const FILES: usize = 12;
 
 /// People for whom the simulated company has one team site.
 const PEOPLE_PER_SITE: usize = 10;
@@ -382,56 +386,4 @@ pub struct Erase {
 pub enum Catalog {
     /// Make the catalog again from the vault alone
     Rebuild,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Sim {
-    /// Run a simulated tenant until SIGINT or SIGTERM; its first line says how to reach it
-    Serve(Serve),
-}
-
-#[derive(Debug, Args)]
-pub struct Serve {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
-    /// People in the company
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub users: usize,
-    /// Decides people, mail, files, ids and secrets
-    #[arg(long, default_value_t = 1, value_name = "S")]
-    pub seed: u64,
-    /// Messages per person
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub mails_per_user: usize,
-    /// Files in each OneDrive; 0 makes none
-    #[arg(long, default_value_t = FILES, value_name = "N")]
-    pub files: usize,
-    /// Team sites with document libraries [default: one for ten people]
-    #[arg(long, value_name = "N")]
-    pub sites: Option<usize>,
-    /// Folder of files to be used instead of invented ones: .eml as mail, all others in drives
-    #[arg(long, value_name = "DIR")]
-    pub corpus: Option<PathBuf>,
-    /// Keep the tenant's state here; without it the tenant is gone when it stops
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-    /// How the service misbehaves: calm, flaky or storm
-    #[arg(long, default_value = "calm", value_name = "PROFILE")]
-    pub faults: FaultProfile,
-    /// Milliseconds that each request takes besides its work
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub latency_ms: u64,
-    /// Further name in the certificate and in links; may be given several times
-    #[arg(long = "host", value_name = "NAME")]
-    pub hosts: Vec<String>,
-    /// Name in the addresses of downloads and uploads [default: the one that the client used]
-    #[arg(long, value_name = "NAME")]
-    pub files_host: Option<String>,
-    /// People without mail and files
-    #[arg(long)]
-    pub empty: bool,
-    /// Refuse $expand on message deltas, as is said of some tenants
-    #[arg(long)]
-    pub plain_deltas: bool,
 }

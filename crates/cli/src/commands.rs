@@ -22,6 +22,7 @@ pub mod restore;
 pub mod schedule;
 mod serve;
 mod sim;
+mod support;
 pub mod tenant;
 mod token;
 mod user;
@@ -123,6 +124,7 @@ async fn in_home(home: &Arc<Home>, command: &Command, out: Output) -> Result<Don
         Command::Catalog(args::Catalog::Rebuild) => catalog::rebuild(home, out).await,
         Command::Audit(command) => audit::run(home, command, out).await,
         Command::Doctor => doctor::run(home, out).await,
+        Command::SupportBundle { out: file } => support::run(home, file, out).await,
         Command::Demo(_)
         | Command::Sim(_)
         | Command::Completions { .. }

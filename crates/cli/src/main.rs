@@ -60,7 +60,7 @@ fn refused(error: &clap::Error) -> ExitCode {
 /// errors and reports, in the words of our commands.
 const QUIET: &str = "warn,rustic_core=off,sqlx=error,rustls_platform_verifier=off";
 
-/// Of what works by itself the log tells what it does: jobs by id, kind and tenant.
+/// Of what works by itself the log tells what it does: jobs by id and kind, and no name.
 const WORKING: &str = "warn,holdfast=info,rustic_core=off,sqlx=error,rustls_platform_verifier=off";
 
 /// The log goes to standard error.

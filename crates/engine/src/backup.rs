@@ -102,7 +102,7 @@ pub struct Failure {
 impl Failure {
     fn new(tenant: &TenantRow, shard: Option<ShardId>, error: &Error) -> Self {
         let (cause, message) = (error.cause(), error.to_string());
-        tracing::info!(tenant = tenant.name, ?shard, cause, "could not be backed up");
+        tracing::info!(?shard, cause, "could not be backed up");
         Self { tenant: tenant.name.clone(), shard, cause, message }
     }
 }

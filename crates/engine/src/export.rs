@@ -26,6 +26,7 @@ use crate::select::{self, Choice, Picked};
 use crate::{Error, Exit, Home, Progress, Result};
 
 use names::File;
+pub(crate) use zip::archive;
 
 /// Items up to this size are read ahead, in bytes; larger ones flow through.
 const READ_AHEAD_BYTES: u64 = 1024 * 1024;

@@ -6,7 +6,7 @@
 //!
 //! Entry points: [`Home`] (an installation), [`backup::backup`], [`restore::restore`],
 //! [`export::export`], [`find::find`], [`browse`], [`rebuild::rebuild`], [`recover::Recovery`], [`verify::check`], [`doctor::doctor`], [`maintain::prune`],
-//! [`maintain::erase`], [`hold`], [`schedule`], [`users`], [`audit`].
+//! [`maintain::erase`], [`hold`], [`schedule`], [`users`], [`audit`], [`support`].
 
 pub mod audit;
 pub mod backup;
@@ -40,6 +40,7 @@ mod select;
 mod shards;
 pub mod stats;
 mod storage;
+pub mod support;
 pub mod tenant;
 pub mod users;
 mod vaults;

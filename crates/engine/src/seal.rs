@@ -7,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::rand;
+use aws_lc_rs::{hmac, rand};
 use holdfast_model::Secret;
 
 use crate::{Error, Result};
@@ -56,6 +56,12 @@ impl InstanceKey {
 
     fn cipher(&self) -> RandomizedNonceKey {
         RandomizedNonceKey::new(&AES_256_GCM, self.0.expose()).expect("the key has 32 bytes")
+    }
+
+    /// A key for another purpose, named by `label`; it tells nothing of this one.
+    pub fn derived(&self, label: &str) -> Secret {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
+        Secret::new(hmac::sign(&key, label.as_bytes()).as_ref().to_vec())
     }
 
     /// Seals a secret for one use, named by `label`: nonce, ciphertext, tag.

@@ -162,7 +162,7 @@ impl Worker {
     /// Does a job under its lease.
     async fn work_on(&self, job: JobRow, stop: Stop) {
         let (id, kind) = (job.id.as_str(), job.kind.as_str());
-        tracing::info!(job = id, kind, tenant = job.tenant, fence = %job.fence, "job begins");
+        tracing::info!(job = id, kind, fence = %job.fence, "job begins");
         let begun = Instant::now();
         let (ending, charged) = match before(&job) {
             Some(ending) => (ending, begun),

@@ -126,6 +126,8 @@ impl Api {
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     security(("cookie" = []), ("token" = [])),
+    // What only `Failures` names is not found by itself.
+    components(schemas(problem::FailureBody)),
 )]
 struct Head;
 

@@ -4,7 +4,7 @@
 //! A client has connections of its own, as a process has, and a shard of its own. Both databases
 //! wait for the disk with every commit, and lie on the same one.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -34,14 +34,42 @@ pub(crate) struct Scale {
     seconds: u64,
     /// Print one JSON document
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Write the table into docs/performance.md
     #[arg(long)]
-    write: bool,
+    pub(super) write: bool,
+    /// Measure this build instead of one for release, and say so above the table
+    #[arg(long)]
+    pub(super) dev: bool,
+}
+
+impl Scale {
+    /// How long each number of clients works.
+    pub(super) fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dev = if self.dev { " --dev" } else { "" };
+        write!(f, "--seconds {}{dev}", self.seconds)
+    }
+}
+
+/// Runs the same with this program built for release, unless it is, or is not to be.
+pub(super) fn again_for_release(root: &Path, scale: &Scale) -> Result<Option<ExitCode>> {
+    if !cfg!(debug_assertions) || scale.dev {
+        return Ok(None);
+    }
+    let program = super::this_for_release(root)?;
+    let status = Command::new(program).args(std::env::args_os().skip(1)).status()?;
+    ensure!(status.success(), "the measurement failed");
+    Ok(Some(ExitCode::SUCCESS))
 }
 
 /// Where the catalog lies.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     File(&'a Path),
     Server(&'a Database),
 }
@@ -55,16 +83,14 @@ struct Row {
 
 /// Measures and prints a table or one JSON document, by this program built for release.
 pub(crate) fn run(root: &Path, scale: &Scale) -> Result<ExitCode> {
-    if cfg!(debug_assertions) {
-        let program = super::this_for_release(root)?;
-        let status = Command::new(program).args(std::env::args_os().skip(1)).status()?;
-        ensure!(status.success(), "the measurement failed");
-        return Ok(ExitCode::SUCCESS);
+    if let Some(code) = again_for_release(root, scale)? {
+        return Ok(code);
     }
     let server = holdfast_pgtest::durable_server().context("PostgreSQL is not installed")?;
     let machine = Machine::here(concat!("holdfast ", env!("CARGO_PKG_VERSION")))?;
+    let machine = machine.with_dev_build(scale.dev);
     let dir = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
-    let time = Duration::from_secs(scale.seconds);
+    let time = scale.time();
     let mut rows = Vec::new();
     for clients in CLIENTS {
         let database = Database::new(&server);
@@ -74,7 +100,7 @@ pub(crate) fn run(root: &Path, scale: &Scale) -> Result<ExitCode> {
         say(&format!("{clients} clients: {postgres:.0}/s on PostgreSQL, {sqlite:.0}/s on SQLite"));
         rows.push(Row { clients, postgres, sqlite });
     }
-    let command = format!("cargo xtask bench catalog --seconds {}", scale.seconds);
+    let command = format!("cargo xtask bench catalog {scale}");
     let text = markdown(&machine.line(&command), &rows);
     match scale.json {
         true => print(&serde_json::to_string_pretty(&document(&machine.line(&command), &rows))?),
@@ -137,7 +163,7 @@ fn measured(place: &Place<'_>, clients: u32, time: Duration) -> Result<f64> {
     })
 }
 
-async fn open(place: &Place<'_>, is_first: bool) -> Result<Catalog> {
+pub(super) async fn open(place: &Place<'_>, is_first: bool) -> Result<Catalog> {
     let clock = Clock::system();
     Ok(match place {
         Place::Server(database) => Catalog::connect(&Secret::new(database.url()), clock).await?,

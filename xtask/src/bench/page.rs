@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 use super::process::Measured;
 use super::{rival, say};
 
+/// What is measured usually.
+const RELEASE: &str = "release build";
+
 /// Which part of the page a campaign writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Section {
@@ -20,6 +23,8 @@ pub(crate) enum Section {
     Vault,
     Catalog,
     Recover,
+    Leases,
+    Server,
 }
 
 impl Section {
@@ -43,6 +48,14 @@ impl Section {
             Self::Recover => [
                 "<!-- bench recover: begin (written by cargo xtask bench recover --write) -->",
                 "<!-- bench recover: end -->",
+            ],
+            Self::Leases => [
+                "<!-- bench leases: begin (written by cargo xtask bench leases --write) -->",
+                "<!-- bench leases: end -->",
+            ],
+            Self::Server => [
+                "<!-- bench server: begin (written by cargo xtask bench server --write) -->",
+                "<!-- bench server: end -->",
             ],
         }
     }
@@ -118,9 +131,17 @@ impl Machine {
         let gb = kib * 1024.0 / 1e9;
         let words = format!(
             "{cores} cores ({model}), {gb:.0} GB of memory, load {load} from other work when the \
-             bench began; {ours} (release build), {restic}{borg}"
+             bench began; {ours} ({RELEASE}), {restic}{borg}"
         );
         Ok(Self { date, words })
+    }
+
+    /// The same, said of what was built for development: several times slower.
+    pub(crate) fn with_dev_build(mut self, is_dev: bool) -> Self {
+        if is_dev {
+            self.words = self.words.replace(RELEASE, "**dev build: not what users get**");
+        }
+        self
     }
 
     /// The line above a table that this command has made.

@@ -28,12 +28,14 @@ struct Incremental {
 }
 
 impl Bench {
+    /// A tenant with mail alone: files have their own measurements (`bench drives`).
     fn tenant(&self, users: u64, mails: u64, more: &[&OsStr]) -> Result<Tenant> {
         say(&format!("a tenant of {users} people"));
         let numbers = [users.to_string(), mails.to_string(), SEED.to_string()];
         let names = ["--users", "--mails-per-user", "--seed"];
         let pairs = names.iter().zip(&numbers).flat_map(|(name, value)| [*name, value.as_str()]);
-        let mut options: Vec<&OsStr> = pairs.map(OsStr::new).collect();
+        let mail_alone = ["--files", "0", "--sites", "0"];
+        let mut options: Vec<&OsStr> = pairs.chain(mail_alone).map(OsStr::new).collect();
         options.extend(more);
         Tenant::start(&self.binary, self.dir.path(), &options)
     }

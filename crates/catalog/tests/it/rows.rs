@@ -44,6 +44,14 @@ async fn hostile_names_come_back_unchanged(on: On) {
     home.catalog.resource_put(&resource("next")).await.unwrap();
 }
 
+async fn migrations_are_told_in_order(on: On) {
+    let home = Home::new(&on).await;
+    let applied = home.catalog.migrations().await.unwrap();
+    assert_eq!(applied[..2], [(1, "catalog".to_owned()), (2, "shards".to_owned())]);
+    let numbers: Vec<u64> = applied.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=applied.len() as u64).collect::<Vec<_>>());
+}
+
 async fn vaults_have_unique_names_and_ids(on: On) {
     let home = Home::new(&on).await;
     let vault = VaultRow {
@@ -221,6 +229,7 @@ async fn a_restore_knows_how_far_it_got(on: On) {
 
 on_both!(
     hostile_names_come_back_unchanged,
+    migrations_are_told_in_order,
     vaults_have_unique_names_and_ids,
     tenants_are_replaced_and_removed,
     every_status_and_skip_cause_comes_back,

@@ -221,6 +221,7 @@ fn act(command: &Command) -> Option<Act> {
                 Some(if args.unlock.kit.is_some() { "kit" } else { "passphrase" }),
             ),
         Command::Doctor => Act::new(Action::InstallationCheck),
+        Command::SupportBundle { .. } => Act::new(Action::SupportBundle),
         Command::Audit(command) => of_audit(command),
         // The server records what it does itself.
         Command::Serve(_)

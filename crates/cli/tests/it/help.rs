@@ -2,7 +2,7 @@
 
 use crate::site::holdfast;
 
-const COMMANDS: [&[&str]; 69] = [
+const COMMANDS: [&[&str]; 70] = [
     &[],
     &["demo"],
     &["init"],
@@ -69,6 +69,7 @@ const COMMANDS: [&[&str]; 69] = [
     &["audit", "verify"],
     &["audit", "export"],
     &["doctor"],
+    &["support-bundle"],
     &["sim"],
     &["sim", "serve"],
     &["completions"],

@@ -20,5 +20,6 @@ mod restic;
 mod running;
 mod sim;
 mod site;
+mod support;
 mod tenants;
 mod workers;

@@ -32,8 +32,13 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Self {
-        command.stdout(Stdio::null());
+    pub fn start(command: Command) -> Self {
+        Self::start_to(command, Stdio::null())
+    }
+
+    /// With its standard output to somewhere.
+    pub fn start_to(mut command: Command, out: Stdio) -> Self {
+        command.stdout(out);
         Self::listened_to(command)
     }
 

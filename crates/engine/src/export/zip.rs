@@ -281,6 +281,18 @@ fn put<W: Write>(zip: &mut Zip<W>, shown: &str, file: &File, content: &Content<'
     zip.file(&entry, shown, |out| content.copy(out, shown))
 }
 
+/// A ZIP of small files that are at hand, in memory.
+pub(crate) fn archive(files: &[(&str, String)], date: Timestamp) -> Result<Vec<u8>> {
+    let mut zip = Zip::new(Vec::new());
+    for (name, text) in files {
+        let entry = Entry { name, date, size: text.len() as u64 };
+        let failed = |source| Error::File { action: "write", path: (*name).into(), source };
+        zip.file(&entry, name, |out| out.write_all(text.as_bytes()).map_err(failed))?;
+    }
+    let failed = |source| Error::File { action: "write", path: "the archive".into(), source };
+    Ok(zip.finish().map_err(failed)?.0)
+}
+
 /// A ZIP that goes to a file.
 pub(super) struct ZipFile {
     zip: Zip<Part>,

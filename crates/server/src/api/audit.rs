@@ -48,6 +48,7 @@ struct Which {
     /// Only those after this one in the list: `next` of the page before.
     after: Option<u64>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -73,7 +74,7 @@ async fn list(
     who: Who,
     Query(which): Query<Which>,
 ) -> Result<Json<Page<AuditEntry>>> {
-    let (filter, limit) = (filter(&which)?, limit(which.limit));
+    let (filter, limit) = (filter(&which)?, limit(which.limit)?);
     let act = Act::view(Right::ViewAudit, Action::AuditList)
         .installation()
         .given("actor", which.actor.as_ref())

@@ -60,6 +60,7 @@ struct Place {
     /// Only what comes after this path: `next` of the page before.
     after: Option<String>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -83,7 +84,7 @@ async fn list(
     Path(name): Path<String>,
     Query(place): Query<Place>,
 ) -> Result<Json<Page<EntryView>>> {
-    let (at, limit) = (at(place.at.as_deref())?, limit(place.limit));
+    let (at, limit) = (at(place.at.as_deref())?, limit(place.limit)?);
     let act = place.act(Action::ItemList);
     let (act, row) = api.resource(&who, act, place.tenant.as_deref(), &name).await?;
     let entries = api
@@ -228,6 +229,7 @@ struct Between {
     /// The later one; the newest where absent.
     to: Option<String>,
     /// Changes that are listed: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -241,7 +243,7 @@ async fn changes(
     Path(name): Path<String>,
     Query(between): Query<Between>,
 ) -> Result<Json<DiffView>> {
-    let limit = limit(between.limit) as usize;
+    let limit = limit(between.limit)? as usize;
     let from = between.from.as_deref().map(|text| at(Some(text))).transpose()?;
     let to = at(between.to.as_deref())?;
     let act = Act::view(Right::ReadContent, Action::ItemDiff)
@@ -277,6 +279,7 @@ struct Search {
     #[serde(default)]
     deleted: bool,
     /// Hits that are listed: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -322,7 +325,7 @@ async fn search(
         deleted: search.deleted,
         texts,
         among: Some(visible(&who.principal, Right::Search)),
-        limit: Some(limit(search.limit) as usize),
+        limit: Some(limit(search.limit)? as usize),
     };
     let finds =
         api.act(&who, act, move |home| async move { Ok(find(&home, &request).await?) }).await?;

@@ -52,6 +52,7 @@ struct Which {
     /// Only those after this one: `next` of the page before.
     after: Option<String>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -133,7 +134,7 @@ async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Page<JobView>>> {
     let act = Act::view(Right::ViewJobs, Action::JobList).anywhere();
-    let limit = limit(which.limit);
+    let limit = limit(which.limit)?;
     let state = which.state.as_deref().map(state_of).transpose()?;
     let Which { tenant, kind, after: before, .. } = which;
     let filter = JobFilter { tenant, state, kind, before };
@@ -353,7 +354,7 @@ struct RestoreBody {
     permissions: bool,
     /// `skip` (what is there stays), `replace`, `copy` (beside it).
     #[serde(default)]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^(skip|replace|copy)$")]
     on_conflict: OnConflict,
     /// Says what would be done, and does nothing.
     #[serde(default)]

@@ -5,9 +5,9 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, Result};
 
-/// Entries of a page where none are asked for, and at most.
+/// Entries of a page where none are asked for, and at most (as the document says of each `limit`).
 const USUAL: u32 = 100;
 const MOST: u32 = 1_000;
 
@@ -80,6 +80,10 @@ pub(super) fn after<T>(
 }
 
 /// How many entries a page takes.
-pub(super) fn limit(asked: Option<u32>) -> u32 {
-    asked.unwrap_or(USUAL).clamp(1, MOST)
+pub(super) fn limit(asked: Option<u32>) -> Result<u32> {
+    let limit = asked.unwrap_or(USUAL);
+    match (1..=MOST).contains(&limit) {
+        true => Ok(limit),
+        false => Err(Problem::invalid(format!("a page takes 1 to {MOST} entries, not {limit}"))),
+    }
 }

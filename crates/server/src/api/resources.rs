@@ -35,6 +35,7 @@ struct Which {
     /// Only those after this one: `next` of the page before.
     after: Option<String>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -46,7 +47,7 @@ async fn list(
     who: Who,
     Query(which): Query<Which>,
 ) -> Result<Json<Page<ResourceView>>> {
-    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit));
+    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit)?);
     let mut act = Act::view(Right::ViewResources, Action::ResourceList).anywhere();
     act = act.given("tenant", which.tenant.as_ref());
     let rows = api
@@ -94,6 +95,7 @@ struct WhichSnapshots {
     /// Only those after this one: `next` of the page before.
     after: Option<String>,
     /// Entries of a page: 100 where absent, 1,000 at most.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u32>,
 }
 
@@ -116,7 +118,7 @@ async fn snapshots(
     who: Who,
     Query(which): Query<WhichSnapshots>,
 ) -> Result<Json<Page<SnapshotView>>> {
-    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit));
+    let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit)?);
     let act = Act::view(Right::ViewResources, Action::SnapshotList).reads().anywhere();
     let sees_everything = scope.scopes().iter().any(holdfast_model::Scope::is_all);
     let (only, last) = (which.resource.clone(), which.after);

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use holdfast_catalog::JobState;
-use holdfast_engine::{Home, doctor};
+use holdfast_engine::{Home, doctor, support};
 use holdfast_model::audit::Action;
 use jiff::SignedDuration;
 use utoipa_axum::router::OpenApiRouter;
@@ -23,7 +23,10 @@ use super::{Api, Shared};
 use crate::access::Right;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(routes!(show)).routes(routes!(check))
+    OpenApiRouter::new()
+        .routes(routes!(show))
+        .routes(routes!(check))
+        .routes(routes!(support_bundle))
 }
 
 /// What supervisors, load balancers and monitoring ask.
@@ -110,4 +113,24 @@ async fn check(State(api): Shared, who: Who) -> Result<Json<Page<FindingView>>> 
     let act = Act::view(Right::ViewSystem, Action::InstallationCheck).reads().installation();
     let found = api.act(&who, act, |home| async move { Ok(doctor::doctor(&home).await?) }).await?;
     Ok(Json(Page::whole(found.into_iter().map(FindingView::from).collect())))
+}
+
+/// Gives the support bundle: a ZIP that says how the installation stands, with pseudonyms in place
+/// of names (`holdfast support-bundle`).
+#[utoipa::path(get, path = "/system/support-bundle", tag = "system",
+    responses((status = OK, content_type = "application/zip", body = [u8]), Failures))]
+async fn support_bundle(State(api): Shared, who: Who) -> Result<Response> {
+    let act = Act::view(Right::TakeSupportBundle, Action::SupportBundle).installation();
+    let shared = Arc::clone(&api);
+    let work = move |home: Arc<Home>| async move {
+        shared.measure.catalog(&home).await?;
+        let metrics = shared.measure.text();
+        Ok(support::bundle(&home, env!("CARGO_PKG_VERSION"), Some(&metrics)).await?)
+    };
+    let bundle = api.act(&who, act, work).await?;
+    let head = [
+        (header::CONTENT_TYPE, "application/zip"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"holdfast-support.zip\""),
+    ];
+    Ok((head, bundle).into_response())
 }

@@ -33,6 +33,60 @@ fn the_document_is_openapi_3_1_and_describes_every_failure_and_operation() {
     }
 }
 
+/// All values of `$ref` below a value.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_document_refers_to_is_in_it() {
+    let document: Value = serde_json::from_str(&holdfast_server::api::openapi()).unwrap();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 500, "{}", found.len());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} is not there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_takes_as_many_entries_as_the_document_says() {
+    let s = Service::start(Options { users: 1, mails: 0, ..Options::default() }).await;
+    let root = s.sign_in("root").await;
+    for path in ["/audit", "/jobs", "/resources", "/snapshots"] {
+        let path = format!("/api/v1{path}");
+        s.get(&root, &format!("{path}?limit=1000")).await;
+        for limit in ["0", "1001", "4294967295", "-1", "x"] {
+            let request = s.of(&root, Method::GET, &format!("{path}?limit={limit}"));
+            answer(request, StatusCode::BAD_REQUEST).await;
+        }
+    }
+    s.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_a_client_makes_up_is_no_figure_of_its_own() {
+    let s = Service::start(Options { mails: 0, ..Options::default() }).await;
+    for method in ["ANN", "BOB"] {
+        let request = s.call(Method::from_bytes(method.as_bytes()).unwrap(), "/api/v1/session");
+        answer(request, StatusCode::METHOD_NOT_ALLOWED).await;
+    }
+    let root = s.sign_in("root").await;
+    let text = s.of(&root, Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(!text.contains("ANN") && !text.contains("BOB"), "{text}");
+    let other = text.lines().find(|line| line.contains("method=\"other\"")).unwrap();
+    assert!(other.ends_with(" 2"), "{other}");
+    s.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_is_open_to_all_and_what_is_not_in_it_is_a_failure_of_the_same_shape() {
     let s = Service::start(Options { mails: 0, ..Options::default() }).await;
