@@ -146,23 +146,23 @@ impl Catalog {
     }
 
     /// Jobs that may be shown, newest first: those of tenants of which all is in a scope, and those
-    /// that `own` has asked for.
+    /// that `own` has asked for in tenants of which something is.
     pub async fn job_page(
         &self,
         jobs: &JobFilter,
         filter: &ResourceFilter,
-        own: &str,
+        own: Option<&str>,
         limit: u32,
     ) -> Result<Vec<JobRow>> {
         let id = self.filter_id(filter).await?;
         let statement = sql("SELECT j.* FROM job j \
              WHERE ($1 IS NULL OR j.tenant = $1) AND ($2 IS NULL OR j.state = $2) \
                  AND ($3 IS NULL OR j.kind = $3) AND ($4 IS NULL OR j.id < $4) \
-                 AND (j.requested_by = $6 OR EXISTS (SELECT 1 FROM visible_scope v \
-                     WHERE v.filter_id = $7 AND v.all_workloads = 1 AND v.all_resources = 1 \
+                 AND EXISTS (SELECT 1 FROM visible_scope v WHERE v.filter_id = $7 \
+                     AND (j.requested_by = $6 OR (v.all_workloads = 1 AND v.all_resources = 1)) \
                      AND (v.all_tenants = 1 OR EXISTS (SELECT 1 FROM visible_member m \
                          WHERE m.filter_id = v.filter_id AND m.number = v.number \
-                         AND m.kind = 'tenant' AND m.value = j.tenant)))) \
+                         AND m.kind = 'tenant' AND m.value = j.tenant))) \
              ORDER BY j.id DESC LIMIT $5");
         let statement = statement
             .opt_text(jobs.tenant.as_deref())
@@ -170,7 +170,7 @@ impl Catalog {
             .opt_text(jobs.kind.as_deref())
             .opt_text(jobs.before.as_deref())
             .number(limit.into())
-            .text(own)
+            .opt_text(own)
             .text(&id);
         self.all(statement).await
     }

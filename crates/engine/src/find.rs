@@ -56,7 +56,7 @@ pub struct Finds {
 
 /// Looks for items. What is damaged does not end the search.
 pub async fn find(home: &Home, request: &FindRequest) -> Result<Finds> {
-    let wanted = Wanted::new(&request.texts);
+    let wanted = Wanted::new(request);
     let mut finds = Finds::default();
     for resource in resources(home, request).await? {
         let looked = match request.deleted {
@@ -70,10 +70,8 @@ pub async fn find(home: &Home, request: &FindRequest) -> Result<Finds> {
             }
             looked => looked?,
         }
-        if let Some(limit) = request.limit
-            && finds.hits.len() >= limit
-        {
-            finds.hits.truncate(limit);
+        if finds.hits.len() >= wanted.limit {
+            finds.hits.truncate(wanted.limit);
             break;
         }
     }
@@ -117,7 +115,7 @@ async fn look(
     let mut visit = |seen| {
         let name = resource.name.clone();
         match seen {
-            Ok(found) if wanted.fits(&found) => {
+            Ok(found) if finds.hits.len() < wanted.limit && wanted.fits(&found) => {
                 let (resource, entry) = (name, item_entry(&found));
                 finds.hits.push(Hit { resource, entry, restore_point, deleted: None });
             }
@@ -152,16 +150,21 @@ async fn look_deleted(
 }
 
 /// Texts that must be found, folded.
-struct Wanted(Vec<String>);
+struct Wanted {
+    texts: Vec<String>,
+    /// Hits that are kept.
+    limit: usize,
+}
 
 impl Wanted {
-    fn new(texts: &[String]) -> Self {
-        Self(texts.iter().map(|text| fold(text)).collect())
+    fn new(request: &FindRequest) -> Self {
+        let texts = request.texts.iter().map(|text| fold(text)).collect();
+        Self { texts, limit: request.limit.unwrap_or(usize::MAX) }
     }
 
     fn fits(&self, found: &Found) -> bool {
         let fields = [fold(found.meta.title()), fold(found.meta.from())];
-        self.0.iter().all(|text| fields.iter().any(|field| is_in(text, field)))
+        self.texts.iter().all(|text| fields.iter().any(|field| is_in(text, field)))
     }
 }
 

@@ -38,7 +38,7 @@ use axum::routing::get;
 use holdfast_engine::Home;
 use holdfast_jobs::Stop;
 use holdfast_model::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -59,6 +59,15 @@ const MAX_BODY: usize = 1024 * 1024;
 /// Requests that read the vault at the same time; the rest wait.
 const READS: usize = 8;
 
+/// Downloads at the same time: a slow reader keeps no place of those who look.
+const DOWNLOADS: usize = 32;
+
+/// Requests that work at the same time: each takes a thread.
+const ACTS: u32 = 128;
+
+/// Open streams of events.
+const STREAMS: usize = 500;
+
 /// What requests share.
 pub(crate) struct Api {
     pub(crate) home: Arc<Home>,
@@ -70,7 +79,11 @@ pub(crate) struct Api {
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// Tells that the server stops.
     pub(crate) stop: Stop,
-    reads: Semaphore,
+    ready: Mutex<Option<(Timestamp, Vec<view::PartView>)>>,
+    acts: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 type Shared = axum::extract::State<Arc<Api>>;
@@ -80,12 +93,25 @@ impl Api {
         home: Arc<Home>,
         access: Access,
         measure: Measure,
-        trusted_proxies: Vec<IpAddr>,
+        trusted_proxies: &[IpAddr],
         stop: Stop,
     ) -> Self {
         let started_at = home.clock.now();
-        let (hub, reads) = (Hub::default(), Semaphore::new(READS));
-        Self { home, access, hub, measure, started_at, trusted_proxies, stop, reads }
+        let places = |number| Arc::new(Semaphore::new(number));
+        Self {
+            trusted_proxies: trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
+            hub: Hub::default(),
+            ready: Mutex::default(),
+            acts: places(ACTS as usize),
+            reads: places(READS),
+            downloads: places(DOWNLOADS),
+            streams: places(STREAMS),
+            home,
+            access,
+            measure,
+            started_at,
+            stop,
+        }
     }
 }
 

@@ -58,14 +58,19 @@ impl Certificate {
                 now.duration_since(made) < SignedDuration::from_hours(24 * RENEWED_AFTER)
             });
         let is_for_them = fs::read_to_string(&noted).is_ok_and(|names| names == wanted);
-        if !is_young || !is_for_them || !key_path.exists() {
-            let (pem, key) = make(names, now)?;
-            write(&key_path, &key, 0o600)?;
-            write(&path, &pem, 0o644)?;
-            write(&noted, &wanted, 0o644)?;
+        let kept = || Self::of(&read(&path)?, &read(&key_path)?, Some(path.clone()));
+        // A start that was cut off may have left a key that does not fit its certificate.
+        if is_young
+            && is_for_them
+            && let Ok(kept) = kept()
+        {
+            return Ok(kept);
         }
-        let (chain, key) = (read(&path)?, read(&key_path)?);
-        Self::of(&chain, &key, Some(path))
+        let (pem, key) = make(names, now)?;
+        write(&key_path, &key, 0o600)?;
+        write(&path, &pem, 0o644)?;
+        write(&noted, &wanted, 0o644)?;
+        kept()
     }
 
     fn of(chain: &[u8], key: &[u8], own: Option<PathBuf>) -> Result<Self> {

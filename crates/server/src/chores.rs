@@ -16,12 +16,19 @@ use crate::api::Api;
 /// no worker does that.
 const SWEEP: Duration = Duration::from_secs(300);
 
+/// How often what was counted is summed up.
+const COUNTED: Duration = Duration::from_secs(5);
+
 /// Begins them; they end with the server.
 pub(crate) fn start(api: &Arc<Api>, stop: &Stop) -> JoinSet<()> {
     let mut chores = JoinSet::new();
     let hub = Arc::clone(api);
     let told = stop.clone();
     chores.spawn(async move { hub.hub.run(&hub.home, told).await });
+    spawn(&mut chores, api, COUNTED, stop, "count", |api| async move {
+        api.measure.tidy_up();
+        Ok(())
+    });
     spawn(&mut chores, api, SWEEP, stop, "sweep", |api| async move {
         let swept = api.access.sweep().await.map_err(|error| error.to_string());
         let signed = sign(&api.home).await.map_err(|error| error.to_string());

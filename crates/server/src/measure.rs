@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
+use holdfast_catalog::{JobClass, JobState};
 use holdfast_engine::Home;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -63,7 +65,10 @@ impl Measure {
         let oldest = ages.map(|(age, _)| age).max().unwrap_or(0);
         let without = active().filter(|stand| stand.restore_point.is_none()).count();
         self.with(|| {
-            for (state, class, n) in jobs {
+            for (state, class) in JobState::ALL.iter().flat_map(|s| JobClass::ALL.map(|c| (*s, c)))
+            {
+                let found = jobs.iter().find(|(s, c, _)| (*s, *c) == (state, class));
+                let n = found.map_or(0, |(.., n)| *n);
                 gauge!(JOBS, "state" => state.as_str(), "class" => class.as_str()).set(n as f64);
             }
             gauge!(RESOURCES).set(stands.len() as f64);
@@ -73,6 +78,11 @@ impl Measure {
             gauge!(AUDIT).set(chain.number.saturating_sub(chain.head_number) as f64);
         });
         Ok(())
+    }
+
+    /// Sums up what was counted: without that every request would leave a sample.
+    pub(crate) fn tidy_up(&self) {
+        self.handle.run_upkeep();
     }
 
     /// The text form of Prometheus.
@@ -100,7 +110,13 @@ pub(crate) async fn watch(State(api): State<Arc<Api>>, request: Request, next: N
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
-    let method = request.method().to_string();
+    let method = match request.method() {
+        known
+        @ (&Method::GET | &Method::POST | &Method::PUT | &Method::PATCH | &Method::DELETE) => {
+            known.to_string()
+        }
+        _ => "other".to_owned(),
+    };
     let answer = next.run(request).await;
     let status = answer.status().as_u16().to_string();
     api.measure.with(|| {

@@ -12,6 +12,8 @@ use holdfast_engine::audit::{self, Audit};
 use holdfast_engine::{Home, users};
 use holdfast_jobs::{ServiceOptions, Stop};
 use holdfast_model::audit::{Action, Actor, Event};
+use hyper_util::rt::TokioTimer;
+use tokio::time::sleep;
 use url::Url;
 
 use crate::access::{Access, Cost, OWASP, Settings};
@@ -23,6 +25,15 @@ use crate::measure::Measure;
 
 /// How long answers may go on after the server was told to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long what was begun may go on after that.
+const LAST_ACTS: Duration = Duration::from_secs(60);
+
+/// How long the head of a request may take.
+const HEADERS: Duration = Duration::from_secs(30);
+
+/// How often the certificate is read again.
+const RENEWED: Duration = Duration::from_secs(12 * 3600);
 
 /// How the server runs.
 #[derive(Clone, Debug)]
@@ -88,23 +99,25 @@ pub async fn serve(
         Some(origin) => origin,
         None => origin_of(address)?,
     };
-    let certificate = match &options.certificate {
-        Some((certificate, key)) => Certificate::given(certificate, key)?,
-        None => {
-            let names = names(origin.host_str().unwrap_or("localhost"), address.ip());
-            Certificate::own(home.dir(), &names, home.clock.now())?
-        }
+    let names = names(origin.host_str().unwrap_or("localhost"), address.ip());
+    let (given, served) = (options.certificate.clone(), Arc::clone(&home));
+    let load = move || match &given {
+        Some((certificate, key)) => Certificate::given(certificate, key),
+        None => Certificate::own(served.dir(), &names, served.clock.now()),
     };
+    let certificate = load()?;
     let settings = Settings { origin: origin.clone(), cost: options.password_cost };
     let access = Access::new(Arc::clone(&home), settings)?;
     let proxies = options.trusted_proxies.clone();
-    let api = Api::new(Arc::clone(&home), access, Measure::new()?, proxies, stop.clone());
+    let api = Api::new(Arc::clone(&home), access, Measure::new()?, &proxies, stop.clone());
     let api = Arc::new(api);
     note(&home, Action::ServerStart).await?;
     let link = api.access.setup_link().await?;
     let handle = Handle::new();
-    let answering =
-        tokio::spawn(answer(listener, certificate.config, Arc::clone(&api), handle.clone()));
+    let tls = RustlsConfig::from_config(Arc::new(certificate.config));
+    let mut answering =
+        tokio::spawn(answer(listener, tls.clone(), Arc::clone(&api), handle.clone()));
+    let renewing = tokio::spawn(renew(tls, load));
     started(&Started {
         address,
         setup_link: link.map(|secret| api.access.link_to("setup", &secret)),
@@ -112,10 +125,21 @@ pub async fn serve(
         own_certificate: certificate.own,
         fingerprint: certificate.fingerprint,
     });
-    work(&home, &api, &options, stop, &handle).await;
-    // It ends by itself only where the listener has failed.
-    if let Ok(Err(source)) = answering.await {
+    let failure = tokio::select! {
+        () = work(&home, &api, &options, stop, &handle) => None,
+        // It ends by itself only where the listener has failed.
+        ended = &mut answering => Some(ended),
+    };
+    renewing.abort();
+    if let Some(Ok(Err(source))) = failure {
         return Err(Error::Listen { address, source });
+    }
+    if failure.is_none() {
+        drop(answering.await);
+    }
+    // What somebody has asked for goes on after he is cut off.
+    if tokio::time::timeout(LAST_ACTS, api.settle()).await.is_err() {
+        tracing::warn!("what was asked for is still under way; the record has its beginning");
     }
     note(&home, Action::ServerStop).await?;
     Audit::open(&home).await?.save_head_or_warn().await;
@@ -143,18 +167,30 @@ async fn work(
     while tasks.join_next().await.is_some() {}
 }
 
+/// Takes a certificate up that was renewed, its own or the given one.
+async fn renew(tls: RustlsConfig, load: impl Fn() -> Result<Certificate>) {
+    loop {
+        sleep(RENEWED).await;
+        match load() {
+            Ok(certificate) => tls.reload_from_config(Arc::new(certificate.config)),
+            Err(error) => tracing::error!(%error, "the certificate could not be read again"),
+        }
+    }
+}
+
 async fn answer(
     listener: TcpListener,
-    config: rustls::ServerConfig,
+    tls: RustlsConfig,
     api: Arc<Api>,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(config)));
-    axum_server::from_tcp(listener)?
-        .acceptor(tls.acceptor(NoDelayAcceptor::new()))
-        .handle(handle)
-        .serve(router(api).into_make_service_with_connect_info::<SocketAddr>())
-        .await
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new()))
+        .handle(handle);
+    // Who connects and sends nothing is let go.
+    let mut http = server.http_builder().http1();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    server.serve(router(api).into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
 async fn note(home: &Home, action: Action) -> Result<()> {

@@ -146,6 +146,18 @@ impl Access {
     /// # Errors
     /// [`Error::Ended`] also for a cookie that never was, and where the user is no more.
     pub async fn session(&self, cookie: &Secret) -> Result<Entered> {
+        let entered = self.look(cookie).await?;
+        if after(entered.session.seen_at, NOTED) <= self.now() {
+            self.home.catalog.session_seen(&opaque::hash(cookie), self.now()).await?;
+        }
+        Ok(entered)
+    }
+
+    /// The same, which is no use of the session: it does not go on longer by that.
+    ///
+    /// # Errors
+    /// [`Error::Ended`].
+    pub async fn look(&self, cookie: &Secret) -> Result<Entered> {
         let (hash, now) = (opaque::hash(cookie), self.now());
         let row = self.home.catalog.session_get(&hash).await?.ok_or(Error::Ended)?;
         let session = Session::of(row);
@@ -154,9 +166,6 @@ impl Access {
             return Err(Error::Ended);
         }
         let principal = self.principal(&session.user).await?.ok_or(Error::Ended)?;
-        if after(session.seen_at, NOTED) <= now {
-            self.home.catalog.session_seen(&hash, now).await?;
-        }
         Ok(Entered { session, principal, csrf: opaque::derive(cookie, CSRF) })
     }
 

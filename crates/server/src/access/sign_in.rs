@@ -185,6 +185,14 @@ impl Access {
         }
     }
 
+    /// Who signs in under a handle.
+    ///
+    /// # Errors
+    /// [`Error::Ended`].
+    pub async fn signing_in(&self, handle: &Secret) -> Result<User> {
+        self.pending_user(handle).await
+    }
+
     pub(super) async fn pending_user(&self, handle: &Secret) -> Result<User> {
         let (user, _) = self.step(handle, SECOND_FACTOR).await?;
         self.user(&user).await

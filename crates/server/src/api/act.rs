@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use holdfast_catalog::ResourceRow;
+use holdfast_catalog::{ResourceFilter, ResourceRow};
+use holdfast_engine::Home;
 use holdfast_engine::audit::{Audit, Begun};
-use holdfast_engine::{Home, discover};
 use holdfast_model::audit::{Action, Event, Outcome};
 use holdfast_model::{ResourceId, Workload};
 use tokio::runtime::Handle;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 
 use super::Api;
 use super::problem::{Code, Problem, Result};
 use super::who::Who;
-use crate::access::{Denied, Reason, Right, Target, authorise};
+use crate::access::{Denied, Reason, Right, Target, authorise, visible};
 
 /// Where a right is needed.
 #[derive(Clone)]
@@ -64,6 +65,7 @@ pub(super) struct Act {
     resources: Vec<String>,
     items: Vec<String>,
     details: BTreeMap<String, String>,
+    reads: bool,
 }
 
 impl Act {
@@ -77,6 +79,7 @@ impl Act {
             resources: Vec::new(),
             items: Vec::new(),
             details: BTreeMap::new(),
+            reads: false,
         }
     }
 
@@ -96,6 +99,12 @@ impl Act {
         if is_grave {
             self.weight = Weight::Grave;
         }
+        self
+    }
+
+    /// It reads the vault, for which there are not many places.
+    pub(super) fn reads(mut self) -> Self {
+        self.reads = true;
         self
     }
 
@@ -137,7 +146,11 @@ impl Act {
         self
     }
 
-    fn event(&self, who: &Who) -> Event {
+    pub(super) fn right(&self) -> Right {
+        self.right
+    }
+
+    pub(super) fn event(&self, who: &Who) -> Event {
         Event {
             tenant: self.tenant.clone(),
             resources: self.resources.clone(),
@@ -171,13 +184,29 @@ impl Api {
         {
             return Err(self.refused(event, problem).await?);
         }
-        let is_view = act.weight == Weight::View;
+        // It stays with the work, also where the caller goes away.
+        let place = if act.reads { Some(self.place_to_read().await?) } else { None };
+        if act.weight != Weight::View {
+            return self.recorded(event, work).await;
+        }
+        self.blocking(move |home| async move {
+            let _place = place;
+            Audit::open(&home).await?.record(event).await?;
+            work(home).await
+        })
+        .await
+    }
+
+    /// Does something between two entries of the record, to its end whether or not the caller goes
+    /// away.
+    pub(super) async fn recorded<T, F, W>(&self, event: Event, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<Home>) -> W + Send + 'static,
+        W: Future<Output = Result<T>>,
+    {
         self.blocking(move |home| async move {
             let audit = Audit::open(&home).await?;
-            if is_view {
-                audit.record(event).await?;
-                return work(Arc::clone(&home)).await;
-            }
             let begun = audit.begin(event).await?;
             let worked = work(Arc::clone(&home)).await;
             end(begun, worked.as_ref().err()).await?;
@@ -204,20 +233,33 @@ impl Api {
         name: &str,
     ) -> Result<(Act, ResourceRow)> {
         self.may(who, &act).await?;
-        let found = discover::find(&self.home, tenant, name).await;
-        let row = found.map_err(|error| hidden(error, name))?;
-        let act = act.resource(&row);
-        let Some(denied) = act.denied(who) else { return Ok((act, row)) };
-        let place = Target::Resource { tenant: &row.tenant, workload: row.workload, id: &row.id };
-        let sees = authorise(&who.principal, Right::ViewResources, &place).is_ok();
-        let problem = if sees { denied.into() } else { not_there(name) };
-        Err(self.refused(act.event(who), problem).await?)
+        let mut rows = self.home.catalog.resource_find(tenant, name).await?;
+        let (may, sees) =
+            (visible(&who.principal, act.right), visible(&who.principal, Right::ViewResources));
+        let within = |scope: &ResourceFilter, row: &ResourceRow| {
+            scope.permits(&row.tenant, row.workload, &row.id)
+        };
+        // Of what he may not know he does not even learn that it has the same name.
+        rows.retain(|row| within(&may, row) || within(&sees, row));
+        match rows.len() {
+            1 if within(&may, &rows[0]) => Ok((act.resource(&rows[0]), rows.remove(0))),
+            1 => {
+                let denied = Denied { right: act.right, reason: Reason::Scope };
+                Err(self.refused(act.resource(&rows[0]).event(who), denied.into()).await?)
+            }
+            0 => {
+                let missing = Problem::not_found(&format!("resource '{name}'"));
+                Err(self.refused(act.event(who), missing).await?)
+            }
+            _ => Err(Problem::invalid(format!("'{name}' fits several resources; give the id"))),
+        }
     }
 
     /// Puts a refusal on record.
-    async fn refused(&self, event: Event, problem: Problem) -> Result<Problem> {
+    pub(super) async fn refused(&self, event: Event, problem: Problem) -> Result<Problem> {
         let cause = match problem.code() {
             Code::StepUp => "step_up",
+            Code::NotFound => "not_found",
             _ => "denied",
         };
         let event = Event { outcome: Outcome::Refused, cause: cause.to_owned(), ..event };
@@ -245,32 +287,30 @@ impl Api {
         F: FnOnce(Arc<Home>) -> W + Send + 'static,
         W: Future<Output = Result<T>>,
     {
+        let place = Arc::clone(&self.acts).acquire_owned().await.map_err(stopping)?;
         let (home, runtime) = (Arc::clone(&self.home), Handle::current());
-        let done = tokio::task::spawn_blocking(move || runtime.block_on(work(home)));
-        let ended = || {
-            let message = "a thread ended before its work was done";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Failed, message)
-        };
-        done.await.map_err(|_| ended())?
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            runtime.block_on(work(home))
+        });
+        done.await.map_err(|_| Problem::broken())?
     }
 
     /// A place among those that read the vault.
-    pub(super) async fn reads(&self) -> Result<tokio::sync::SemaphorePermit<'_>> {
-        // It is never closed.
-        self.reads.acquire().await.map_err(|_| Problem::invalid("the server is stopping"))
+    async fn place_to_read(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.reads).acquire_owned().await.map_err(stopping)
+    }
+
+    /// Waits until everything that was begun is done, and lets nothing more begin.
+    pub(crate) async fn settle(&self) {
+        // It is closed here only.
+        let _all = self.acts.acquire_many(super::ACTS).await;
+        self.acts.close();
     }
 }
 
-/// What is not there reads like what may not be known.
-fn hidden(error: holdfast_engine::Error, name: &str) -> Problem {
-    match error.exit() {
-        holdfast_engine::Exit::NotFound => not_there(name),
-        _ => error.into(),
-    }
-}
-
-fn not_there(name: &str) -> Problem {
-    Problem::not_found(&format!("resource '{name}'"))
+fn stopping(_: AcquireError) -> Problem {
+    Problem::later("the server is stopping")
 }
 
 impl From<Denied> for Problem {
@@ -287,7 +327,9 @@ impl From<Denied> for Problem {
 async fn end(begun: Begun<'_>, problem: Option<&Problem>) -> Result<()> {
     let (outcome, cause) = match problem.map(Problem::code) {
         None => (Outcome::Done, ""),
-        Some(Code::Denied | Code::Refused | Code::StepUp) => (Outcome::Refused, "refused"),
+        Some(Code::Denied | Code::Refused | Code::StepUp | Code::NotSignedIn) => {
+            (Outcome::Refused, "refused")
+        }
         Some(Code::Invalid) => (Outcome::Failed, "usage"),
         Some(Code::NotFound) => (Outcome::Failed, "not_found"),
         Some(Code::Later) => (Outcome::Failed, "later"),

@@ -93,8 +93,7 @@ async fn list(
 #[utoipa::path(post, path = "/audit/verification", tag = "audit",
     responses((status = OK, body = VerificationView), Failures))]
 async fn verify(State(api): Shared, who: Who) -> Result<Json<VerificationView>> {
-    let act = Act::view(Right::ViewAudit, Action::AuditVerify).installation();
-    let _turn = api.reads().await?;
+    let act = Act::view(Right::ViewAudit, Action::AuditVerify).reads().installation();
     let found = api.act(&who, act, |home| async move { Ok(audit::verify(&home).await?) }).await?;
     Ok(Json(found.into()))
 }

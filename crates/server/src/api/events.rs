@@ -9,19 +9,19 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures::stream::{self, Stream};
-use holdfast_catalog::{JobFilter, JobRow};
+use holdfast_catalog::{JobFilter, JobRow, JobState};
 use holdfast_engine::Home;
 use holdfast_jobs::Stop;
 use holdfast_model::audit::Action;
-use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::sleep;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::act::Act;
-use super::problem::{Failures, Result};
+use super::problem::{Failures, Problem, Result};
 use super::view::Event;
 use super::who::{Who, cookie};
 use super::{Api, Shared, jobs};
@@ -37,8 +37,8 @@ const WAITING: usize = 256;
 /// How often is looked for changes while somebody watches.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Jobs that are looked at: living ones come first in the list of most installations.
-const LOOKED_AT: u32 = 500;
+/// Jobs of each state that are looked at.
+const LOOKED_AT: u32 = 200;
 
 /// Tells all who watch what has changed.
 pub(crate) struct Hub {
@@ -99,9 +99,16 @@ impl Hub {
     }
 }
 
+/// The jobs that live, however long they do, and the newest.
 async fn look(home: &Home) -> holdfast_catalog::Result<Known> {
-    let jobs = home.catalog.job_list(&JobFilter::default(), LOOKED_AT).await?;
-    Ok(jobs.into_iter().map(|job| (job.id.clone(), job)).collect())
+    let living = [JobState::Queued, JobState::Running, JobState::Paused].map(Some);
+    let mut known = Known::new();
+    for state in living.into_iter().chain([None]) {
+        let filter = JobFilter { state, ..JobFilter::default() };
+        let jobs = home.catalog.job_list(&filter, LOOKED_AT).await?;
+        known.extend(jobs.into_iter().map(|job| (job.id.clone(), job)));
+    }
+    Ok(known)
 }
 
 /// Tells what changes, as server-sent events: `data` is an `Event`. It ends with the session.
@@ -114,8 +121,10 @@ async fn watch(
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
     let act = Act::view(Right::ViewJobs, Action::JobList).anywhere();
     api.act(&who, act.given("what", Some("events")), |_| async { Ok(()) }).await?;
+    let place = Arc::clone(&api.streams).try_acquire_owned();
+    let place = place.map_err(|_| Problem::later("too many watch already"))?;
     let changes = api.hub.watch(&api.home).await?;
-    let watching = Watching { changes, api, who, headers };
+    let watching = Watching { changes, api, who, headers, _place: place };
     let events = stream::unfold(watching, |mut watching| async move {
         Some((Ok(watching.next().await?), watching))
     });
@@ -128,7 +137,11 @@ struct Watching {
     who: Who,
     headers: HeaderMap,
     changes: Receiver<Arc<JobRow>>,
+    _place: OwnedSemaphorePermit,
 }
+
+/// How often is asked whether who watches is still in, where nothing changes.
+const ASKED: Duration = Duration::from_secs(30);
 
 impl Watching {
     /// The next thing that he may know; `None` where he may know nothing more.
@@ -137,18 +150,23 @@ impl Watching {
         loop {
             let change = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return None,
-                change = self.changes.recv() => change,
+                change = self.changes.recv() => Some(change),
+                () = sleep(ASKED) => None,
             };
             let event = match change {
-                Ok(job) => {
+                None => {
+                    self.is_still_in().await?;
+                    continue;
+                }
+                Some(Ok(job)) => {
                     self.is_still_in().await?;
                     if !jobs::sees(&self.who, &job) {
                         continue;
                     }
-                    Event::Job { job: Box::new(jobs::event_view(&job)) }
+                    Event::Job { job: Box::new(jobs::event_view(&self.who, &job)) }
                 }
-                Err(RecvError::Lagged(_)) => Event::Missed,
-                Err(RecvError::Closed) => return None,
+                Some(Err(RecvError::Lagged(_))) => Event::Missed,
+                Some(Err(RecvError::Closed)) => return None,
             };
             return sse::Event::default().json_data(event).ok();
         }
@@ -159,7 +177,7 @@ impl Watching {
         let access = &self.api.access;
         self.who.principal = match (&self.who.entered, super::who::bearer(&self.headers)) {
             (None, Some(token)) => access.token(&token).await.ok()?,
-            _ => access.session(&cookie(&self.headers)?).await.ok()?.principal,
+            _ => access.look(&cookie(&self.headers)?).await.ok()?.principal,
         };
         Some(())
     }

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::act::Act;
-use super::page::{Json, Page, Path, Query, limit};
+use super::page::{Json, Page, Path, Query, after, limit};
 use super::problem::{Failures, Problem, Result};
 use super::view::{DiffView, EntryView, HistoryView, HitView, StoredVersionView};
 use super::who::Who;
@@ -66,6 +66,7 @@ struct Place {
 impl Place {
     fn act(&self, action: Action) -> Act {
         Act::view(Right::ReadContent, action)
+            .reads()
             .items([self.path.as_str()])
             .given("at", self.at.as_ref())
             .given("recursive", self.recursive.then_some("yes"))
@@ -85,15 +86,13 @@ async fn list(
     let (at, limit) = (at(place.at.as_deref())?, limit(place.limit));
     let act = place.act(Action::ItemList);
     let (act, row) = api.resource(&who, act, place.tenant.as_deref(), &name).await?;
-    let _turn = api.reads().await?;
     let entries = api
         .act(&who, act, move |home| async move {
             let (tenant, id) = (Some(row.tenant.as_str()), row.id.as_str());
             Ok(browse::ls(&home, tenant, id, &at, &place.path, place.recursive).await?)
         })
         .await?;
-    let past = place.after.and_then(|after| entries.iter().position(|entry| entry.path == after));
-    let entries = entries.into_iter().skip(past.map_or(0, |last| last + 1));
+    let entries = after(entries, place.after.as_deref(), |entry| &entry.path)?;
     let entries = entries.take(limit as usize + 1).map(EntryView::from).collect();
     Ok(Json(Page::cut(entries, limit, |entry| entry.path.clone())))
 }
@@ -170,11 +169,11 @@ async fn stored_versions(
 ) -> Result<Json<Page<StoredVersionView>>> {
     let point = at(file.at.as_deref())?;
     let act = Act::view(Right::ReadContent, Action::ItemList)
+        .reads()
         .items([file.path.as_str()])
         .given("at", file.at.as_ref())
         .given("versions", Some("yes"));
     let (act, row) = api.resource(&who, act, file.tenant.as_deref(), &name).await?;
-    let _turn = api.reads().await?;
     let stored = api
         .act(&who, act, move |home| async move {
             let (tenant, id) = (Some(row.tenant.as_str()), row.id.as_str());
@@ -205,9 +204,9 @@ async fn versions(
     Path(name): Path<String>,
     Query(which): Query<Item>,
 ) -> Result<Json<HistoryView>> {
-    let act = Act::view(Right::ReadContent, Action::ItemHistory).items([which.item.as_str()]);
+    let act =
+        Act::view(Right::ReadContent, Action::ItemHistory).reads().items([which.item.as_str()]);
     let (act, row) = api.resource(&who, act, which.tenant.as_deref(), &name).await?;
-    let _turn = api.reads().await?;
     let found = api
         .act(&who, act, move |home| async move {
             let (tenant, id) = (Some(row.tenant.as_str()), row.id.as_str());
@@ -246,11 +245,11 @@ async fn changes(
     let from = between.from.as_deref().map(|text| at(Some(text))).transpose()?;
     let to = at(between.to.as_deref())?;
     let act = Act::view(Right::ReadContent, Action::ItemDiff)
+        .reads()
         .given("from", between.from.as_ref())
         .given("to", between.to.as_ref());
     let (act, row): (Act, ResourceRow) =
         api.resource(&who, act, between.tenant.as_deref(), &name).await?;
-    let _turn = api.reads().await?;
     let diff = api
         .act(&who, act, move |home| async move {
             let (tenant, id) = (Some(row.tenant.as_str()), row.id.as_str());
@@ -305,6 +304,7 @@ async fn search(
         return Err(Problem::invalid("there is nothing to look for"));
     }
     let act = Act::view(Right::Search, Action::ItemSearch)
+        .reads()
         .given("query", Some(&search.query))
         .given("at", search.at.as_ref())
         .given("deleted", search.deleted.then_some("yes"));
@@ -324,7 +324,6 @@ async fn search(
         among: Some(visible(&who.principal, Right::Search)),
         limit: Some(limit(search.limit) as usize),
     };
-    let _turn = api.reads().await?;
     let finds =
         api.act(&who, act, move |home| async move { Ok(find(&home, &request).await?) }).await?;
     if let Some((resource, unread)) = finds.damaged.into_iter().next() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use holdfast_catalog::{JobClass, JobFilter, JobRow, JobState, Wanted};
+use holdfast_catalog::{JobClass, JobFilter, JobRow, JobState, Kind, Wanted};
 use holdfast_engine::restore::{OnConflict, RestoreRequest};
 use holdfast_engine::{Home, tenant};
 use holdfast_jobs::{JobDetail, Work, names, submit};
@@ -55,40 +55,85 @@ struct Which {
     limit: Option<u32>,
 }
 
+/// Fields of a request, and of a result, that name no item.
+const PLAIN: [&[&str]; 2] = [
+    &["work", "tenant", "shard", "first", "resource", "to", "dry_run"],
+    &[
+        "outcome",
+        "counts",
+        "resources",
+        "items_restored",
+        "items_failed",
+        "requests",
+        "resource_units",
+        "waited_ms",
+        "runs",
+        "snapshots",
+        "bytes",
+    ],
+];
+
+/// True where somebody may see which items a job is about: that is content.
+fn sees_items(who: &Who, job: &JobRow) -> bool {
+    [Right::Restore, Right::ReadContent].iter().any(|right| {
+        sees_all(who, *right, &job.tenant) || (is_own(who, job) && reaches(who, *right, job))
+    })
+}
+
+/// Hides why a restore failed: it names items.
+fn hide_error(view: &mut JobView) {
+    if view.kind == "restore" {
+        view.error = view.error.take().map(|_| "why is for those who may see items".to_owned());
+    }
+}
+
 /// A job as somebody may see it.
-fn view(names: &BTreeMap<String, String>, job: JobRow) -> JobView {
+fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
+    let hides = !sees_items(who, &job);
     let mut view = JobView::from(job);
+    if hides {
+        hide_error(&mut view);
+    }
     if let Some(name) = names.get(&view.requested_by) {
         view.requested_by.clone_from(name);
     }
     view
 }
 
-/// All of a job as somebody may see it: which items a restore brings back is content.
-fn detail(who: &Who, requested_by: &str, job: JobDetail) -> JobDetailView {
+/// All of a job as somebody may see it.
+fn detail(who: &Who, row: &JobRow, job: JobDetail) -> JobDetailView {
     let mut view = JobDetailView::from(job);
-    let (is_own, tenant) = (requested_by == who.principal.user.as_str(), &view.job.tenant);
-    let sees_items = is_own
-        || sees_all(who, Right::Restore, tenant)
-        || sees_all(who, Right::ReadContent, tenant);
-    if !sees_items {
-        for (value, name) in [(&mut view.request, "path"), (&mut view.result, "items")] {
+    if !sees_items(who, row) {
+        for (value, plain) in [&mut view.request, &mut view.result].into_iter().zip(PLAIN) {
             if let Some(fields) = value.as_object_mut() {
-                fields.remove(name);
+                fields.retain(|name, _| plain.contains(&name.as_str()));
             }
         }
+        hide_error(&mut view.job);
     }
     view
 }
 
+/// True for a job that a person has asked for. A token is not its maker.
+fn is_own(who: &Who, job: &JobRow) -> bool {
+    who.entered.is_some() && job.requested_by == who.principal.user.as_str()
+}
+
+/// True where a right reaches into the tenant of a job, be it for a part of it.
+fn reaches(who: &Who, right: Right, job: &JobRow) -> bool {
+    let scope = visible(&who.principal, right);
+    scope.scopes().iter().any(|scope| scope.tenants.permits(&job.tenant))
+}
+
 /// True for a job that somebody may know of: all of its tenant is in his scope, or it is his.
 pub(super) fn sees(who: &Who, job: &JobRow) -> bool {
-    sees_all(who, Right::ViewJobs, &job.tenant) || job.requested_by == who.principal.user.as_str()
+    sees_all(who, Right::ViewJobs, &job.tenant)
+        || (is_own(who, job) && reaches(who, Right::ViewJobs, job))
 }
 
 /// What the stream of events tells of a job.
-pub(super) fn event_view(job: &JobRow) -> JobView {
-    job.clone().into()
+pub(super) fn event_view(who: &Who, job: &JobRow) -> JobView {
+    view(who, &BTreeMap::new(), job.clone())
 }
 
 /// Lists jobs, newest first.
@@ -105,15 +150,15 @@ async fn list(
     let Which { tenant, kind, after: before, .. } = which;
     let filter = JobFilter { tenant, state, kind, before };
     let scope = visible(&who.principal, Right::ViewJobs);
-    let own = who.principal.user.to_string();
+    let own = who.entered.as_ref().map(|_| who.principal.user.to_string());
     let (rows, names) = api
         .act(&who, act, move |home| async move {
-            let rows = home.catalog.job_page(&filter, &scope, &own, limit + 1).await?;
+            let rows = home.catalog.job_page(&filter, &scope, own.as_deref(), limit + 1).await?;
             Ok((rows, names(&home).await?))
         })
         .await?;
     let page = Page::cut(rows, limit, |row| row.id.clone());
-    let entries = page.entries.into_iter().map(|row| view(&names, row)).collect();
+    let entries = page.entries.into_iter().map(|row| view(&who, &names, row)).collect();
     Ok(Json(Page { entries, next: page.next }))
 }
 
@@ -125,14 +170,21 @@ fn state_of(name: &str) -> Result<JobState> {
 /// The job, if who asks may do with it what he asks for.
 async fn job_for(api: &Api, who: &Who, act: Act, id: &str) -> Result<(Act, JobRow)> {
     api.may(who, &act).await?;
-    let job = api.home.catalog.job_get(id).await?;
-    if !sees(who, &job) {
-        return Err(Problem::not_found(&format!("job '{id}'")));
-    }
-    // One's own job may be about a part of the tenant.
-    let is_own = job.requested_by == who.principal.user.as_str();
     let act = act.given("job", Some(id));
-    let act = if is_own { act.anywhere() } else { act.tenant(&job.tenant) };
+    let found = match api.home.catalog.job_get(id).await {
+        Err(error) if error.kind() == Kind::NotFound => None,
+        found => Some(found?),
+    };
+    let Some(job) = found.filter(|job| sees(who, job)) else {
+        // What is not there reads like what may not be known.
+        let missing = Problem::not_found(&format!("job '{id}'"));
+        return Err(api.refused(act.event(who), missing).await?);
+    };
+    // One's own job may be about a part of the tenant.
+    let act = match is_own(who, &job) && reaches(who, act.right(), &job) {
+        true => act.anywhere(),
+        false => act.tenant(&job.tenant),
+    };
     Ok((act, job))
 }
 
@@ -146,7 +198,7 @@ async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Js
     let job = api
         .act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) })
         .await?;
-    Ok(Json(detail(&who, &row.requested_by, job)))
+    Ok(Json(detail(&who, &row, job)))
 }
 
 /// Lists what of a job is done.
@@ -178,7 +230,7 @@ where
 {
     let (act, _) = job_for(api, who, Act::change(Right::ManageJobs, action), &id).await?;
     let job = api.act(who, act, |home| work(home, id)).await?;
-    Ok(Json(view(&names(&api.home).await?, job)))
+    Ok(Json(view(who, &names(&api.home).await?, job)))
 }
 
 /// Pauses a job: at once, or at its worker's next sign of life.
@@ -231,7 +283,11 @@ async fn queued(
 ) -> Result<(StatusCode, Json<Submitted>)> {
     let by = who.principal.user.to_string();
     let job = api
-        .act(who, act, move |home| async move { Ok(submit(&home, work, class, &by).await?) })
+        .act(who, act, move |home| async move {
+            // Not before it is known that he may ask.
+            tenant::find(&home, work.tenant()).await?;
+            Ok(submit(&home, work, class, &by).await?)
+        })
         .await?;
     Ok((StatusCode::ACCEPTED, Json(Submitted { job })))
 }
@@ -252,15 +308,10 @@ async fn backup(
         }
         None => {
             let act = act.tenant(&body.tenant);
-            (act, Work::Backup { tenant: known(&api, &body.tenant).await?, resource: None })
+            (act, Work::Backup { tenant: body.tenant.clone(), resource: None })
         }
     };
     queued(&api, &who, act, work, JobClass::OnDemand).await
-}
-
-/// The name of a tenant that there is.
-async fn known(api: &Api, name: &str) -> Result<String> {
-    Ok(tenant::find(&api.home, name).await?.name)
 }
 
 /// Whose directory to ask.
@@ -280,7 +331,7 @@ async fn discover(
     Json(body): Json<DiscoveryBody>,
 ) -> Result<(StatusCode, Json<Submitted>)> {
     let act = Act::change(Right::RunBackups, Action::ResourceList).tenant(&body.tenant);
-    let work = Work::Discover { tenant: known(&api, &body.tenant).await? };
+    let work = Work::Discover { tenant: body.tenant.clone() };
     queued(&api, &who, act, work, JobClass::OnDemand).await
 }
 

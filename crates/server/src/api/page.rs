@@ -59,6 +59,26 @@ impl<T> Page<T> {
     }
 }
 
+/// What comes after the entry with this key.
+///
+/// # Errors
+/// Where it is not in the list any more: who asked begins anew.
+pub(super) fn after<T>(
+    entries: Vec<T>,
+    last: Option<&str>,
+    key: impl Fn(&T) -> &str,
+) -> Result<impl Iterator<Item = T>, Problem> {
+    let gone = || Problem::invalid("'after' is not in the list any more; begin at its first page");
+    let begin = match last {
+        None => 0,
+        Some(last) => {
+            let place = entries.iter().position(|entry| key(entry) == last);
+            place.ok_or_else(gone)? + 1
+        }
+    };
+    Ok(entries.into_iter().skip(begin))
+}
+
 /// How many entries a page takes.
 pub(super) fn limit(asked: Option<u32>) -> u32 {
     asked.unwrap_or(USUAL).clamp(1, MOST)

@@ -131,6 +131,17 @@ impl Problem {
         self
     }
 
+    /// Try later.
+    pub(super) fn later(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Later, message).wait(BUSY)
+    }
+
+    /// Work that ended without an answer.
+    pub(super) fn broken() -> Self {
+        let message = "a thread ended before its work was done";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Failed, message)
+    }
+
     /// The kind of failure.
     pub(super) fn code(&self) -> Code {
         self.failure.code
@@ -169,10 +180,20 @@ fn of_exit(exit: Exit, message: String) -> Problem {
     }
 }
 
+/// The messages of what lies behind an error, nearest first.
+fn causes(error: &dyn std::error::Error) -> String {
+    let all = std::iter::successors(error.source(), |error| error.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl From<engine::Error> for Problem {
     fn from(error: engine::Error) -> Self {
         if let engine::Error::Catalog(catalog::Error::Conflict(why)) = error {
             return Self::new(StatusCode::CONFLICT, Code::Refused, why);
+        }
+        if matches!(error.exit(), Exit::Error | Exit::Partial | Exit::Damaged) {
+            let causes = causes(&error);
+            tracing::error!(%error, causes, "a request failed");
         }
         of_exit(error.exit(), error.to_string())
     }
@@ -203,6 +224,9 @@ impl From<jobs::Error> for Problem {
 impl From<access::Error> for Problem {
     fn from(error: access::Error) -> Self {
         use access::Kind;
+        if let access::Error::Engine(error) = error {
+            return error.into();
+        }
         let message = error.to_string();
         match error.kind() {
             Kind::NotSignedIn => Self::new(StatusCode::UNAUTHORIZED, Code::NotSignedIn, message),
@@ -215,10 +239,7 @@ impl From<access::Error> for Problem {
                 let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, Code::Later, message);
                 problem.wait(BUSY)
             }
-            Kind::Failed => match error {
-                access::Error::Engine(error) => error.into(),
-                _ => of_exit(Exit::Error, message),
-            },
+            Kind::Failed => of_exit(Exit::Error, message),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `resources` and `snapshots`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
-use holdfast_engine::browse;
+use holdfast_catalog::ResourceFilter;
+use holdfast_engine::{Home, browse};
 use holdfast_model::ResourceId;
 use holdfast_model::audit::Action;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::act::Act;
-use super::page::{Json, Page, Path, Query, limit};
+use super::page::{Json, Page, Path, Query, after, limit};
 use super::problem::{Failures, Result};
 use super::view::{ResourceView, SnapshotView};
 use super::who::Who;
@@ -96,6 +97,17 @@ struct WhichSnapshots {
     limit: Option<u32>,
 }
 
+/// Vault and name of the resources that may be shown: names are those of one tenant, and a vault has
+/// one.
+async fn seen(home: &Home, scope: &ResourceFilter) -> Result<BTreeSet<(String, String)>> {
+    let tenants = home.catalog.tenant_list().await?;
+    let vaults: BTreeMap<String, String> =
+        tenants.into_iter().map(|tenant| (tenant.name, tenant.vault_id)).collect();
+    let rows = home.catalog.resource_list(None).await?;
+    let rows = rows.into_iter().filter(|row| scope.permits(&row.tenant, row.workload, &row.id));
+    Ok(rows.filter_map(|row| Some((vaults.get(&row.tenant)?.clone(), row.name))).collect())
+}
+
 /// Lists the snapshots, oldest first. Of what changed in one it names what may be known.
 #[utoipa::path(get, path = "/snapshots", tag = "resources", params(WhichSnapshots),
     responses((status = OK, body = Page<SnapshotView>), Failures))]
@@ -105,19 +117,17 @@ async fn snapshots(
     Query(which): Query<WhichSnapshots>,
 ) -> Result<Json<Page<SnapshotView>>> {
     let (scope, limit) = (visible(&who.principal, Right::ViewResources), limit(which.limit));
-    let act = Act::view(Right::ViewResources, Action::SnapshotList).anywhere();
+    let act = Act::view(Right::ViewResources, Action::SnapshotList).reads().anywhere();
     let sees_everything = scope.scopes().iter().any(holdfast_model::Scope::is_all);
-    let (only, after) = (which.resource.clone(), which.after);
+    let (only, last) = (which.resource.clone(), which.after);
     let views = api
         .act(&who, act.given("resource", which.resource), move |home| async move {
             let mut views = browse::snapshots(&home).await?;
             if !sees_everything {
-                let rows = home.catalog.resource_list(None).await?;
-                let seen =
-                    rows.iter().filter(|row| scope.permits(&row.tenant, row.workload, &row.id));
-                let names: BTreeSet<&str> = seen.map(|row| row.name.as_str()).collect();
+                let seen = seen(&home, &scope).await?;
                 for view in &mut views {
-                    view.resources.retain(|name| names.contains(name.as_str()));
+                    let vault = view.vault.clone();
+                    view.resources.retain(|name| seen.contains(&(vault.clone(), name.clone())));
                 }
                 views.retain(|view| !view.resources.is_empty());
             }
@@ -125,8 +135,7 @@ async fn snapshots(
             Ok(views)
         })
         .await?;
-    let skipped = after.and_then(|id| views.iter().position(|view| view.id == id));
-    let views = views.into_iter().skip(skipped.map_or(0, |place| place + 1));
+    let views = after(views, last.as_deref(), |view| &view.id)?;
     let views = views.take(limit as usize + 1).map(SnapshotView::from).collect();
     Ok(Json(Page::cut(views, limit, |view| view.id.clone())))
 }

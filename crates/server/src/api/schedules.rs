@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use holdfast_catalog::StandRow;
 use holdfast_engine::schedule;
 use holdfast_model::audit::Action;
-use holdfast_policy::Schedule;
+use holdfast_policy::{DEFAULT_SCHEDULE, Schedule};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -47,6 +48,7 @@ async fn list(
 ) -> Result<Json<Page<ScheduleView>>> {
     let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
     let scope = visible(&who.principal, Right::ViewResources);
+    let counted = scope.clone();
     let seen =
         move |tenant: &String| scope.scopes().iter().any(|scope| scope.tenants.permits(tenant));
     let listed = api
@@ -54,8 +56,20 @@ async fn list(
             if home.catalog.tenant_list().await?.is_empty() {
                 return Ok(Vec::new());
             }
-            let mut listed = schedule::listed(&home, which.tenant.as_deref()).await?;
-            listed.retain(|one| seen(&one.tenant));
+            // Asked for one that he may not know, he gets what there is for him: nothing.
+            let mut listed = schedule::listed(&home, None).await?;
+            listed.retain(|one| {
+                seen(&one.tenant) && which.tenant.as_ref().is_none_or(|only| *only == one.tenant)
+            });
+            let stands = home.catalog.stand_list().await?;
+            for one in &mut listed {
+                let follows = |stand: &&StandRow| {
+                    let name = stand.schedule.as_deref().unwrap_or(DEFAULT_SCHEDULE);
+                    let is_its = stand.tenant == one.tenant && name == one.schedule.name;
+                    is_its && counted.permits(&stand.tenant, stand.workload, &stand.id)
+                };
+                one.followers = stands.iter().filter(follows).count() as u64;
+            }
             Ok(listed)
         })
         .await?;
@@ -152,8 +166,8 @@ async fn objectives(
     };
     let found = api
         .act(&who, act, move |home| async move {
-            let (tenant, resource) = (of.tenant.as_deref(), resource.as_deref());
-            let mut found = schedule::status(&home, tenant, resource).await?;
+            let mut found = schedule::status(&home, None, resource.as_deref()).await?;
+            found.retain(|one| of.tenant.as_ref().is_none_or(|only| *only == one.tenant));
             found.retain(|one| scope.permits(&one.tenant, one.workload, &one.id));
             Ok(found)
         })

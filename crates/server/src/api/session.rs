@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use holdfast_engine::users;
+use holdfast_engine::Home;
+use holdfast_engine::audit::Audit;
+use holdfast_engine::users::{self, User};
 use holdfast_model::Secret;
 use holdfast_model::audit::{Action, Actor, ActorKind, Event, Outcome};
 use serde::Deserialize;
@@ -20,7 +22,8 @@ use super::view::{Enrolment, Me, RecoveryCodes, SessionView, SignedInView};
 use super::who::{COOKIE, From, Who, cookie};
 use super::{Api, Shared};
 use crate::access::{
-    self, Caller, NewSession, Proof, PublicKeyCredential, RegisterPublicKeyCredential, SignedIn,
+    self, Caller, Entered, NewSession, Proof, PublicKeyCredential, RegisterPublicKeyCredential,
+    SignedIn,
 };
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -149,38 +152,43 @@ fn set(cookie: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(cookie).map_err(|_| Problem::invalid("the cookie cannot be set"))
 }
 
-/// The record of an attempt to come in. A name that nobody has may be a mistyped password: it is
+/// Puts an attempt to come in on record. A name that nobody has may be a mistyped password: it is
 /// not recorded.
-async fn attempt(api: &Api, name: &str, from: &Caller, done: Option<&access::Error>) -> Result<()> {
-    let user = users::by_name(&api.home, name).await?;
-    let actor = match user {
-        Some(user) if done.is_none() => {
-            Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name }
-        }
-        Some(user) => Actor { kind: ActorKind::Unknown, id: String::new(), name: user.name },
-        None => Actor { kind: ActorKind::Unknown, id: String::new(), name: String::new() },
+async fn attempt(
+    home: &Home,
+    user: Option<User>,
+    from: &Caller,
+    failed: Option<&access::Error>,
+) -> Result<()> {
+    let (id, name) = user.map(|user| (user.id.to_string(), user.name)).unwrap_or_default();
+    let actor = match failed {
+        None => Actor { kind: ActorKind::User, id, name },
+        Some(_) => Actor { kind: ActorKind::Unknown, id: String::new(), name },
     };
-    of_actor(api, Action::SessionSignIn, actor, from, done).await
+    proof(home, Action::SessionSignIn, actor, from, failed).await
 }
 
-async fn of_actor(
-    api: &Api,
+/// Puts a proof of who somebody is on record, or what he took for one.
+async fn proof(
+    home: &Home,
     action: Action,
     actor: Actor,
     from: &Caller,
-    done: Option<&access::Error>,
+    failed: Option<&access::Error>,
 ) -> Result<()> {
     let mut event = Event::new(actor, &from.address.to_string(), action);
-    match done {
-        // Each attempt that is not even tried would be an entry: a flood.
-        Some(access::Error::TooMany { .. }) => return Ok(()),
+    match failed {
+        // What is not even tried, or is about no sign-in that is under way, would be a flood of
+        // entries that anybody could send.
+        Some(access::Error::TooMany { .. } | access::Error::Ended) => return Ok(()),
         Some(access::Error::Engine(_)) => {
             (event.outcome, event.cause) = (Outcome::Failed, "failed".to_owned());
         }
         Some(_) => (event.outcome, event.cause) = (Outcome::Refused, "wrong".to_owned()),
         None => {}
     }
-    api.record(event).await
+    Audit::open(home).await?.record(event).await?;
+    Ok(())
 }
 
 fn problem(api: &Api, error: access::Error) -> Problem {
@@ -200,21 +208,27 @@ async fn sign_in(
     From(from): From,
     Json(body): Json<Credentials>,
 ) -> Result<Response> {
-    match api.access.sign_in(&body.name, &body.password, &from).await {
-        Ok(SignedIn::Session(new)) => {
-            attempt(&api, &body.name, &from, None).await?;
-            signed_in(&new)
+    let shared = Arc::clone(&api);
+    api.blocking(move |home| async move {
+        let done = shared.access.sign_in(&body.name, &body.password, &from).await;
+        let user = async || users::by_name(&home, &body.name).await;
+        match done {
+            Ok(SignedIn::Session(new)) => {
+                attempt(&home, user().await?, &from, None).await?;
+                signed_in(&new)
+            }
+            Ok(SignedIn::SecondFactor(pending)) => {
+                let factors = super::view::factor_names(&pending.factors);
+                let handle = pending.handle.expose_str().unwrap_or_default().to_owned();
+                Ok(Json(SignedInView::SecondFactor { handle, factors }).into_response())
+            }
+            Err(error) => {
+                attempt(&home, user().await?, &from, Some(&error)).await?;
+                Err(problem(&shared, error))
+            }
         }
-        Ok(SignedIn::SecondFactor(pending)) => {
-            let factors = super::view::factor_names(&pending.factors);
-            let handle = pending.handle.expose_str().unwrap_or_default().to_owned();
-            Ok(Json(SignedInView::SecondFactor { handle, factors }).into_response())
-        }
-        Err(error) => {
-            attempt(&api, &body.name, &from, Some(&error)).await?;
-            Err(problem(&api, error))
-        }
-    }
+    })
+    .await
 }
 
 /// Gives the second factor of a sign-in.
@@ -225,18 +239,16 @@ async fn second_factor(
     From(from): From,
     Json(body): Json<SecondFactor>,
 ) -> Result<Response> {
-    let proof = body.proof.try_into()?;
-    match api.access.second_factor(&body.handle, &proof, &from).await {
-        Ok(new) => {
-            let user = users::get(&api.home, &new.session.user).await?;
-            attempt(&api, &user.name, &from, None).await?;
-            signed_in(&new)
-        }
-        Err(error) => {
-            attempt(&api, "", &from, Some(&error)).await?;
-            Err(problem(&api, error))
-        }
-    }
+    let shown: Proof = body.proof.try_into()?;
+    let shared = Arc::clone(&api);
+    api.blocking(move |home| async move {
+        // Whose sign-in it is: with a right proof it is not under way any more.
+        let user = shared.access.signing_in(&body.handle).await.ok();
+        let done = shared.access.second_factor(&body.handle, &shown, &from).await;
+        attempt(&home, user, &from, done.as_ref().err()).await?;
+        signed_in(&done.map_err(|error| problem(&shared, error))?)
+    })
+    .await
 }
 
 /// Asks for a passkey as second factor of a sign-in: gives the options of
@@ -287,11 +299,15 @@ async fn step_up(
     Json(body): Json<StepUp>,
 ) -> Result<Response> {
     who.session()?;
-    let cookie = cookie(&headers).ok_or(access::Error::Ended)?;
-    let done = api.access.step_up(&cookie, &body.proof.try_into()?, &who.from).await;
-    let failed = done.as_ref().err();
-    of_actor(&api, Action::SessionStepUp, who.actor(), &who.from, failed).await?;
-    signed_in(&done.map_err(|error| problem(&api, error))?)
+    let (cookie, shown) = (cookie(&headers).ok_or(access::Error::Ended)?, body.proof.try_into()?);
+    let shared = Arc::clone(&api);
+    api.blocking(move |home| async move {
+        let done = shared.access.step_up(&cookie, &shown, &who.from).await;
+        let failed = done.as_ref().err();
+        proof(&home, Action::SessionStepUp, who.actor(), &who.from, failed).await?;
+        signed_in(&done.map_err(|error| problem(&shared, error))?)
+    })
+    .await
 }
 
 /// Asks for a passkey as proof of a step-up.
@@ -313,10 +329,24 @@ struct NewPassword {
     new: Secret,
 }
 
-/// The record of a change of one's own sign-in.
-async fn own_change(api: &Api, who: &Who, what: &str) -> Result<()> {
+/// Changes one's own sign-in, between two entries of the record.
+async fn own<T, W>(
+    api: &Arc<Api>,
+    who: &Who,
+    what: &str,
+    work: impl FnOnce(Arc<Api>, Entered) -> W + Send + 'static,
+) -> Result<T>
+where
+    T: Send + 'static,
+    W: Future<Output = access::Result<T>>,
+{
+    let (shared, entered) = (Arc::clone(api), who.session()?.clone());
     let event = Event::new(who.actor(), &who.from.address.to_string(), Action::UserChange);
-    api.record(event.detail("what", what)).await
+    let work = move |_| async move {
+        let problem = |error| problem(&shared, error);
+        work(Arc::clone(&shared), entered).await.map_err(problem)
+    };
+    api.recorded(event.detail("what", what), work).await
 }
 
 /// Changes one's own password; all other sessions end.
@@ -327,10 +357,11 @@ async fn change_password(
     who: Who,
     Json(body): Json<NewPassword>,
 ) -> Result<StatusCode> {
-    let entered = who.session()?;
-    own_change(&api, &who, "password").await?;
-    let changed = api.access.change_password(entered, &body.old, &body.new, &who.from).await;
-    changed.map_err(|error| problem(&api, error))?;
+    let from = who.from.clone();
+    own(&api, &who, "password", |api, entered| async move {
+        api.access.change_password(&entered, &body.old, &body.new, &from).await
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -338,7 +369,7 @@ async fn change_password(
 #[utoipa::path(get, path = "/session/all", tag = "session",
     responses((status = OK, body = Page<SessionView>), Failures))]
 async fn list(State(api): Shared, who: Who) -> Result<Json<Page<SessionView>>> {
-    let this = who.entered.as_ref().map(|entered| &entered.session);
+    let this = Some(&who.session()?.session);
     let sessions = api.access.sessions(&who.principal.user).await?;
     let views = sessions.into_iter().map(|session| SessionView::of(session, this));
     Ok(Json(Page::whole(views.collect())))
@@ -350,9 +381,9 @@ async fn list(State(api): Shared, who: Who) -> Result<Json<Page<SessionView>>> {
     responses((status = NO_CONTENT), Failures))]
 async fn end(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<StatusCode> {
     let event = Event::new(who.actor(), &who.from.address.to_string(), Action::SessionEnd);
-    api.record(event).await?;
-    who.session()?;
-    api.access.end_session(&who.principal.user, &id).await?;
+    let (shared, user) = (Arc::clone(&api), who.session()?.session.user.clone());
+    let ended = move |_| async move { Ok(shared.access.end_session(&user, &id).await?) };
+    api.recorded(event, ended).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -391,18 +422,18 @@ async fn confirm_totp(
     who: Who,
     Json(body): Json<FirstCode>,
 ) -> Result<Json<RecoveryCodes>> {
-    let entered = who.session()?;
-    own_change(&api, &who, "totp").await?;
-    Ok(codes(&api.access.confirm_totp(entered, &body.handle, &body.code).await?))
+    let made = own(&api, &who, "totp", |api, entered| async move {
+        api.access.confirm_totp(&entered, &body.handle, &body.code).await
+    });
+    Ok(codes(&made.await?))
 }
 
 /// Takes the time-based code away.
 #[utoipa::path(delete, path = "/session/totp", tag = "session",
     responses((status = NO_CONTENT), Failures))]
 async fn remove_totp(State(api): Shared, who: Who) -> Result<StatusCode> {
-    let entered = who.session()?;
-    own_change(&api, &who, "totp").await?;
-    api.access.remove_totp(entered).await?;
+    own(&api, &who, "totp", |api, entered| async move { api.access.remove_totp(&entered).await })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -410,9 +441,10 @@ async fn remove_totp(State(api): Shared, who: Who) -> Result<StatusCode> {
 #[utoipa::path(post, path = "/session/recovery-codes", tag = "session",
     responses((status = OK, body = RecoveryCodes), Failures))]
 async fn new_recovery_codes(State(api): Shared, who: Who) -> Result<Json<RecoveryCodes>> {
-    let entered = who.session()?;
-    own_change(&api, &who, "recovery_codes").await?;
-    Ok(codes(&api.access.new_recovery_codes(entered).await?))
+    let made = own(&api, &who, "recovery_codes", |api, entered| async move {
+        api.access.new_recovery_codes(&entered).await
+    });
+    Ok(codes(&made.await?))
 }
 
 /// Begins to make a passkey: gives the options of `navigator.credentials.create`.
@@ -444,11 +476,12 @@ async fn confirm_passkey(
     who: Who,
     Json(body): Json<NewPasskey>,
 ) -> Result<Json<RecoveryCodes>> {
-    let entered = who.session()?;
+    who.session()?;
     let made = parsed::<RegisterPublicKeyCredential>(body.credential)?;
-    own_change(&api, &who, "passkey").await?;
-    let kept = api.access.confirm_passkey(entered, &body.handle, &body.label, &made).await?;
-    Ok(codes(&kept))
+    let kept = own(&api, &who, "passkey", move |api, entered| async move {
+        api.access.confirm_passkey(&entered, &body.handle, &body.label, &made).await
+    });
+    Ok(codes(&kept.await?))
 }
 
 /// Takes a passkey away.
@@ -460,9 +493,10 @@ async fn remove_passkey(
     who: Who,
     Path(id): Path<String>,
 ) -> Result<StatusCode> {
-    let entered = who.session()?;
-    own_change(&api, &who, "passkey").await?;
-    api.access.remove_passkey(entered, &id).await?;
+    own(&api, &who, "passkey", |api, entered| async move {
+        api.access.remove_passkey(&entered, &id).await
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -482,11 +516,25 @@ struct Setup {
     password: Secret,
 }
 
-async fn let_in(api: &Api, user: &users::User, from: &Caller) -> Result<StatusCode> {
-    let actor = Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name.clone() };
-    let event = Event::new(actor, &from.address.to_string(), Action::UserAdd);
-    api.record(event.detail("what", "link")).await?;
-    Ok(StatusCode::NO_CONTENT)
+/// Takes a one-time link, to the end whether or not the caller goes away. A link that is not valid
+/// is on no record: anybody can send one.
+async fn let_in<W>(
+    api: &Arc<Api>,
+    from: Caller,
+    work: impl FnOnce(Arc<Api>) -> W + Send + 'static,
+) -> Result<StatusCode>
+where
+    W: Future<Output = access::Result<User>>,
+{
+    let shared = Arc::clone(api);
+    api.blocking(move |home| async move {
+        let user = work(Arc::clone(&shared)).await.map_err(|error| problem(&shared, error))?;
+        let actor = Actor { kind: ActorKind::User, id: user.id.to_string(), name: user.name };
+        let event = Event::new(actor, &from.address.to_string(), Action::UserAdd);
+        Audit::open(&home).await?.record(event.detail("what", "link")).await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// Makes the first administrator, once.
@@ -498,8 +546,10 @@ async fn accept_setup(
     Json(body): Json<Setup>,
 ) -> Result<StatusCode> {
     let Setup { secret, name, display_name, password } = body;
-    let user = api.access.accept_setup(&secret, &name, &display_name, &password).await?;
-    let_in(&api, &user, &from).await
+    let_in(&api, from, |api| async move {
+        api.access.accept_setup(&secret, &name, &display_name, &password).await
+    })
+    .await
 }
 
 /// The password of an invited user.
@@ -522,6 +572,6 @@ async fn accept_invitation(
     From(from): From,
     Json(body): Json<Acceptance>,
 ) -> Result<StatusCode> {
-    let user = api.access.accept(&body.secret, &body.password).await?;
-    let_in(&api, &user, &from).await
+    let_in(&api, from, |api| async move { api.access.accept(&body.secret, &body.password).await })
+        .await
 }

@@ -30,6 +30,7 @@ fn event(who: &Who, action: Action) -> Event {
 #[utoipa::path(get, path = "/tokens", tag = "tokens",
     responses((status = OK, body = Page<TokenView>), Failures))]
 async fn list(State(api): Shared, who: Who) -> Result<Json<Page<TokenView>>> {
+    who.session()?;
     api.record(event(&who, Action::TokenList)).await?;
     let tokens = api.access.tokens(&who.principal.user).await?;
     Ok(Json(Page::whole(tokens.into_iter().map(TokenView::from).collect())))
@@ -69,8 +70,9 @@ async fn add(
     let event = event(&who, Action::TokenAdd)
         .detail("rights", body.rights.join(" "))
         .detail("expires_at", new.expires_at.to_string());
-    api.record(event).await?;
-    let (text, token) = api.access.create_token(entered, &new).await?;
+    let (shared, entered) = (Arc::clone(&api), entered.clone());
+    let made = move |_| async move { Ok(shared.access.create_token(&entered, &new).await?) };
+    let (text, token) = api.recorded(event, made).await?;
     let text = text.expose_str().unwrap_or_default().to_owned();
     Ok((StatusCode::CREATED, Json(Made { text, token: token.into() })))
 }
@@ -80,7 +82,9 @@ async fn add(
     params(("id" = String, Path, description = "Id of the token")),
     responses((status = NO_CONTENT), Failures))]
 async fn revoke(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<StatusCode> {
-    api.record(event(&who, Action::TokenRevoke).detail("token", id.clone())).await?;
-    api.access.revoke_token(&who.principal.user, &id).await?;
+    let event = event(&who, Action::TokenRevoke).detail("token", id.clone());
+    let (shared, user) = (Arc::clone(&api), who.session()?.session.user.clone());
+    let revoked = move |_| async move { Ok(shared.access.revoke_token(&user, &id).await?) };
+    api.recorded(event, revoked).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -91,12 +91,14 @@ async fn add(
     let grants = grants(&new.grants)?;
     let act =
         grave(Action::UserAdd).given("user", Some(&new.name)).given("grants", Some(words(&grants)));
-    let made = api
+    let (shared, by) = (Arc::clone(&api), who.principal.user.clone());
+    let (made, link) = api
         .act(&who, act, move |home| async move {
-            Ok(users::create(&home, &new.name, &new.display_name, grants, |_| {}).await?)
+            let made = users::create(&home, &new.name, &new.display_name, grants, |_| {}).await?;
+            let link = shared.access.invite(&made.id, &by).await?;
+            Ok((made, link))
         })
         .await?;
-    let link = api.access.invite(&made.id, &who.principal.user).await?;
     let link = api.access.link_to("invitation", &link);
     Ok((StatusCode::CREATED, Json(Invited { user: UserView::from(&made), link })))
 }
@@ -152,17 +154,18 @@ async fn change(
         user.disabled = body.disabled.unwrap_or(before.disabled);
         *user != before
     };
-    let changed = id.clone();
+    let own = who.entered.as_ref().map(|entered| entered.session.clone());
+    let own = own.filter(|session| session.user == id);
+    let shared = Arc::clone(&api);
     let user = api
         .act(&who, act, move |home| async move {
-            users::change(&home, &changed, effect, edit).await?;
-            Ok(users::get(&home, &changed).await?)
+            users::change(&home, &id, effect, edit).await?;
+            if ends {
+                shared.access.end_sessions(&id, own.as_ref()).await?;
+            }
+            Ok(users::get(&home, &id).await?)
         })
         .await?;
-    if ends {
-        let own = who.entered.as_ref().map(|entered| &entered.session);
-        api.access.end_sessions(&id, own.filter(|session| session.user == id)).await?;
-    }
     Ok(Json(UserView::from(&user)))
 }
 

@@ -35,9 +35,10 @@ async fn list(State(api): Shared, who: Who) -> Result<Json<Page<VaultView>>> {
     params(("vault" = String, Path, description = "Name or id")),
     responses((status = OK, body = Object), Failures))]
 async fn figures(State(api): Shared, who: Who, Path(name): Path<String>) -> Result<Json<Value>> {
-    let act =
-        Act::view(Right::ViewSystem, Action::VaultStats).installation().given("vault", Some(&name));
-    let _turn = api.reads().await?;
+    let act = Act::view(Right::ViewSystem, Action::VaultStats)
+        .reads()
+        .installation()
+        .given("vault", Some(&name));
     let stats = api
         .act(&who, act, |home| async move { Ok(stats::stats(&home, Some(&name)).await?) })
         .await?;

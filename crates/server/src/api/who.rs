@@ -39,21 +39,27 @@ impl FromRequestParts<Arc<Api>> for From {
 
 /// The address that asks: what a trusted proxy says last, and before that each trusted one.
 fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
-    let said: Vec<&str> = headers
+    let said: Vec<&[u8]> = headers
         .get_all(FORWARDED)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .collect();
     let mut address = peer.to_canonical();
     for name in said.iter().rev() {
         if !trusted.contains(&address) {
             break;
         }
-        let Ok(next) = name.trim().parse::<IpAddr>() else { break };
+        let Some(next) = std::str::from_utf8(name).ok().and_then(parsed) else { break };
         address = next.to_canonical();
     }
     address
+}
+
+/// An address as proxies write it, some with a port.
+fn parsed(name: &str) -> Option<IpAddr> {
+    let name = name.trim();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.ok().or_else(|| Some(name.parse::<SocketAddr>().ok()?.ip()))
 }
 
 /// Somebody who is in.
@@ -118,6 +124,8 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<Secret> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn from(peer: &str, said: &[&str], trusted: &[&str]) -> String {
@@ -139,5 +147,12 @@ mod tests {
         let two = ["203.0.113.9", "192.0.2.2"];
         assert_eq!(from("::ffff:192.0.2.1", &two, &["192.0.2.1", "192.0.2.2"]), "203.0.113.9");
         assert_eq!(from("192.0.2.1", &["nonsense"], &["192.0.2.1"]), "192.0.2.1");
+        assert_eq!(from("192.0.2.1", &["203.0.113.9:4711"], &["192.0.2.1"]), "203.0.113.9");
+        assert_eq!(from("192.0.2.1", &["[2001:db8::1]:4711"], &["192.0.2.1"]), "2001:db8::1");
+        let hostile = HeaderValue::from_bytes(b"\xff, 203.0.113.9").unwrap();
+        let headers = HeaderMap::from_iter([(FORWARDED, hostile)]);
+        let trusted = ["192.0.2.1".parse().unwrap()];
+        let found = address(trusted[0], &headers, &trusted);
+        assert_eq!(found.to_string(), "203.0.113.9");
     }
 }

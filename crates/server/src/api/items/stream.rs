@@ -2,17 +2,18 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::executor::block_on;
 use futures::stream;
 use holdfast_engine::Home;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::api::problem::{Problem, Result};
@@ -23,20 +24,35 @@ const WAITING: usize = 4;
 /// Bytes of a piece.
 const PIECE: usize = 64 * 1024;
 
-type Piece = Result<Bytes, Problem>;
+/// A reader that takes nothing for this long is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What goes from the engine to the answer.
+enum Part {
+    Piece(Bytes),
+    Failed(Problem),
+    /// It was everything.
+    End,
+}
 
 /// Takes what the engine writes, and waits for the reader. The last piece stays until
 /// [`Out::finish`].
 #[derive(Clone)]
 pub(super) struct Out {
-    to: Sender<Piece>,
+    to: Sender<Part>,
     piece: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Out {
-    fn finish(&self) -> Option<Piece> {
-        let piece = std::mem::take(&mut *self.piece.lock().ok()?);
-        (!piece.is_empty()).then(|| Ok(Bytes::from(piece)))
+    /// What is left, and that it was everything.
+    async fn finish(&self) {
+        let left =
+            self.piece.lock().map(|mut piece| std::mem::take(&mut *piece)).unwrap_or_default();
+        if !left.is_empty() {
+            // A reader that has gone needs nothing more.
+            let _ = self.to.send(Part::Piece(left.into())).await;
+        }
+        let _ = self.to.send(Part::End).await;
     }
 }
 
@@ -49,7 +65,8 @@ impl Write for Out {
         if piece.len() == PIECE {
             let full = std::mem::replace(&mut *piece, Vec::with_capacity(PIECE));
             // On a thread that may block, beside the asynchronous ones.
-            block_on(self.to.send(Ok(full.into()))).map_err(|_| gone())?;
+            let sent = block_on(timeout(PATIENCE, self.to.send(Part::Piece(full.into()))));
+            sent.map_err(|_| gone())?.map_err(|_| gone())?;
         }
         Ok(taken)
     }
@@ -66,34 +83,43 @@ where
     F: FnOnce(Arc<Home>, Out) -> W + Send + 'static,
     W: Future<Output = holdfast_engine::Result<u64>>,
 {
-    let (to, mut from) = channel::<Piece>(WAITING);
+    let place = Arc::clone(&api.downloads).acquire_owned().await;
+    let (to, mut from) = channel::<Part>(WAITING);
     let (shared, runtime) = (Arc::clone(api), Handle::current());
     tokio::task::spawn_blocking(move || {
+        let _place = place;
         runtime.block_on(async move {
-            let Ok(_turn) = shared.reads().await else { return };
             let out = Out { to: to.clone(), piece: Arc::default() };
-            let done = work(Arc::clone(&shared.home), out.clone()).await;
-            let last = match done {
-                Ok(_) => out.finish(),
-                Err(error) => Some(Err(error.into())),
-            };
-            if let Some(last) = last {
+            match work(Arc::clone(&shared.home), out.clone()).await {
+                Ok(_) => out.finish().await,
                 // A reader that has gone needs nothing more.
-                let _ = to.send(last).await;
+                Err(error) => drop(to.send(Part::Failed(error.into())).await),
             }
         });
     });
     match from.recv().await {
-        Some(Err(problem)) => Err(problem),
-        first => Ok(response(file, first, from)),
+        Some(Part::Failed(problem)) => Err(problem),
+        Some(first) => Ok(response(file, first, from)),
+        None => Err(Problem::broken()),
     }
 }
 
-fn response(file: &str, first: Option<Piece>, rest: Receiver<Piece>) -> Response {
-    let rest = stream::unfold(rest, |mut rest| async move { Some((rest.recv().await?, rest)) });
-    let broken = |piece: Piece| piece.map_err(|_| io::Error::other("the vault is damaged"));
-    let body = Body::from_stream(stream::iter(first).chain(rest).map(broken));
+fn response(file: &str, first: Part, rest: Receiver<Part>) -> Response {
+    let parts = stream::unfold((Some(first), rest), |(first, mut rest)| async move {
+        let part = match first {
+            Some(first) => Some(first),
+            None => rest.recv().await,
+        };
+        let piece = match part {
+            Some(Part::End) => return None,
+            Some(Part::Piece(piece)) => Ok(piece),
+            // The answer breaks off, so that nobody takes it for the whole.
+            Some(Part::Failed(_)) | None => Err(io::Error::other("the content breaks off")),
+        };
+        Some((piece, (None, rest)))
+    });
     let kind = HeaderValue::from_static("application/octet-stream");
+    let body = Body::from_stream(parts);
     let mut answer = ([(header::CONTENT_TYPE, kind)], body).into_response();
     if let Ok(name) = HeaderValue::from_str(&disposition(file)) {
         answer.headers_mut().insert(header::CONTENT_DISPOSITION, name);

@@ -77,7 +77,9 @@ async fn lists_counts_searches_and_jobs_show_what_the_scope_permits() {
     let seen = s.get(&helper, "/api/v1/resources").await;
     assert_eq!(seen["entries"].as_array().unwrap().len(), 1);
     assert_eq!(seen["entries"][0]["id"], own["id"]);
-    for snapshot in s.get(&helper, "/api/v1/snapshots").await["entries"].as_array().unwrap() {
+    let snapshots = s.get(&helper, "/api/v1/snapshots").await;
+    assert!(!snapshots["entries"].as_array().unwrap().is_empty());
+    for snapshot in snapshots["entries"].as_array().unwrap() {
         assert_eq!(snapshot["resources"], json!([own["name"]]));
     }
     // Of what is not his he does not even learn that it is there.
@@ -157,4 +159,72 @@ async fn everything_is_on_record_and_the_record_is_whole() {
     let context = s.end().await;
     let verified = holdfast_engine::audit::verify(&context.home).await.unwrap();
     assert!(verified.ok && verified.signed_up_to == verified.last, "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_knows_of_no_job_of_its_maker_outside_its_scope() {
+    let s = Service::start(Options { users: 1, mails: 1, ..Options::default() }).await;
+    let root = s.sign_in("root").await;
+    let body = json!({ "tenant": "contoso" });
+    let queued = s.post(&root, "/api/v1/backups", body, StatusCode::ACCEPTED).await;
+    s.ended(&root, &queued).await;
+    let scope = json!({ "tenants": { "only": ["other"] }, "workloads": "all", "resources": "all" });
+    let body = json!({
+        "label": "other", "rights": ["view_jobs", "manage_jobs"], "scope": scope,
+        "expires_at": "2026-03-03T00:00:00Z",
+    });
+    let made = s.post(&root, "/api/v1/tokens", body, StatusCode::CREATED).await;
+    let of_token = |method: Method, path: &str| {
+        s.call(method, path).bearer_auth(made["text"].as_str().unwrap())
+    };
+    let listed = answer(of_token(Method::GET, "/api/v1/jobs"), StatusCode::OK).await;
+    assert_eq!(listed["entries"], json!([]));
+    // A job that is hidden reads like one that is not there, and both are on record.
+    let (hidden, absent) = (queued["job"].as_str().unwrap(), "01a2");
+    let mut texts = Vec::new();
+    for id in [hidden, absent] {
+        let shown = of_token(Method::GET, &format!("/api/v1/jobs/{id}"));
+        let shown = answer(shown, StatusCode::NOT_FOUND).await;
+        texts.push(shown["error"]["message"].as_str().unwrap().replace(id, "ID"));
+        let cancel = of_token(Method::POST, &format!("/api/v1/jobs/{id}/cancel"));
+        answer(cancel, StatusCode::NOT_FOUND).await;
+    }
+    assert_eq!(texts[0], texts[1]);
+    let refused = s.get(&root, "/api/v1/audit?outcome=refused").await;
+    assert_eq!(refused["entries"].as_array().unwrap().len(), 4, "{refused:#}");
+    // Its siblings are none of its business.
+    answer(of_token(Method::GET, "/api/v1/tokens"), StatusCode::FORBIDDEN).await;
+    s.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_anybody_can_send_leaves_no_entry_and_what_is_refused_is_not_called_done() {
+    let s = Service::start(Options { mails: 0, ..Options::default() }).await;
+    let root = s.sign_in("root").await;
+    let number = |record: &Value| record["entries"][0]["number"].as_u64().unwrap();
+    let before = number(&s.get(&root, "/api/v1/audit?limit=1").await);
+    for _ in 0..3 {
+        let proof = json!({ "handle": "x", "proof": { "kind": "totp", "code": "1" } });
+        let guess = s.call(Method::POST, "/api/v1/session/second-factor").json(&proof);
+        answer(guess, StatusCode::UNAUTHORIZED).await;
+        let link = json!({ "secret": "x", "password": PASSWORD });
+        let link = s.call(Method::POST, "/api/v1/invitation").json(&link);
+        answer(link, StatusCode::NOT_FOUND).await;
+    }
+    assert_eq!(number(&s.get(&root, "/api/v1/audit?limit=1").await), before + 1);
+    let body = json!({ "old": "wrong", "new": PASSWORD });
+    let wrong = s.of(&root, Method::PUT, "/api/v1/session/password").json(&body);
+    answer(wrong, StatusCode::UNAUTHORIZED).await;
+    let record = s.get(&root, "/api/v1/audit?action=user.change").await;
+    let outcomes: Vec<&str> = record["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["refused", "begun"]);
+    // The sessions of the browser are listed, and a stop waits for what was begun.
+    let sessions = s.get(&root, "/api/v1/session/all").await;
+    assert!(sessions["entries"].as_array().unwrap().iter().any(|one| one["is_this"] == true));
+    s.end().await;
 }

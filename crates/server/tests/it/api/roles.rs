@@ -42,7 +42,7 @@ fn table() -> Vec<(&'static str, &'static str, May, Value)> {
         ("post", "/session/step-up", InPerson, json!({ "proof": proof })),
         ("post", "/session/step-up/passkey", InPerson, none.clone()),
         ("put", "/session/password", InPerson, json!({ "old": PASSWORD, "new": PASSWORD })),
-        ("get", "/session/all", SignedIn, none.clone()),
+        ("get", "/session/all", InPerson, none.clone()),
         ("delete", "/session/all/{id}", InPerson, none.clone()),
         ("post", "/session/totp", InPerson, none.clone()),
         ("delete", "/session/totp", InPerson, none.clone()),
@@ -77,7 +77,7 @@ fn table() -> Vec<(&'static str, &'static str, May, Value)> {
         ("post", "/users/{id}/reset", MANAGE, none.clone()),
         ("get", "/users/{id}/sessions", MANAGE, none.clone()),
         ("delete", "/users/{id}/sessions", MANAGE, none.clone()),
-        ("get", "/tokens", SignedIn, none.clone()),
+        ("get", "/tokens", InPerson, none.clone()),
         (
             "post",
             "/tokens",
@@ -87,7 +87,7 @@ fn table() -> Vec<(&'static str, &'static str, May, Value)> {
                 "expires_at": "2026-03-03T00:00:00Z",
             }),
         ),
-        ("delete", "/tokens/{id}", SignedIn, none.clone()),
+        ("delete", "/tokens/{id}", InPerson, none.clone()),
         ("get", "/tenants", ALL, none.clone()),
         (
             "post",
