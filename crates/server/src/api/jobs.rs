@@ -55,6 +55,33 @@ struct Which {
     limit: Option<u32>,
 }
 
+/// A job as somebody may see it: why a restore failed may name an item.
+fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
+    let sees_items = sees_items(who, &job);
+    let mut view = JobView::from(job);
+    if let Some(name) = names.get(&view.requested_by) {
+        view.requested_by.clone_from(name);
+    }
+    if !sees_items {
+        hide(&mut view);
+    }
+    view
+}
+
+fn hide(view: &mut JobView) {
+    if view.kind == "restore" {
+        let hidden = |_| "why is for those who may see items".to_owned();
+        view.error = view.error.take().map(hidden);
+    }
+}
+
+/// Which items a restore brings back is content.
+fn sees_items(who: &Who, job: &JobRow) -> bool {
+    [Right::Restore, Right::ReadContent].iter().any(|right| {
+        sees_all(who, *right, &job.tenant) || (is_own(who, job) && reaches(who, *right, job))
+    })
+}
+
 /// Fields of a request, and of a result, that name no item.
 const PLAIN: [&[&str]; 2] = [
     &["work", "tenant", "shard", "first", "resource", "to", "dry_run"],
@@ -73,43 +100,16 @@ const PLAIN: [&[&str]; 2] = [
     ],
 ];
 
-/// True where somebody may see which items a job is about: that is content.
-fn sees_items(who: &Who, job: &JobRow) -> bool {
-    [Right::Restore, Right::ReadContent].iter().any(|right| {
-        sees_all(who, *right, &job.tenant) || (is_own(who, job) && reaches(who, *right, job))
-    })
-}
-
-/// Hides why a restore failed: it names items.
-fn hide_error(view: &mut JobView) {
-    if view.kind == "restore" {
-        view.error = view.error.take().map(|_| "why is for those who may see items".to_owned());
-    }
-}
-
-/// A job as somebody may see it.
-fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
-    let hides = !sees_items(who, &job);
-    let mut view = JobView::from(job);
-    if hides {
-        hide_error(&mut view);
-    }
-    if let Some(name) = names.get(&view.requested_by) {
-        view.requested_by.clone_from(name);
-    }
-    view
-}
-
 /// All of a job as somebody may see it.
-fn detail(who: &Who, row: &JobRow, job: JobDetail) -> JobDetailView {
+fn detail(sees_items: bool, job: JobDetail) -> JobDetailView {
     let mut view = JobDetailView::from(job);
-    if !sees_items(who, row) {
+    if !sees_items {
+        hide(&mut view.job);
         for (value, plain) in [&mut view.request, &mut view.result].into_iter().zip(PLAIN) {
             if let Some(fields) = value.as_object_mut() {
                 fields.retain(|name, _| plain.contains(&name.as_str()));
             }
         }
-        hide_error(&mut view.job);
     }
     view
 }
@@ -198,7 +198,7 @@ async fn show(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<Js
     let job = api
         .act(&who, act, |home| async move { Ok(holdfast_jobs::show(&home, &id).await?) })
         .await?;
-    Ok(Json(detail(&who, &row, job)))
+    Ok(Json(detail(sees_items(&who, &row), job)))
 }
 
 /// Lists what of a job is done.

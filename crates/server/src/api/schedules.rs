@@ -166,6 +166,7 @@ async fn objectives(
     };
     let found = api
         .act(&who, act, move |home| async move {
+            // Asked for a tenant that he may not know, he gets what there is for him: nothing.
             let mut found = schedule::status(&home, None, resource.as_deref()).await?;
             found.retain(|one| of.tenant.as_ref().is_none_or(|only| *only == one.tenant));
             found.retain(|one| scope.permits(&one.tenant, one.workload, &one.id));
