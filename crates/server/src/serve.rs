@@ -125,17 +125,18 @@ pub async fn serve(
         own_certificate: certificate.own,
         fingerprint: certificate.fingerprint,
     });
-    let failure = tokio::select! {
-        () = work(&home, &api, &options, stop, &handle) => None,
-        // It ends by itself only where the listener has failed.
+    let mut working = Box::pin(work(&home, &api, &options, stop, &handle));
+    let ended = tokio::select! {
+        () = &mut working => None,
         ended = &mut answering => Some(ended),
     };
     renewing.abort();
-    if let Some(Ok(Err(source))) = failure {
-        return Err(Error::Listen { address, source });
-    }
-    if failure.is_none() {
-        drop(answering.await);
+    match ended {
+        Some(Ok(Err(source))) => return Err(Error::Listen { address, source }),
+        // Told to stop, it has given the last answer; jobs still come to an end or are given back.
+        Some(Ok(Ok(()))) => working.await,
+        Some(Err(_)) => {}
+        None => drop(answering.await),
     }
     // What somebody has asked for goes on after he is cut off.
     if tokio::time::timeout(LAST_ACTS, api.settle()).await.is_err() {

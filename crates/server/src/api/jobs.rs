@@ -86,7 +86,19 @@ fn sees_items(who: &Who, job: &JobRow) -> bool {
 /// Fields of a request, and of a result, that name no item.
 const PLAIN: [&[&str]; 2] = [
     &["work", "tenant", "shard", "first", "resource", "to", "dry_run"],
-    &["outcome", "counts", "resources", "items_restored", "items_failed", "requests", "bytes"],
+    &[
+        "outcome",
+        "counts",
+        "resources",
+        "items_restored",
+        "items_failed",
+        "requests",
+        "resource_units",
+        "waited_ms",
+        "runs",
+        "snapshots",
+        "bytes",
+    ],
 ];
 
 /// All of a job as somebody may see it.
