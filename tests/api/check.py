@@ -2,8 +2,8 @@
 
     check.py BINARY DOCUMENT
 
-Two runs: one as an administrator who signs in once, and one of what ends sessions or changes one's
-own sign-in, for which `hooks.py` signs in again whenever it has to.
+First as an administrator who signs in once; then what ends sessions or changes one's own sign-in,
+for which `hooks.py` signs in again whenever it has to; last what guesses at passwords and codes.
 """
 
 import json
@@ -22,6 +22,10 @@ SEED = "5"
 
 # What ends the session that the other requests use, or changes how its user signs in.
 OWN = r"^/api/v1/session"
+
+# What guesses at passwords and codes: it comes last, for then nobody signs in for a while.
+GUESSES = r"^/api/v1/session/(second-factor|step-up|password)"
+GUESS = "POST /api/v1/session"
 
 # The answer never ends: it is a stream. Its content is tested in crates/server/tests/it/api/events.rs.
 STREAM = "/api/v1/events"
@@ -141,9 +145,15 @@ def main():
                 "--max-examples", os.environ.get("HOLDFAST_API_EXAMPLES", "15"),
             )
             good &= schemathesis(
-                work, started, document, "--include-path-regex", OWN, "--phases", "coverage,fuzzing",
-                "--max-examples", "5",
+                work, started, document, "--include-path-regex", OWN,
+                "--exclude-path-regex", GUESSES, "--exclude-name", GUESS,
+                "--phases", "coverage,fuzzing", "--max-examples", "5",
             )
+            for guesses in (["--include-path-regex", GUESSES], ["--include-name", GUESS]):
+                good &= schemathesis(
+                    work, started, document, *guesses,
+                    "--phases", "coverage,fuzzing", "--max-examples", "5",
+                )
         finally:
             site.stop()
     print("the API is as its document says" if good else "FAILED: see above")

@@ -75,6 +75,10 @@ async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Page<AuditEntry>>> {
     let (filter, limit) = (filter(&which)?, limit(which.limit)?);
+    // What the document calls a number: 63 bits.
+    if which.after.is_some_and(|after| i64::try_from(after).is_err()) {
+        return Err(Problem::invalid("'after' is not the number of an entry"));
+    }
     let act = Act::view(Right::ViewAudit, Action::AuditList)
         .installation()
         .given("actor", which.actor.as_ref())

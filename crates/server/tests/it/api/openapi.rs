@@ -69,6 +69,8 @@ async fn a_page_takes_as_many_entries_as_the_document_says() {
             answer(request, StatusCode::BAD_REQUEST).await;
         }
     }
+    let late = s.of(&root, Method::GET, "/api/v1/audit?after=9223372036854775808");
+    answer(late, StatusCode::BAD_REQUEST).await;
     s.end().await;
 }
 
