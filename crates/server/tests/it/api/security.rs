@@ -101,7 +101,8 @@ async fn hostile_paths_names_and_headers_reach_nothing() {
         assert!(answer.status().is_client_error(), "{resource}: {}", answer.status());
         assert!(answer.headers().get("set-cookie").is_none());
     }
-    let huge = "x".repeat(2 * 1024 * 1024);
+    // A little more than is taken: a server that closes early would leave a longer one half sent.
+    let huge = "x".repeat(1024 * 1024);
     let body = json!({ "tenant": huge });
     s.post(&root, "/api/v1/backups", body, StatusCode::PAYLOAD_TOO_LARGE).await;
     let deep = s.of(&root, Method::POST, "/api/v1/backups");
