@@ -178,19 +178,7 @@ async fn a_server_shows_what_the_home_shows() {
         &["schedule", "status"],
         &["schedule", "status", "--resource", &ann, "--tenant", "contoso"],
         &["schedule", "status", "--missed"],
-        &[
-            "schedule",
-            "set",
-            "night",
-            "--rpo",
-            "2d",
-            "--resource",
-            "nobody",
-            "--pause",
-            "mon-fri 08:00-18:00",
-            "--time-zone",
-            "Europe/Berlin",
-        ],
+        &NIGHT.split('|').collect::<Vec<_>>(),
         &["job", "list", "--state", "done", "--kind", "backup"],
         &["job", "show", &job],
         &["vault", "list"],
@@ -218,19 +206,27 @@ async fn a_server_shows_what_the_home_shows() {
         assert_eq!(there, here, "{arguments:?}");
     }
     let cat = [&["cat"], &from[..], &[&path]].concat();
-    let bytes = served.ok(&site, &cat).out;
-    assert_eq!(bytes, site.ok(&cat).out);
-    let verified = served.json(&site, &["audit", "verify"]);
-    let here = site.json(&["audit", "verify"]);
-    let names = |document: &Value| -> Vec<String> {
-        document.as_object().unwrap().keys().cloned().collect()
-    };
-    assert_eq!((&verified["ok"], names(&verified)), (&json!(true), names(&here)));
-    assert_eq!(verified["public_key"], here["public_key"]);
+    assert_eq!(served.ok(&site, &cat).out, site.ok(&cat).out);
+    verifies_alike(&site, &served);
     let removed = served.json(&site, &["schedule", "remove", "night"]);
     assert_eq!(removed, json!({ "tenant": "contoso", "removed": "night" }));
     assert_eq!(site.run(&["schedule", "remove", "night"]).code, 4);
     served.running.stop();
+}
+
+/// A schedule with everything.
+const NIGHT: &str = "schedule|set|night|--rpo|2d|--resource|nobody|--pause|mon-fri 08:00-18:00\
+                     |--time-zone|Europe/Berlin";
+
+/// The record is whole, here and there, and says so in the same words.
+fn verifies_alike(site: &Site, served: &Served) {
+    let there = served.json(site, &["audit", "verify"]);
+    let here = site.json(&["audit", "verify"]);
+    let names = |document: &Value| -> Vec<String> {
+        document.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!((&there["ok"], names(&there)), (&json!(true), names(&here)));
+    assert_eq!(there["public_key"], here["public_key"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,11 @@ const MANAGE: May = Roles(&[Administrator]);
 
 /// Method, path, who may, and a body that makes sense (`null` for none).
 fn table() -> Vec<(&'static str, &'static str, May, Value)> {
+    [table_of_people(), table_of_data()].concat()
+}
+
+/// The rows about sessions, users and tokens.
+fn table_of_people() -> Vec<(&'static str, &'static str, May, Value)> {
     let proof = json!({ "kind": "password", "password": PASSWORD });
     let none = Value::Null;
     let everywhere = json!({ "tenants": "all", "workloads": "all", "resources": "all" });
@@ -88,6 +93,13 @@ fn table() -> Vec<(&'static str, &'static str, May, Value)> {
             }),
         ),
         ("delete", "/tokens/{id}", InPerson, none.clone()),
+    ]
+}
+
+/// The rows about what is protected and about the installation.
+fn table_of_data() -> Vec<(&'static str, &'static str, May, Value)> {
+    let none = Value::Null;
+    vec![
         ("get", "/tenants", ALL, none.clone()),
         (
             "post",
