@@ -20,13 +20,10 @@ use utoipa_axum::routes;
 
 use super::page::{Json, Page, Path};
 use super::problem::{Failures, Problem, Result};
-use super::view::{Enrolment, Me, RecoveryCodes, SessionView, SignedInView};
+use super::view::{Me, SessionView, SignedInView};
 use super::who::{COOKIE, From, Who, cookie};
 use super::{Api, Shared};
-use crate::access::{
-    self, Caller, Entered, NewSession, Proof, PublicKeyCredential, RegisterPublicKeyCredential,
-    SignedIn,
-};
+use crate::access::{self, Caller, Entered, NewSession, Proof, PublicKeyCredential, SignedIn};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
