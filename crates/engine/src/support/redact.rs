@@ -65,6 +65,11 @@ impl Redactor {
         let mut clean = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
+            if let Some((address, after)) = address(rest) {
+                clean.push_str(&self.pseudonym("name", address));
+                rest = after;
+                continue;
+            }
             let belongs = |c: char| c.is_alphanumeric() || JOINTS.contains(c);
             let end = rest.find(|c| belongs(c) != belongs(first)).unwrap_or(rest.len());
             let (piece, after) = rest.split_at(end);
@@ -110,6 +115,19 @@ fn is_number(name: &str) -> bool {
             && part.len() <= 10
             && part.trim_end_matches('Z').chars().all(|c| c == '0');
     is_decimal || is_clock
+}
+
+/// An IPv6 or hardware address at the beginning of a text, whose parts alone might be words or
+/// numbers; a time of day is none.
+fn address(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_hexdigit() && c != ':').unwrap_or(text.len());
+    let (found, after) = text.split_at(end);
+    let has = |wanted: fn(&u8) -> bool| found.bytes().any(|byte| wanted(&byte));
+    let is_address = found.matches(':').count() >= 2
+        && has(u8::is_ascii_hexdigit)
+        && (found.contains("::") || has(u8::is_ascii_alphabetic))
+        && !after.starts_with(char::is_alphanumeric);
+    is_address.then_some((found, after))
 }
 
 #[cfg(test)]
