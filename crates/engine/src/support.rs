@@ -2,7 +2,7 @@
 //!
 //! Numbers, times, states and kinds stand in it as they are. Names of tenants, people, mailboxes,
 //! sites, vaults, schedules, paths and hosts are pseudonyms; texts of errors go through
-//! [`redact`]. Secrets, items, users and the audit record are not read for it at all.
+//! `redact`. Secrets, items, users and the audit record are not read for it at all.
 
 mod redact;
 

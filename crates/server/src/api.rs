@@ -1,7 +1,7 @@
 //! The HTTP API under `/api/v1`.
 //!
-//! One file per noun. A request comes in as a [`who::Who`] (cookie or token), says in an
-//! [`act::Act`] what it is about, and is done by [`act`], which asks `authorise`, puts it on record
+//! One file per noun. A request comes in as a `who::Who` (cookie or token), says in an
+//! `act::Act` what it is about, and is done by `act`, which asks `authorise`, puts it on record
 //! and lets the engine work: there is no other way from a request to the engine. Answers are the
 //! plain types of [`view`], which the command line prints too; every failure is a
 //! [`problem::Problem`].

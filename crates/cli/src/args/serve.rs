@@ -11,7 +11,7 @@ pub struct ServerArgs {
     /// Where it listens; by default other machines do not reach it
     #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// Address under which browsers reach it, such as https://backup.example
+    /// Address under which browsers reach it, with scheme and host
     /// [default: https://localhost and the port, or the address of --listen]
     #[arg(long, value_name = "URL")]
     pub origin: Option<Url>,
