@@ -28,9 +28,9 @@ class Session:
         if not self.alive():
             body = {"name": os.environ["HOLDFAST_NAME"], "password": os.environ["HOLDFAST_PASSWORD"]}
             answer = ask("post", "/session", json=body)
-            if answer.status_code == 429 and self.headers:
-                # Guesses have shut him out: he goes on with what he had, to be refused.
-                return self.headers
+            if answer.status_code == 429:
+                # Guesses have shut him out: he goes on with what he had, or as nobody.
+                return self.headers or {}
             answer.raise_for_status()
             cookie = f"{COOKIE}={answer.cookies[COOKIE]}"
             self.headers = {"cookie": cookie, "x-holdfast-csrf": answer.json()["csrf"]}
