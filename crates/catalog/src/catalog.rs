@@ -155,6 +155,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// Sets a setting of this instance that is not there yet; answers with what it is then.
+    pub async fn meta_keep(&self, key: &str, value: &str) -> Result<String> {
+        let statement = sql("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        if let Some(known) = self.meta_get(key).await? {
+            return Ok(known);
+        }
+        self.execute(statement.text(key).text(value)).await?;
+        Ok(self.meta_get(key).await?.unwrap_or_else(|| value.to_owned()))
+    }
+
     /// A transaction that writes; dropped without a commit it changes nothing.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>> {
         let text = match self.backend {

@@ -35,7 +35,7 @@ use crate::error::STOPPED;
 use crate::home::blocking;
 use crate::tenant::{self, Purpose};
 use crate::vaults::noted;
-use crate::{Error, Home, Progress, Result, released};
+use crate::{Error, Home, Progress, Result, instance, released};
 
 pub(crate) use place::resource_path;
 pub(crate) use shard::{heartbeat, snapshot_row, take_lease, tree_id};
@@ -165,6 +165,7 @@ pub async fn backup(
     progress: &Progress,
 ) -> Result<BackupReport> {
     let tenants = tenant::chosen(home, request.tenant.as_deref()).await?;
+    instance::check(home).await?;
     let mut report = BackupReport {
         outcome: Outcome::Complete,
         counts: Counts::default(),

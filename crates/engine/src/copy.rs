@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{heartbeat, take_lease};
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result, intent, maintain};
+use crate::{Error, Home, Result, instance, intent, maintain};
 
 /// Where the control repository of a copy names its source.
 const RECORD: &str = "copy-of.json";
@@ -122,7 +122,7 @@ pub(crate) async fn stand_alone(home: &Home, vault: &Vault) -> Result<()> {
         return Err(Error::Usage(format!("the vault is a copy of '{name}': it takes no backups")));
     }
     tracing::info!(vault = vault.id(), "a copy becomes a vault of its own");
-    intent::save(vault, vec![(RECORD.to_owned(), None)]).await
+    intent::save(home, vault, vec![(RECORD.to_owned(), None)]).await
 }
 
 /// A copy is still one: no other installation has made it a vault of its own.
@@ -180,6 +180,7 @@ async fn of_shard(home: &Home, source: &Vault, target: &Vault, id: ShardId) -> R
     }
     maintain::settle(home, source, id).await?;
     let reading = Reading::begin(home, source.id(), id).await?;
+    instance::check(home).await?;
     let lease = take_lease(home, target.id(), id).await?;
     let mut beat = heartbeat(home, lease.clone());
     let (source, target) = (source.clone(), target.clone());

@@ -190,7 +190,7 @@ async fn store(
     for shard in all().filter_map(|row| row.shard) {
         ensure_shard(home, vault, shard).await?;
     }
-    intent::save(vault, all().map(intent::resource).collect()).await?;
+    intent::save(home, vault, all().map(intent::resource).collect()).await?;
     for row in new {
         home.catalog.resource_put(row).await?;
     }

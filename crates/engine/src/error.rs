@@ -42,6 +42,13 @@ pub enum Error {
     /// The database is that of another installation.
     #[error("the database of the catalog URL holds a catalog already; name an empty database")]
     CatalogTaken,
+    /// Another installation writes to the vault now.
+    #[error(
+        "another machine has recovered this installation from its vault and writes to it now: this \
+         one stores and deletes nothing any more; switch it off, or run 'holdfast catalog rebuild' \
+         to make it the one that writes again"
+    )]
+    Superseded,
     /// A vault that the catalog knows cannot be opened from this machine.
     #[error(
         "the vault '{name}' at {location} cannot be opened from here; make it reachable under the \
@@ -239,6 +246,7 @@ impl Error {
             | Self::CatalogUrlExposed(_)
             | Self::InstanceKey { .. }
             | Self::NoCredential { .. }
+            | Self::Superseded
             | Self::LastAdministrator(_) => Exit::Denied,
             Self::Intent { .. }
             | Self::HistoryDiffers(_)

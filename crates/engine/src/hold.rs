@@ -35,7 +35,7 @@ pub async fn place(home: &Home, vault: Option<&str>, hold: &Hold) -> Result<()> 
     let vault = home.vault(vault).await?;
     let mut changes = released::taken_back(&vault).await?;
     changes.push((path, Some(bytes)));
-    intent::save(&vault, changes).await
+    intent::save(home, &vault, changes).await
 }
 
 /// Releases what a case holds. What other cases hold stays held.
@@ -47,7 +47,7 @@ pub async fn release(home: &Home, vault: Option<&str>, case: &str) -> Result<()>
     if !of_vault(&vault).await?.iter().any(|hold| hold.case == case) {
         return Err(Error::not_found("hold of the case", case));
     }
-    intent::save(&vault, vec![(path(case)?, None)]).await
+    intent::save(home, &vault, vec![(path(case)?, None)]).await
 }
 
 /// The holds of a vault, by case.

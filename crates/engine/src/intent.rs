@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::home::blocking;
-use crate::{Error, Result};
+use crate::{Error, Home, Result, instance};
 
 const VERSION: u8 = 1;
 
@@ -124,10 +124,14 @@ fn json(record: &impl Serialize) -> Vec<u8> {
 }
 
 /// Writes changes; on return they are durable.
-pub(crate) async fn save(vault: &Vault, changes: Vec<Change>) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Superseded`] where another installation writes to the vaults now.
+pub(crate) async fn save(home: &Home, vault: &Vault, changes: Vec<Change>) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
+    instance::check(home).await?;
     let vault = vault.clone();
     blocking(move || Ok(vault.control()?.save(&changes)?)).await
 }

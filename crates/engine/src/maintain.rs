@@ -33,7 +33,7 @@ pub use repair::{RepairReport, RepairRequest, ShardRepair, repair};
 
 use crate::backup::{adopt, heartbeat, take_lease};
 use crate::home::blocking;
-use crate::{Error, Home, Result};
+use crate::{Error, Home, Result, instance};
 
 /// A shard and the lease under which this process is alone with it.
 struct Alone<'a> {
@@ -66,6 +66,7 @@ async fn leased<T>(
 ) -> Result<T> {
     let opened = vault.clone();
     let shard = blocking(move || Ok(opened.shard(id)?)).await?;
+    instance::check(home).await?;
     let lease = take_lease(home, vault.id(), id).await?;
     let mut beat = heartbeat(home, lease.clone());
     let alone = Alone { home, vault, shard, lease };

@@ -19,7 +19,7 @@ use crate::backup::{resource_path, snapshot_row, take_lease};
 use crate::copy::{recorded_source, remember};
 use crate::home::blocking;
 use crate::walk::{self, Walk};
-use crate::{Home, Result, intent, schedule, users};
+use crate::{Home, Result, instance, intent, schedule, users};
 
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -52,7 +52,8 @@ impl RebuildReport {
 }
 
 /// Rebuilds the catalog from all vaults of the home. On an error the old catalog stays. A running
-/// backup keeps its shard: the rebuild names its holder and stops.
+/// backup keeps its shard: the rebuild names its holder and stops. What writes with the new catalog
+/// is a new instance: another machine that has written since the old one is then the one that stops.
 pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
     let vaults = home.catalog.vault_list().await?;
     let mut leases = Vec::new();
@@ -62,6 +63,9 @@ pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
         }
     }
     let result = under_leases(home, &vaults, &leases).await;
+    if result.is_ok() {
+        instance::renew(home).await?;
+    }
     for lease in &leases {
         home.catalog.lease_release(lease).await?;
     }

@@ -25,7 +25,7 @@ use crate::seal::InstanceKey;
 use crate::users::User;
 use crate::vaults::noted::{self, Noted, Protection};
 use crate::vaults::{self, HomeVault, NewVault, Opened, absolute, unlock};
-use crate::{Error, Home, Result, audit, hold, users};
+use crate::{Error, Home, Result, audit, hold, instance, users};
 
 /// A home that is being made again. Nobody else recovers in it meanwhile.
 #[derive(Debug)]
@@ -184,6 +184,10 @@ impl Recovery {
         let rebuilt = rebuild(home).await?;
         stage("recover report");
         let report = report(home, rebuilt).await?;
+        // What is read as it was long ago is not written to.
+        if report.as_of.is_none() {
+            instance::check(home).await?;
+        }
         noted::tell_or_warn(home).await;
         stage("recover end");
         HomeFile { recovering: false, ..HomeFile::read_any(home.dir())? }.write(home.dir())?;

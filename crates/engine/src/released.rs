@@ -11,7 +11,7 @@ use holdfast_vault::Vault;
 use serde::{Deserialize, Serialize};
 
 use crate::home::blocking;
-use crate::{Result, intent};
+use crate::{Home, Result, intent};
 
 const VERSION: u8 = 1;
 
@@ -26,7 +26,7 @@ struct ReleasedRecord {
 }
 
 /// Notes which snapshots of a shard go when their locks end.
-pub(crate) async fn note(vault: &Vault, evaluation: &Evaluation) -> Result<()> {
+pub(crate) async fn note(home: &Home, vault: &Vault, evaluation: &Evaluation) -> Result<()> {
     if vault.store().locks().is_none() {
         return Ok(());
     }
@@ -39,11 +39,11 @@ pub(crate) async fn note(vault: &Vault, evaluation: &Evaluation) -> Result<()> {
     let bytes = (!snapshots.is_empty()).then(|| json(snapshots));
     let (control, noted) = (vault.clone(), path.clone());
     let there = blocking(move || Ok(control.control()?.load()?.remove(&noted))).await?;
-    if there == bytes { Ok(()) } else { intent::save(vault, vec![(path, bytes)]).await }
+    if there == bytes { Ok(()) } else { intent::save(home, vault, vec![(path, bytes)]).await }
 }
 
 /// Adds old writings of snapshots that an erasure could not remove yet.
-pub(crate) async fn add(vault: &Vault, shard: ShardId, ids: &[String]) -> Result<()> {
+pub(crate) async fn add(home: &Home, vault: &Vault, shard: ShardId, ids: &[String]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -52,7 +52,7 @@ pub(crate) async fn add(vault: &Vault, shard: ShardId, ids: &[String]) -> Result
     let noted: Vec<ReleasedRecord> = intent::under(&records, &path)?;
     let noted = noted.into_iter().flat_map(|record| record.snapshots);
     let bytes = json(noted.chain(ids.iter().cloned()).collect());
-    intent::save(vault, vec![(path, Some(bytes))]).await
+    intent::save(home, vault, vec![(path, Some(bytes))]).await
 }
 
 /// Tells a vault, before it prolongs locks, which snapshots go.

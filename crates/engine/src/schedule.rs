@@ -41,7 +41,7 @@ pub async fn set(home: &Home, tenant: &str, schedule: &Schedule) -> Result<()> {
         ScheduleRecord { v: VERSION, tenant: tenant.name.clone(), schedule: schedule.clone() };
     let bytes = serde_json::to_vec(&record).expect("records have text keys only");
     let vault = home.vault(Some(&tenant.vault_id)).await?;
-    intent::save(&vault, vec![change(&tenant.name, &schedule.name, Some(bytes))]).await?;
+    intent::save(home, &vault, vec![change(&tenant.name, &schedule.name, Some(bytes))]).await?;
     home.catalog.schedule_put(&row(&tenant.name, schedule)).await?;
     assign(home).await
 }
@@ -56,7 +56,7 @@ pub async fn remove(home: &Home, tenant: &str, name: &str) -> Result<()> {
         return Err(Error::not_found("schedule", name));
     }
     let vault = home.vault(Some(&tenant.vault_id)).await?;
-    intent::save(&vault, vec![change(&tenant.name, name, None)]).await?;
+    intent::save(home, &vault, vec![change(&tenant.name, name, None)]).await?;
     home.catalog.schedule_remove(&tenant.name, name).await?;
     assign(home).await
 }

@@ -103,7 +103,7 @@ pub async fn add(home: &Home, new: NewTenant) -> Result<TenantRow> {
     };
     graph(home, &row, Purpose::Backup)?;
     graph(home, &row, Purpose::Restore)?;
-    intent::save(&vault, vec![intent::tenant(&row)]).await?;
+    intent::save(home, &vault, vec![intent::tenant(&row)]).await?;
     home.catalog.tenant_put(&row).await?;
     noted::tell_or_warn(home).await;
     Ok(row)
@@ -117,7 +117,7 @@ pub async fn set_file_versions(
 ) -> Result<TenantRow> {
     let row = TenantRow { file_versions: versions, ..find(home, name).await? };
     let vault = home.vault(Some(&row.vault_id)).await?;
-    intent::save(&vault, vec![intent::tenant(&row)]).await?;
+    intent::save(home, &vault, vec![intent::tenant(&row)]).await?;
     home.catalog.tenant_put(&row).await?;
     Ok(row)
 }

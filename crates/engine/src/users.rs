@@ -134,7 +134,7 @@ pub async fn create(
     let turn = Turn::take(home).await?;
     let created = async {
         check(home, &user).await?;
-        intent::save(&home.vault(None).await?, vec![record::record(&user)]).await?;
+        intent::save(home, &home.vault(None).await?, vec![record::record(&user)]).await?;
         home.catalog.account_put(&record::row(home, &user, user.revision)).await?;
         Ok(user)
     }
@@ -205,7 +205,7 @@ async fn apply(
             Effect::Waits => {
                 check(home, &user).await?;
                 user.revision += 1;
-                intent::save(&home.vault(None).await?, vec![record::record(&user)]).await?;
+                intent::save(home, &home.vault(None).await?, vec![record::record(&user)]).await?;
                 user.revision
             }
         };
@@ -228,7 +228,7 @@ pub async fn remove(home: &Home, id: &UserId) -> Result<()> {
         if user.is_working_administrator() {
             another_administrator(home, &user).await?;
         }
-        intent::save(&home.vault(None).await?, vec![record::removal(id)]).await?;
+        intent::save(home, &home.vault(None).await?, vec![record::removal(id)]).await?;
         Ok(home.catalog.account_remove(id).await?)
     }
     .await;
@@ -275,7 +275,7 @@ async fn save_unsaved(home: &Home) -> Result<usize> {
     let users = unsaved.into_iter().map(|row| record::user(home, row));
     let users = users.collect::<Result<Vec<User>>>()?;
     let records = users.iter().map(record::record).collect();
-    intent::save(&home.vault(None).await?, records).await?;
+    intent::save(home, &home.vault(None).await?, records).await?;
     for user in &users {
         home.catalog.account_saved(&user.id, user.revision).await?;
     }

@@ -30,6 +30,7 @@ pub mod fuzzing;
 mod graft;
 mod id;
 mod index;
+mod instance;
 mod keys;
 mod kit;
 mod limits;

@@ -134,7 +134,7 @@ async fn copy(
         work.home.catalog.lease_renew(&held.lease, work.home.lease_ttl).await?;
     }
     tracing::debug!(target: "holdfast::stage", stage = "epoch");
-    intent::save(work.vault, records(work, &commit).await?).await?;
+    intent::save(work.home, work.vault, records(work, &commit).await?).await?;
     tracing::debug!(target: "holdfast::stage", stage = "catalog");
     let (catalog, shard) = (&work.home.catalog, target.shard.id());
     catalog.commit_epoch(commit, &source.lease).await?;

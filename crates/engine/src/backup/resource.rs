@@ -68,7 +68,7 @@ pub(super) async fn unavailable(
 /// A change of status is intent: it goes to the vault first.
 async fn save_status(shard: &ShardRun<'_, '_>, old: &ResourceRow, new: &ResourceRow) -> Result<()> {
     if (old.status, old.skip_cause) != (new.status, new.skip_cause) {
-        intent::save(shard.work.vault, vec![intent::resource(new)]).await?;
+        intent::save(shard.work.home, shard.work.vault, vec![intent::resource(new)]).await?;
     }
     Ok(())
 }

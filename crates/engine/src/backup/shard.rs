@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::pending::Pending;
 use super::{ResourceReport, adopt, resource};
 use crate::home::blocking;
-use crate::{Error, FANOUTS, Home, Progress, Result, maintain, process};
+use crate::{Error, FANOUTS, Home, Progress, Result, instance, maintain, process};
 
 /// A long run commits a checkpoint at most this often, while data flows.
 const CHECKPOINT_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
@@ -80,6 +80,7 @@ pub(super) async fn back_up(
 pub(super) async fn hold(work: &Work<'_>, id: ShardId) -> Result<Held> {
     let vault = work.vault.clone();
     let shard = blocking(move || Ok(vault.shard(id)?)).await?;
+    instance::check(work.home).await?;
     let lease = take_lease(work.home, work.vault.id(), id).await?;
     let beat = heartbeat(work.home, lease.clone());
     Ok(Held { shard, lease, beat })
@@ -297,6 +298,7 @@ impl<'w> ShardRun<'_, 'w> {
     /// Writes what is pending as a snapshot, if a tree changed, and commits it.
     pub async fn commit(&self, kind: SnapshotKind) -> Result<()> {
         let _one = self.committing.lock().await;
+        instance::check(self.work.home).await?;
         let commit = tokio::task::block_in_place(|| self.seal(kind))?;
         let has_grown = commit.snapshot.is_some();
         let (catalog, vault) = (&self.work.home.catalog, self.work.vault.id());

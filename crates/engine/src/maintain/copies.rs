@@ -151,7 +151,7 @@ impl Pair<'_> {
             // While the source has them they may come again.
             if record.open.is_empty() {
                 record.done_in_copy(self.copy.id(), self.home.now());
-                record.save(&self.source).await?;
+                record.save(self.home, &self.source).await?;
             }
         }
         Ok(())

@@ -316,7 +316,7 @@ async fn in_shard(alone: &Alone<'_>, record: &mut ErasureRecord) -> Result<Shard
     let (home, vault, shard) = (alone.home, alone.vault, alone.shard.id());
     let facts = facts::facts(home, vault, &alone.shard, &Rules::keep_all()).await?;
     let plan: DeletePlan = evaluate_erasure(&facts, &[record.request()])?.into_plan();
-    record.save(vault).await?;
+    record.save(home, vault).await?;
     tracing::info!(%shard, erasure = %record.id, items = record.items.len(), "erasing");
     mark(alone, &record.id).await?;
     let report = alone.on_shard(move |shard| Ok(shard.erase(&plan, &options())?)).await?;
@@ -324,11 +324,11 @@ async fn in_shard(alone: &Alone<'_>, record: &mut ErasureRecord) -> Result<Shard
     mark(alone, "").await?;
     home.catalog.purge().await?;
     alone.measure().await?;
-    released::add(vault, shard, &report.locked).await?;
+    released::add(home, vault, shard, &report.locked).await?;
     let complete = report.is_complete();
     if complete {
         record.done_in(shard, home.now());
-        record.save(vault).await?;
+        record.save(home, vault).await?;
     }
     Ok(ShardErasure { shard, complete, report })
 }

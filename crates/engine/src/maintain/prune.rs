@@ -19,7 +19,7 @@ use crate::backup::snapshot_row;
 use crate::copy::source_of;
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result, released};
+use crate::{Error, Home, Result, instance, released};
 
 /// Between the beginning of a reading and the time at which its index was read.
 const MARGIN: SignedDuration = SignedDuration::from_mins(10);
@@ -140,6 +140,9 @@ impl Shards {
 /// # Errors
 /// What the first shard met where no shard could be pruned.
 pub async fn prune(home: &Home, request: &PruneRequest) -> Result<PruneReport> {
+    if !request.dry_run {
+        instance::check(home).await?;
+    }
     let row = home.vault_row(request.vault.as_deref()).await?;
     let vault = home.vault_for_maintenance(Some(&row.id)).await?;
     if let Some(source) = source_of(home, &row.id).await? {
@@ -180,7 +183,7 @@ async fn of_shard(home: &Home, vault: &Vault, id: ShardId, rules: &Rules) -> Res
         let erasures = erase::finish_open(alone).await?;
         let facts = facts::facts(home, vault, &alone.shard, rules).await?;
         let evaluation = evaluate(&facts, rules);
-        released::note(vault, &evaluation).await?;
+        released::note(home, vault, &evaluation).await?;
         released::tell(vault).await?;
         let plan = evaluation.plan();
         let thinned = thin(alone, plan).await?;

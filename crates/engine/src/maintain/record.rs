@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::home::blocking;
-use crate::{Result, intent};
+use crate::{Home, Result, intent};
 
 const VERSION: u8 = 1;
 
@@ -83,10 +83,10 @@ impl ErasureRecord {
     }
 
     /// Writes the record; on return it is durable.
-    pub async fn save(&self, vault: &Vault) -> Result<()> {
+    pub async fn save(&self, home: &Home, vault: &Vault) -> Result<()> {
         let bytes = serde_json::to_vec(self).expect("records have text keys only");
         let path = format!("{PREFIX}{}.json", self.id);
-        intent::save(vault, vec![(path, Some(bytes))]).await
+        intent::save(home, vault, vec![(path, Some(bytes))]).await
     }
 }
 

@@ -124,7 +124,7 @@ pub(crate) async fn tell(home: &Home) -> Result<()> {
     if home.catalog.meta_get(TOLD).await?.as_ref() == Some(&text) {
         return Ok(());
     }
-    intent::save(&home.vault(Some(&own.id)).await?, changes).await?;
+    intent::save(home, &home.vault(Some(&own.id)).await?, changes).await?;
     Ok(home.catalog.meta_set(TOLD, &text).await?)
 }
 

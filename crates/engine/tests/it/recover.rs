@@ -3,6 +3,7 @@
 
 mod cut;
 mod fault;
+mod two;
 mod vaults;
 
 use std::path::PathBuf;
