@@ -17,6 +17,8 @@ pub(crate) enum Campaign {
     Kill,
     /// kill -9 of workers that share a catalog on PostgreSQL; counts kills
     KillWorkers,
+    /// kill -9 of a server, also while it answers; counts kills
+    KillServer,
     /// Random edits and incrementals, compared at every step; counts seeds
     Sequence,
     /// The same with drives, in a second test with faults on; counts seeds
@@ -66,6 +68,12 @@ impl Campaign {
                 tests: &["kill_workers::of_killed_workers_no_job_is_lost_or_doubled"],
                 count: "HOLDFAST_SOAK_KILLS",
                 default: 2_000,
+            },
+            Self::KillServer => Plan {
+                package: "holdfast-cli",
+                tests: &["kill_server::what_a_killed_server_has_accepted_is_done_and_on_record"],
+                count: "HOLDFAST_SOAK_KILLS",
+                default: 1_000,
             },
             Self::Sequence => engine(
                 &["sequence::random_edits_are_stored_as_they_are"],

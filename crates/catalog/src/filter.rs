@@ -65,6 +65,11 @@ impl ResourceFilter {
         self.scopes.iter().any(|scope| scope.permits(tenant, workload, resource))
     }
 
+    /// True where something of a tenant, or all of it, may be shown.
+    pub fn reaches(&self, tenant: &str) -> bool {
+        self.scopes.iter().any(|scope| scope.tenants.permits(&tenant.to_owned()))
+    }
+
     /// True where nothing can be shown.
     pub fn is_empty(&self) -> bool {
         fn none<T: Ord>(limit: &Limit<T>) -> bool {

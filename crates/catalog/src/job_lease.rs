@@ -143,6 +143,15 @@ impl Catalog {
         Ok(JobRow::from_row(&row)?.wanted)
     }
 
+    /// Ends the lease of a worker that is known to be dead, so that nobody waits for its end. False
+    /// where the job has ended or gone to another.
+    pub async fn job_lease_end(&self, job: &JobRow) -> Result<bool> {
+        let statement = sql("UPDATE job SET lease_until = $3 \
+             WHERE id = $1 AND fence = $2 AND state = 'running'");
+        let statement = held(statement, job).time(self.now().await?);
+        Ok(self.execute(statement).await?.rows_affected() > 0)
+    }
+
     /// Notes a part as done: it is not done again, and failures before it are forgotten.
     ///
     /// # Errors

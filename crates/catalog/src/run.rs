@@ -165,6 +165,13 @@ impl Catalog {
         self.all(statement.number(limit.into())).await
     }
 
+    /// The runs that started at or after a time, newest first.
+    pub async fn run_list_since(&self, since: Timestamp) -> Result<Vec<RunRow>> {
+        let statement =
+            sql("SELECT * FROM run WHERE started_at >= $1 ORDER BY started_at DESC, id DESC");
+        self.all(statement.time(since)).await
+    }
+
     /// Adds problems of a run, all or none, after those that it has.
     pub async fn run_problem_add(&self, problems: &[RunProblem]) -> Result<()> {
         let mut change = self.begin().await?;

@@ -13,7 +13,7 @@ pub fn name() -> String {
 
 /// True when the named process ran on this machine, in this boot and this process namespace, and
 /// is no longer there: its lease may be taken over without waiting for the end.
-pub(crate) fn is_dead(name: &str) -> bool {
+pub fn is_dead(name: &str) -> bool {
     let parts: Vec<&str> = name.split(' ').collect();
     let [host, boot, space, pid, start] = parts[..] else { return false };
     let here = host == read("/proc/sys/kernel/hostname")

@@ -22,6 +22,6 @@ pub use perform::{Performed, perform};
 pub use queue::submit;
 pub use scheduler::{Ticked, tick};
 pub use service::{ServiceOptions, drain, serve, sweep};
-pub use view::{JobDetail, JobView, StepView, changed, list, names, show};
+pub use view::{JobDetail, JobView, StepView, changed, list, named, names, show};
 pub use work::Work;
 pub use worker::{Stop, Worker, WorkerOptions, stop_signal};

@@ -108,12 +108,16 @@ pub async fn list(home: &Home, filter: &JobFilter, limit: u32) -> Result<Vec<Job
 }
 
 /// Names of users by id: a job keeps the id of who asked.
+///
+/// # Errors
+/// Where the catalog fails.
 pub async fn names(home: &Home) -> Result<BTreeMap<String, String>> {
     let users = home.catalog.account_list().await?;
     Ok(users.into_iter().map(|user| (user.id.to_string(), user.name)).collect())
 }
 
-fn named(names: &BTreeMap<String, String>, row: JobRow) -> JobView {
+/// A job as people see it, with the name of who asked for it.
+pub fn named(names: &BTreeMap<String, String>, row: JobRow) -> JobView {
     let mut view = JobView::from(row);
     if let Some(name) = names.get(&view.requested_by) {
         view.requested_by.clone_from(name);

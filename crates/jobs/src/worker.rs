@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_catalog::{Claim, Ending, JobClass, JobRow, Kind};
-use holdfast_engine::{Home, Progress, process_name};
+use holdfast_catalog::{Claim, Ending, JobClass, JobFilter, JobRow, JobState, Kind};
+use holdfast_engine::{Home, Progress, process_is_dead, process_name};
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
 use tokio::runtime::Handle;
@@ -62,6 +62,9 @@ const WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// How long a first backup leaves its shard to those that wait for it.
 const TURN: SignedDuration = SignedDuration::from_secs(90);
 
+/// Jobs that run at the same time, of which those of killed workers are looked for at the start.
+const INHERITED: u32 = 10_000;
+
 /// Tells workers to stop: what they do is brought to an end or given back.
 pub type Stop = watch::Receiver<bool>;
 
@@ -100,6 +103,7 @@ impl Worker {
     /// Works until it is told to stop, and then until everything that it has is ended or given
     /// back; tells how many jobs were taken.
     pub async fn run(&self, mut stop: Stop) -> usize {
+        self.inherit_or_warn().await;
         let (mut running, mut taken) = (JoinSet::new(), 0);
         loop {
             taken += self.fill(&mut running, &stop).await;
@@ -113,9 +117,29 @@ impl Worker {
         taken
     }
 
+    /// A job of a process of this machine that was killed need not wait for the end of its lease.
+    async fn inherit(&self) -> Result<()> {
+        let filter = JobFilter { state: Some(JobState::Running), ..JobFilter::default() };
+        for job in self.home.catalog.job_list(&filter, INHERITED).await? {
+            if job.lease_owner.as_deref().is_some_and(process_is_dead)
+                && self.home.catalog.job_lease_end(&job).await?
+            {
+                tracing::info!(job = job.id, "its worker was killed: it is taken up again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn inherit_or_warn(&self) {
+        if let Err(error) = self.inherit().await {
+            tracing::warn!(%error, "jobs of killed workers wait for the end of their leases");
+        }
+    }
+
     /// Does everything that can be done now, unless it is told to stop; tells how many jobs were
     /// taken.
     pub async fn drain(&self, stop: &Stop) -> usize {
+        self.inherit_or_warn().await;
         let (mut running, mut taken) = (JoinSet::new(), 0);
         loop {
             if !*stop.borrow() {

@@ -165,6 +165,20 @@ async fn who_sleeps_past_his_lease_changes_nothing(on: On) {
     assert!(lost(home.catalog.job_end(&other, Duration::ZERO, &done).await), "it ended once");
 }
 
+async fn the_lease_of_a_dead_worker_ends_at_once_and_no_other(on: On) {
+    let home = Home::new(&on).await;
+    home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
+    let dead = take(&home).await.unwrap();
+    assert_eq!(take(&home).await, None, "it has its lease");
+    assert!(home.catalog.job_lease_end(&dead).await.unwrap());
+    let heir = home.catalog.job_claim(&claim("heir")).await.unwrap().unwrap();
+    assert_eq!((heir.id.as_str(), heir.fence, heir.attempts), ("a", Fence(2), 2));
+    assert!(!home.catalog.job_lease_end(&dead).await.unwrap(), "it is the heir's now");
+    assert_eq!(take(&home).await, None);
+    end(&home, &heir, Ending::Done("{}".into())).await;
+    assert!(!home.catalog.job_lease_end(&heir).await.unwrap(), "it has ended");
+}
+
 async fn a_sign_of_life_keeps_the_job_and_tells_what_is_wanted(on: On) {
     let home = Home::new(&on).await;
     home.catalog.job_submit(&job("a", "contoso", JobClass::Routine)).await.unwrap();
@@ -299,6 +313,7 @@ on_both! {
     one_tenant_has_so_many_at_once_and_restores_are_not_held_up,
     of_living_jobs_with_one_key_there_is_one_and_it_takes_the_more_urgent_wish,
     who_sleeps_past_his_lease_changes_nothing,
+    the_lease_of_a_dead_worker_ends_at_once_and_no_other,
     a_sign_of_life_keeps_the_job_and_tells_what_is_wanted,
     a_paused_job_waits_and_goes_on_with_what_it_had_done,
     what_is_put_back_waits_and_what_is_released_does_not,

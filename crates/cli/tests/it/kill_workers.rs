@@ -198,7 +198,7 @@ fn start(site: &Site, home: &str) -> Running {
     worker(site, home, &["--no-scheduler", "--lease-seconds", "2", "--slots", "2"])
 }
 
-fn mime(number: usize) -> String {
+pub fn mime(number: usize) -> String {
     format!(
         "From: sender@contoso.example\r\nTo: all@contoso.example\r\nSubject: Number {number}\r\n\
          Message-ID: <{number}@kill.example>\r\nDate: Mon, 2 Mar 2026 08:00:00 +0000\r\n\
@@ -206,7 +206,7 @@ fn mime(number: usize) -> String {
     )
 }
 
-fn number(name: &str, default: u64) -> u64 {
+pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 

@@ -9,6 +9,7 @@ mod export;
 mod help;
 mod jobs;
 mod kill;
+mod kill_server;
 mod kill_workers;
 mod line;
 mod postgres;
