@@ -34,14 +34,18 @@ pub fn meant<'a>(global: &'a Global, command: &Command) -> Option<&'a Url> {
     global.server.as_ref().filter(|_| !is_of_neither)
 }
 
+fn on_its_machine() -> Error {
+    Error::Usage(
+        "this command works on the server's machine only: run it there, in the home of the \
+         server, without --server (and without HOLDFAST_SERVER)"
+            .to_owned(),
+    )
+}
+
 /// Lets a server do a command; answers with the exit code.
 pub async fn run(address: &Url, global: &Global, command: &Command, out: Output) -> Result<u8> {
     if !serves(command) {
-        return Err(Error::Usage(
-            "this command works on the server's machine only: run it there, in the home of the \
-             server, without --server (and without HOLDFAST_SERVER)"
-                .to_owned(),
-        ));
+        return Err(on_its_machine());
     }
     let server = Server::with_token(global, address)?;
     match command {
@@ -60,7 +64,7 @@ pub async fn run(address: &Url, global: &Global, command: &Command, out: Output)
         Command::Find(args) => look::find(&server, args, out).await,
         Command::History(args) => look::history(&server, args, out).await,
         Command::Diff(args) => look::diff(&server, args, out).await,
-        _ => Ok(2),
+        _ => Err(on_its_machine()),
     }
 }
 

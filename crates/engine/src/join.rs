@@ -1,14 +1,12 @@
 //! A further machine: a home of its own on the catalog and the vaults of an installation that is
 //! there. It needs the URL of the catalog and the instance key, and no passphrase.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use holdfast_catalog::{Catalog, VaultRow};
 use holdfast_model::{Clock, Secret};
 
-use crate::home::{HomeFile, io};
+use crate::home::{HomeFile, io, make_folder};
 use crate::seal::InstanceKey;
 use crate::{Error, Home, Result, catalog_place};
 
@@ -36,8 +34,7 @@ impl Home {
         for row in &vaults {
             home.try_vault(row).await?;
         }
-        fs::create_dir_all(dir).map_err(io("create", dir))?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("protect", dir))?;
+        make_folder(dir)?;
         catalog_place::keep_url(dir, url)?;
         // Last: with it the folder is a home.
         HomeFile::on_server(home.key_path(), &vaults).write(dir)?;

@@ -24,9 +24,11 @@ pub mod find;
 pub mod history;
 pub mod hold;
 mod home;
+mod instance;
 mod intent;
 mod join;
 pub mod maintain;
+pub mod overview;
 mod process;
 mod progress;
 mod reading;
@@ -50,7 +52,9 @@ mod walk;
 pub use catalog_place::catalog_url;
 pub use error::{Error, Exit, Result};
 pub use home::{Home, InitOptions, Unlock};
-pub use process::{for_people as process_for_people, name as process_name};
+pub use process::{
+    for_people as process_for_people, is_dead as process_is_dead, name as process_name,
+};
 pub use progress::{Progress, Seen};
 pub use shards::ShardLimits;
 pub use storage::Storage;

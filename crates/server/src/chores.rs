@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_engine::Home;
 use holdfast_engine::audit::Audit;
 use holdfast_jobs::Stop;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::access;
 use crate::api::Api;
 
 /// How often ended sessions are swept, and the end of the audit record is signed in the vault where
@@ -30,15 +30,12 @@ pub(crate) fn start(api: &Arc<Api>, stop: &Stop) -> JoinSet<()> {
         Ok(())
     });
     spawn(&mut chores, api, SWEEP, stop, "sweep", |api| async move {
-        let swept = api.access.sweep().await.map_err(|error| error.to_string());
-        let signed = sign(&api.home).await.map_err(|error| error.to_string());
-        swept.and(signed)
+        // Neither waits for the other's luck.
+        let swept = api.access.sweep().await;
+        Audit::open(&api.home).await?.save_head().await?;
+        swept
     });
     chores
-}
-
-async fn sign(home: &Home) -> holdfast_engine::Result<()> {
-    Audit::open(home).await?.save_head().await.map(drop)
 }
 
 /// Does something again and again, on a thread of its own: parts of it block.
@@ -50,7 +47,7 @@ fn spawn<W>(
     name: &'static str,
     work: impl Fn(Arc<Api>) -> W + Send + 'static,
 ) where
-    W: Future<Output = Result<(), String>>,
+    W: Future<Output = access::Result<()>>,
 {
     let (api, mut stop, runtime) = (Arc::clone(api), stop.clone(), Handle::current());
     chores.spawn_blocking(move || {
@@ -63,7 +60,7 @@ fn spawn<W>(
                     _ = times.tick() => {}
                 }
                 if let Err(error) = work(Arc::clone(&api)).await {
-                    tracing::warn!(chore = name, error, "a chore failed; it is tried again");
+                    tracing::warn!(chore = name, %error, "a chore failed; it is tried again");
                 }
             }
         });

@@ -21,7 +21,7 @@ pub async fn run(home: &Home, command: &Schedule, out: Output) -> Result<u8> {
 }
 
 async fn list(home: &Home, tenant: Option<&str>, out: Output) -> Result<u8> {
-    let listed = schedule::listed(home, tenant).await?;
+    let listed = schedule::listed(home, tenant, None).await?;
     show_list(&listed.into_iter().map(ScheduleView::from).collect::<Vec<_>>(), out)
 }
 
@@ -58,7 +58,7 @@ async fn set(home: &Home, args: &ScheduleSet, out: Output) -> Result<u8> {
     let (tenant, wanted) = (tenant::one(home, args.tenant.as_deref()).await?.name, wanted(args));
     schedule::set(home, &tenant, &wanted).await?;
     let unknown = schedule::unknown(home, &tenant, &wanted).await?;
-    let listed = schedule::listed(home, Some(&tenant)).await?;
+    let listed = schedule::listed(home, Some(&tenant), None).await?;
     let Some(set) = listed.into_iter().find(|listed| listed.schedule.name == args.name) else {
         return Ok(0);
     };

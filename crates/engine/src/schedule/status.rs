@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_catalog::{AttainedSum, StandRow};
+use holdfast_catalog::{AttainedSum, ResourceFilter, StandRow};
 use holdfast_model::{ResourceId, Timestamp, Workload};
 use holdfast_policy::{DEFAULT_SCHEDULE, Objective, Schedule};
 use serde::Serialize;
@@ -91,13 +91,22 @@ pub struct Status {
     pub missed: u64,
 }
 
-/// The schedules by tenant and name, of one tenant or all, with the default one of each.
+/// The schedules by tenant and name, of one tenant or all, with the default one of each. Those of a
+/// tenant out of reach of `among` are left out, and resources that it hides are not counted.
 ///
 /// # Errors
 /// [`crate::Error::NotFound`] for an unknown tenant; [`crate::Error::NoTenant`].
-pub async fn listed(home: &Home, tenant: Option<&str>) -> Result<Vec<Listed>> {
-    let tenants = tenant::chosen(home, tenant).await?;
-    let stands = home.catalog.stand_list().await?;
+pub async fn listed(
+    home: &Home,
+    tenant: Option<&str>,
+    among: Option<&ResourceFilter>,
+) -> Result<Vec<Listed>> {
+    let mut tenants = tenant::chosen(home, tenant).await?;
+    let mut stands = home.catalog.stand_list().await?;
+    if let Some(among) = among {
+        tenants.retain(|tenant| among.reaches(&tenant.name));
+        stands.retain(|stand| among.permits(&stand.tenant, stand.workload, &stand.id));
+    }
     let mut schedules = super::list(home).await?;
     let mut listed = Vec::new();
     for tenant in tenants {

@@ -66,7 +66,7 @@ async fn schedules_are_listed_with_their_followers_and_the_default_of_each_tenan
     let t = TestContext::new(Options { users: 3, mails: 1, ..Options::default() }).await;
     t.backup().await;
     let told = async || {
-        let all = listed(&t.home, Some(TENANT)).await.unwrap().into_iter();
+        let all = listed(&t.home, Some(TENANT), None).await.unwrap().into_iter();
         all.map(|one| (one.schedule.name, one.schedule.rpo.to_string(), one.is_set, one.followers))
             .collect::<Vec<_>>()
     };
@@ -86,7 +86,7 @@ async fn schedules_are_listed_with_their_followers_and_the_default_of_each_tenan
     assert_eq!(told().await, [("default".into(), "12h".into(), true, 3)]);
 
     let exit = |error: holdfast_engine::Error| error.exit();
-    assert_eq!(listed(&t.home, Some("other")).await.map_err(exit), Err(Exit::NotFound));
+    assert_eq!(listed(&t.home, Some("other"), None).await.map_err(exit), Err(Exit::NotFound));
     assert_eq!(status(&t.home, Some("other"), None).await.map_err(exit), Err(Exit::NotFound));
     assert_eq!(status(&t.home, None, Some("nobody")).await.map_err(exit), Err(Exit::NotFound));
     assert_eq!(status(&t.home, None, None).await.unwrap().len(), 3);

@@ -175,22 +175,23 @@ impl Api {
         F: FnOnce(Arc<Home>) -> W + Send + 'static,
         W: Future<Output = Result<T>>,
     {
+        self.permits(who, &act).await?;
         let event = act.event(who);
-        if let Some(denied) = act.denied(who) {
-            return Err(self.refused(event, denied.into()).await?);
-        }
         if act.weight == Weight::Grave
             && let Err(problem) = self.fresh(who)
         {
             return Err(self.refused(event, problem).await?);
         }
-        // It stays with the work, also where the caller goes away.
         let place = if act.reads { Some(self.place_to_read().await?) } else { None };
+        let work = |home| async move {
+            // It stays with the work, also where the caller goes away.
+            let _place = place;
+            work(home).await
+        };
         if act.weight != Weight::View {
             return self.recorded(event, work).await;
         }
         self.blocking(move |home| async move {
-            let _place = place;
             Audit::open(&home).await?.record(event).await?;
             work(home).await
         })
@@ -213,6 +214,14 @@ impl Api {
             worked
         })
         .await
+    }
+
+    /// Refuses who has not the right in all the places that it is about.
+    pub(super) async fn permits(&self, who: &Who, act: &Act) -> Result<()> {
+        match act.denied(who) {
+            None => Ok(()),
+            Some(denied) => Err(self.refused(act.event(who), denied.into()).await?),
+        }
     }
 
     /// Refuses who has the right nowhere, before anything is looked up for him.

@@ -1,6 +1,6 @@
 //! `events`: one stream of what changes, for pages that are open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,9 +42,15 @@ const LOOKED_AT: u32 = 200;
 
 /// Tells all who watch what has changed.
 pub(crate) struct Hub {
-    changes: Sender<Arc<JobRow>>,
+    changes: Sender<Arc<Change>>,
     /// The jobs as they were told last; absent while nobody watches.
     known: Mutex<Option<Known>>,
+}
+
+/// A job that has changed, and the names of users by id.
+struct Change {
+    job: JobRow,
+    names: Arc<BTreeMap<String, String>>,
 }
 
 type Known = HashMap<String, JobRow>;
@@ -69,8 +75,8 @@ impl Hub {
                 continue;
             }
             match look(home).await {
-                Ok(jobs) => {
-                    self.tell(known.as_ref().unwrap_or(&Known::new()), &jobs);
+                Ok((jobs, names)) => {
+                    self.tell(known.as_ref().unwrap_or(&Known::new()), &jobs, &Arc::new(names));
                     *known = Some(jobs);
                 }
                 Err(error) => tracing::warn!(%error, "changes of jobs could not be looked for"),
@@ -79,28 +85,29 @@ impl Hub {
     }
 
     /// Somebody begins to watch: whatever changes from now on is told.
-    async fn watch(&self, home: &Home) -> holdfast_catalog::Result<Receiver<Arc<JobRow>>> {
+    async fn watch(&self, home: &Home) -> holdfast_jobs::Result<Receiver<Arc<Change>>> {
         let mut known = self.known.lock().await;
         let changes = self.changes.subscribe();
         if known.is_none() {
-            *known = Some(look(home).await?);
+            *known = Some(look(home).await?.0);
         }
         Ok(changes)
     }
 
     /// Tells what differs.
-    fn tell(&self, known: &Known, jobs: &Known) {
+    fn tell(&self, known: &Known, jobs: &Known, names: &Arc<BTreeMap<String, String>>) {
         for (id, job) in jobs {
             if known.get(id) != Some(job) {
+                let change = Change { job: job.clone(), names: Arc::clone(names) };
                 // Who has just gone needs nothing.
-                let _ = self.changes.send(Arc::new(job.clone()));
+                let _ = self.changes.send(Arc::new(change));
             }
         }
     }
 }
 
-/// The jobs that live, however long they do, and the newest.
-async fn look(home: &Home) -> holdfast_catalog::Result<Known> {
+/// The jobs that live, however long they do, and the newest; and the names of users by id.
+async fn look(home: &Home) -> holdfast_jobs::Result<(Known, BTreeMap<String, String>)> {
     let living = [JobState::Queued, JobState::Running, JobState::Paused].map(Some);
     let mut known = Known::new();
     for state in living.into_iter().chain([None]) {
@@ -108,7 +115,7 @@ async fn look(home: &Home) -> holdfast_catalog::Result<Known> {
         let jobs = home.catalog.job_list(&filter, LOOKED_AT).await?;
         known.extend(jobs.into_iter().map(|job| (job.id.clone(), job)));
     }
-    Ok(known)
+    Ok((known, holdfast_jobs::names(home).await?))
 }
 
 /// Tells what changes, as server-sent events: `data` is an `Event`. It ends with the session.
@@ -136,7 +143,7 @@ struct Watching {
     api: Arc<Api>,
     who: Who,
     headers: HeaderMap,
-    changes: Receiver<Arc<JobRow>>,
+    changes: Receiver<Arc<Change>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -158,12 +165,13 @@ impl Watching {
                     self.is_still_in().await?;
                     continue;
                 }
-                Some(Ok(job)) => {
+                Some(Ok(change)) => {
                     self.is_still_in().await?;
-                    if !jobs::sees(&self.who, &job) {
+                    if !jobs::sees(&self.who, &change.job) {
                         continue;
                     }
-                    Event::Job { job: Box::new(jobs::event_view(&self.who, &job)) }
+                    let job = jobs::view(&self.who, &change.names, change.job.clone());
+                    Event::Job { job: Box::new(job) }
                 }
                 Some(Err(RecvError::Lagged(_))) => Event::Missed,
                 Some(Err(RecvError::Closed)) => return None,

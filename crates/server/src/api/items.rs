@@ -1,6 +1,6 @@
 //! What lies in restore points: `items`, `content`, `history`, `changes`, `search`.
 
-mod stream;
+pub(super) mod stream;
 
 use std::sync::Arc;
 
@@ -329,9 +329,7 @@ async fn search(
     };
     let finds =
         api.act(&who, act, move |home| async move { Ok(find(&home, &request).await?) }).await?;
-    if let Some((resource, unread)) = finds.damaged.into_iter().next() {
-        tracing::error!(error = %unread.error, "a search met damage");
-        let _ = resource;
+    if let Some((_, unread)) = finds.damaged.into_iter().next() {
         return Err(unread.error.into());
     }
     Ok(Json(Page::whole(finds.hits.into_iter().map(HitView::from).collect())))

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use holdfast_catalog::{JobClass, JobFilter, JobRow, JobState, Kind, Wanted};
 use holdfast_engine::restore::{OnConflict, RestoreRequest};
 use holdfast_engine::{Home, tenant};
-use holdfast_jobs::{JobDetail, Work, names, submit};
+use holdfast_jobs::{JobDetail, Work, named, names, submit};
 use holdfast_model::Timestamp;
 use holdfast_model::audit::Action;
 use serde::Deserialize;
@@ -57,12 +57,9 @@ struct Which {
 }
 
 /// A job as somebody may see it: why a restore failed may name an item.
-fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
+pub(super) fn view(who: &Who, names: &BTreeMap<String, String>, job: JobRow) -> JobView {
     let sees_items = sees_items(who, &job);
-    let mut view = JobView::from(job);
-    if let Some(name) = names.get(&view.requested_by) {
-        view.requested_by.clone_from(name);
-    }
+    let mut view = JobView::from(named(names, job));
     if !sees_items {
         hide(&mut view);
     }
@@ -122,19 +119,13 @@ fn is_own(who: &Who, job: &JobRow) -> bool {
 
 /// True where a right reaches into the tenant of a job, be it for a part of it.
 fn reaches(who: &Who, right: Right, job: &JobRow) -> bool {
-    let scope = visible(&who.principal, right);
-    scope.scopes().iter().any(|scope| scope.tenants.permits(&job.tenant))
+    visible(&who.principal, right).reaches(&job.tenant)
 }
 
 /// True for a job that somebody may know of: all of its tenant is in his scope, or it is his.
 pub(super) fn sees(who: &Who, job: &JobRow) -> bool {
     sees_all(who, Right::ViewJobs, &job.tenant)
         || (is_own(who, job) && reaches(who, Right::ViewJobs, job))
-}
-
-/// What the stream of events tells of a job.
-pub(super) fn event_view(who: &Who, job: &JobRow) -> JobView {
-    view(who, &BTreeMap::new(), job.clone())
 }
 
 /// Lists jobs, newest first.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use holdfast_catalog::StandRow;
 use holdfast_engine::schedule;
 use holdfast_model::audit::Action;
-use holdfast_policy::{DEFAULT_SCHEDULE, Schedule};
+use holdfast_policy::Schedule;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -48,28 +47,14 @@ async fn list(
 ) -> Result<Json<Page<ScheduleView>>> {
     let act = Act::view(Right::ViewResources, Action::PolicyList).anywhere();
     let scope = visible(&who.principal, Right::ViewResources);
-    let counted = scope.clone();
-    let seen =
-        move |tenant: &String| scope.scopes().iter().any(|scope| scope.tenants.permits(tenant));
     let listed = api
         .act(&who, act, move |home| async move {
             if home.catalog.tenant_list().await?.is_empty() {
                 return Ok(Vec::new());
             }
             // Asked for one that he may not know, he gets what there is for him: nothing.
-            let mut listed = schedule::listed(&home, None).await?;
-            listed.retain(|one| {
-                seen(&one.tenant) && which.tenant.as_ref().is_none_or(|only| *only == one.tenant)
-            });
-            let stands = home.catalog.stand_list().await?;
-            for one in &mut listed {
-                let follows = |stand: &&StandRow| {
-                    let name = stand.schedule.as_deref().unwrap_or(DEFAULT_SCHEDULE);
-                    let is_its = stand.tenant == one.tenant && name == one.schedule.name;
-                    is_its && counted.permits(&stand.tenant, stand.workload, &stand.id)
-                };
-                one.followers = stands.iter().filter(follows).count() as u64;
-            }
+            let mut listed = schedule::listed(&home, None, Some(&scope)).await?;
+            listed.retain(|one| which.tenant.as_ref().is_none_or(|only| *only == one.tenant));
             Ok(listed)
         })
         .await?;
@@ -102,7 +87,7 @@ async fn put(
                 .map_err(|error| Problem::invalid(format!("this is no schedule: {error}")))?;
             schedule::set(&home, &tenant, &schedule).await?;
             let unknown = schedule::unknown(&home, &tenant, &schedule).await?;
-            let mut listed = schedule::listed(&home, Some(&tenant)).await?;
+            let mut listed = schedule::listed(&home, Some(&tenant), None).await?;
             listed.retain(|one| one.schedule.name == schedule.name);
             let set = listed.pop().ok_or_else(|| Problem::not_found("schedule"))?;
             Ok(ScheduleSetView { schedule: set.into(), unknown })

@@ -75,12 +75,13 @@ async fn asked(api: &Api) -> Result<Vec<PartView>> {
 }
 
 /// The figures of the process and of the catalog in the text form of Prometheus. Needs the right
-/// `view_system`: give the monitoring a token.
+/// `view_system`: give the monitoring a token. It is asked every few seconds and shows nobody's
+/// data: only refusals are on record.
 async fn metrics(State(api): Shared, who: Who) -> Result<Response> {
     let act = Act::view(Right::ViewSystem, Action::InstallationCheck).installation();
     let shared = Arc::clone(&api);
-    let work = |home: Arc<Home>| async move { Ok(shared.measure.catalog(&home).await?) };
-    api.act(&who, act.given("what", Some("metrics")), work).await?;
+    api.permits(&who, &act.given("what", Some("metrics"))).await?;
+    api.blocking(|home| async move { Ok(shared.measure.catalog(&home).await?) }).await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((kind, api.measure.text()).into_response())
 }

@@ -34,8 +34,7 @@ async fn list(State(api): Shared, who: Who) -> Result<Json<Page<TenantView>>> {
     let rows =
         api.act(&who, act, |home| async move { Ok(home.catalog.tenant_list().await?) }).await?;
     let scope = crate::access::visible(&who.principal, Right::ViewResources);
-    let seen = |name: &String| scope.scopes().iter().any(|scope| scope.tenants.permits(name));
-    let views = rows.iter().filter(|row| seen(&row.name)).map(TenantView::from);
+    let views = rows.iter().filter(|row| scope.reaches(&row.name)).map(TenantView::from);
     Ok(Json(Page::whole(views.collect())))
 }
 

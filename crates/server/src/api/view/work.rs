@@ -1,6 +1,5 @@
 //! Jobs.
 
-use holdfast_catalog::JobRow;
 use holdfast_jobs as jobs;
 use holdfast_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -97,12 +96,6 @@ impl From<jobs::JobView> for JobView {
             progress: job.progress,
             error: job.error,
         }
-    }
-}
-
-impl From<JobRow> for JobView {
-    fn from(row: JobRow) -> Self {
-        jobs::JobView::from(row).into()
     }
 }
 
