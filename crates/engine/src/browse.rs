@@ -6,6 +6,7 @@
 
 mod at;
 mod file_versions;
+mod message;
 mod visit;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::{Error, Home, Result, discover, fanout};
 
 pub use at::At;
 pub use file_versions::{StoredVersion, cat_version, versions};
+pub use message::message;
 pub use visit::Unread;
 
 pub(crate) use file_versions::{stored_versions, version_of};

@@ -13,7 +13,9 @@ mod audit;
 mod events;
 mod items;
 mod jobs;
+mod overview;
 mod page;
+mod preview;
 mod problem;
 mod resources;
 mod schedules;
@@ -45,9 +47,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::Access;
 use crate::api::events::Hub;
+use crate::console;
 use crate::measure::Measure;
 
 pub use page::Page;
+pub(crate) use problem::no_such_page;
 pub use problem::{Code, Failure, FailureBody, Problem};
 
 /// Where the API lies.
@@ -136,11 +140,13 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(session::routes())
         .merge(users::routes())
         .merge(tokens::routes())
+        .merge(overview::routes())
         .merge(tenants::routes())
         .merge(resources::routes())
         .merge(schedules::routes())
         .merge(jobs::routes())
         .merge(items::routes())
+        .merge(preview::routes())
         .merge(vaults::routes())
         .merge(audit::routes())
         .merge(events::routes())
@@ -171,7 +177,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
     router
         .route("/api/openapi.json", get(move || async move { (JSON_TYPE, document) }))
         .merge(system::probes())
-        .fallback(problem::no_such_page)
+        .fallback(console::answer)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(harden))

@@ -6,6 +6,7 @@ pub mod access;
 pub mod api;
 mod certificate;
 mod chores;
+mod console;
 mod error;
 mod measure;
 mod serve;

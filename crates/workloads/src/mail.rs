@@ -17,6 +17,7 @@ mod layout;
 mod listing;
 mod meta;
 mod mime;
+mod preview;
 mod property;
 mod round;
 mod write;
@@ -36,5 +37,6 @@ pub use layout::{
 pub use listing::{Absence, places};
 pub use meta::{MessageMeta, StoredForm};
 pub use mime::fields_of_mime;
+pub use preview::{Preview, preview};
 pub use round::{Entry, Listed, Round, listed};
 pub use write::{Created, Existing, MailWriter};

@@ -137,7 +137,7 @@ impl Problem {
     }
 
     /// Work that ended without an answer.
-    pub(super) fn broken() -> Self {
+    pub(crate) fn broken() -> Self {
         let message = "a thread ended before its work was done";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Failed, message)
     }
@@ -269,7 +269,7 @@ macro_rules! rejected {
 
 rejected!(JsonRejection, PathRejection, QueryRejection);
 
-pub(super) async fn no_such_page() -> Problem {
+pub(crate) async fn no_such_page() -> Problem {
     Problem::not_found("such address").hint("GET /api/openapi.json lists what there is")
 }
 

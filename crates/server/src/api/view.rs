@@ -2,6 +2,7 @@
 
 mod access;
 mod item;
+mod overview;
 mod protect;
 mod system;
 mod work;
@@ -12,8 +13,10 @@ pub use access::{
     ScopeView, SessionView, SignedInView, TokenView, UserView,
 };
 pub use item::{
-    ChangeView, DiffView, EntryView, HistoryView, HitView, StoredVersionView, VersionView,
+    AttachmentView, ChangeView, DiffView, EntryView, HistoryView, HitView, PersonView, PreviewView,
+    StoredVersionView, VersionView,
 };
+pub use overview::{DayView, OverviewView, StandingsView};
 pub use protect::{
     AttainedView, PermissionView, RegistrationView, ResourceView, ScheduleSetView, ScheduleView,
     SnapshotView, TenantView, TestedView, VaultView,

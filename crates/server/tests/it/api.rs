@@ -3,6 +3,7 @@
 mod events;
 mod flow;
 mod openapi;
+mod pages;
 mod roles;
 mod security;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -118,13 +118,18 @@ fn response(file: &str, first: Part, rest: Receiver<Part>) -> Response {
         };
         Some((piece, (None, rest)))
     });
+    (download(file), Body::from_stream(parts)).into_response()
+}
+
+/// The headers of content that is kept as a file, whatever it is.
+pub(in crate::api) fn download(file: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     let kind = HeaderValue::from_static("application/octet-stream");
-    let body = Body::from_stream(parts);
-    let mut answer = ([(header::CONTENT_TYPE, kind)], body).into_response();
+    headers.insert(header::CONTENT_TYPE, kind);
     if let Ok(name) = HeaderValue::from_str(&disposition(file)) {
-        answer.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+        headers.insert(header::CONTENT_DISPOSITION, name);
     }
-    answer
+    headers
 }
 
 /// RFC 6266 with the name as RFC 8187 writes it: no character of a file's name is one of the header.

@@ -5,6 +5,7 @@ use holdfast_engine::diff::{Became, Change, Diff};
 use holdfast_engine::find::Hit;
 use holdfast_engine::history::{History, Version};
 use holdfast_model::Timestamp;
+use holdfast_workloads::mail::{Attachment, Fields, Person};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -267,5 +268,86 @@ pub struct StoredVersionView {
 impl From<StoredVersion> for StoredVersionView {
     fn from(stored: StoredVersion) -> Self {
         Self { version: stored.version, modified: stored.modified, size: stored.size }
+    }
+}
+
+/// What a message says, without its body.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PreviewView {
+    /// Subject.
+    pub subject: String,
+    /// Who sent it.
+    pub from: Option<PersonView>,
+    /// To whom.
+    pub to: Vec<PersonView>,
+    /// Who got a copy.
+    pub cc: Vec<PersonView>,
+    /// Who got a copy unseen by the others.
+    pub bcc: Vec<PersonView>,
+    /// When it was sent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub sent: Option<Timestamp>,
+    /// When it was received.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub received: Option<Timestamp>,
+    /// Attachments in their order.
+    pub attachments: Vec<AttachmentView>,
+    /// The header block as it came.
+    pub headers: Option<String>,
+}
+
+/// A name and an address; either can be empty.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PersonView {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: String,
+}
+
+/// An attachment.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttachmentView {
+    /// File name.
+    pub name: String,
+    /// MIME type, as the message says.
+    pub content_type: String,
+    /// Bytes, decoded.
+    pub size: u64,
+    /// Shown inside the body.
+    pub inline: bool,
+}
+
+impl From<&Person> for PersonView {
+    fn from(person: &Person) -> Self {
+        Self { name: person.name.clone(), address: person.address.clone() }
+    }
+}
+
+impl From<&Attachment> for AttachmentView {
+    fn from(attachment: &Attachment) -> Self {
+        Self {
+            name: attachment.name.clone(),
+            content_type: attachment.content_type.clone(),
+            size: attachment.content.len() as u64,
+            inline: attachment.inline,
+        }
+    }
+}
+
+impl From<&Fields> for PreviewView {
+    fn from(fields: &Fields) -> Self {
+        let people = |people: &[Person]| people.iter().map(PersonView::from).collect();
+        Self {
+            subject: fields.subject.clone(),
+            from: fields.from.as_ref().map(PersonView::from),
+            to: people(&fields.to),
+            cc: people(&fields.cc),
+            bcc: people(&fields.bcc),
+            sent: fields.sent,
+            received: fields.received,
+            attachments: fields.attachments.iter().map(AttachmentView::from).collect(),
+            headers: fields.header_block.clone(),
+        }
     }
 }
