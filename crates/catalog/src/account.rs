@@ -201,6 +201,12 @@ impl Catalog {
         Ok(self.execute(statement).await?.rows_affected() > 0)
     }
 
+    /// Who has that right, or had it last and did not give it back.
+    pub async fn account_lease_owner(&self) -> Result<Option<String>> {
+        let rows = self.rows(sql("SELECT owner FROM account_change WHERE id = 1")).await?;
+        rows.first().map_or(Ok(None), |row| row.opt_text("owner"))
+    }
+
     /// Gives the right back.
     pub async fn account_lease_release(&self, owner: &str) -> Result<()> {
         let statement = sql("UPDATE account_change SET owner = NULL WHERE owner = $1");

@@ -84,6 +84,7 @@ async fn one_process_at_a_time_changes_accounts_in_the_vault(on: On) {
     let ttl = Duration::from_secs(60);
     assert!(home.catalog.account_lease_take("a", ttl).await.unwrap());
     assert!(!home.catalog.account_lease_take("b", ttl).await.unwrap());
+    assert_eq!(home.catalog.account_lease_owner().await.unwrap().as_deref(), Some("a"));
     home.catalog.account_lease_release("b").await.unwrap();
     assert!(!home.catalog.account_lease_take("b", ttl).await.unwrap());
     home.clock.advance(SignedDuration::from_secs(60));
