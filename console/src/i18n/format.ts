@@ -68,6 +68,7 @@ const SPANS: [Intl.NumberFormatOptions['unit'], number][] = [
 /** A length of time with its two largest units: `2 d 4 h`. */
 export function span(milliseconds: number, locale: string): string {
   let rest = Math.max(0, milliseconds)
+  if (rest > 0 && rest < 1000) return `<${span(1000, locale)}`
   const parts: string[] = []
   for (const [unit, length] of SPANS) {
     const whole = Math.floor(rest / length)

@@ -61,7 +61,7 @@ type SelectProps = Omit<SelectHTMLAttributes<HTMLSelectElement>, 'onChange'> & {
 export function Select({ label, options, onValue, bare, className = '', ...rest }: SelectProps) {
   const id = useId()
   const control = (
-    <span className={`relative inline-block ${bare ? '' : 'w-full'} ${className}`}>
+    <span className={`relative ${bare ? 'inline-block' : 'block'} ${className}`}>
       <select
         {...rest}
         id={id}

@@ -40,7 +40,7 @@ export function Card({
   children: ReactNode
 }) {
   return (
-    <section className="min-w-0 rounded-lg border border-line bg-surface">
+    <section className={`min-w-0 rounded-lg border border-line bg-surface ${flush ? 'overflow-hidden' : ''}`}>
       {title && (
         <header className="flex min-h-11 flex-wrap items-center justify-between gap-2 border-b border-line px-4 py-1.5">
           <h2 className="font-semibold">{title}</h2>

@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useRef } from 'react'
+import { type ReactNode, useRef, useSyncExternalStore } from 'react'
 
 export interface Column<T> {
   key: string
@@ -67,9 +67,21 @@ interface ListProps<T> extends Props<T> {
 }
 
 /** A table of any length: only what is in sight is in the page. */
+const WIDE = '(min-width: 64rem)'
+
+function watchWidth(tell: () => void) {
+  const query = window.matchMedia(WIDE)
+  query.addEventListener('change', tell)
+  return () => query.removeEventListener('change', tell)
+}
+
+function useWide(): boolean {
+  return useSyncExternalStore(watchWidth, () => window.matchMedia(WIDE).matches)
+}
+
 export function VirtualTable<T>({
   label,
-  columns,
+  columns: all,
   rows,
   id,
   height = 44,
@@ -78,6 +90,8 @@ export function VirtualTable<T>({
   className = '',
 }: ListProps<T>) {
   const scroller = useRef<HTMLDivElement>(null)
+  const fits = useWide()
+  const columns = all.filter(({ wideOnly }) => fits || !wideOnly)
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -100,7 +114,7 @@ export function VirtualTable<T>({
       aria-rowcount={rows.length + 1}
       className={`overflow-auto ${className}`}
     >
-      <div className="min-w-[40rem]">
+      <div className="min-w-[32rem]">
         <div
           role="row"
           aria-rowindex={1}

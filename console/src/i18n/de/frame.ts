@@ -14,6 +14,7 @@ export default {
     remove: 'Entfernen',
     retry: 'Erneut versuchen',
     save: 'Speichern',
+    yes: 'Ja',
   },
   nav: {
     home: 'Übersicht',

@@ -157,6 +157,7 @@ export default {
     doneTitle: 'Wiederhergestellt',
   },
   report: {
+    nothing: 'Es gibt nichts wiederherzustellen: Alles ist da oder bleibt, wie es ist.',
     wouldRestore: 'Würde wiederhergestellt',
     restored: 'Wiederhergestellt und verglichen',
     unchanged: 'Schon da',

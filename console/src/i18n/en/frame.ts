@@ -14,6 +14,7 @@ export default {
     remove: 'Remove',
     retry: 'Try again',
     save: 'Save',
+    yes: 'Yes',
   },
   nav: {
     home: 'Overview',

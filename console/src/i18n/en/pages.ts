@@ -156,6 +156,7 @@ export default {
     doneTitle: 'Restored',
   },
   report: {
+    nothing: 'There is nothing to restore: all of it is there, or is left as it is.',
     wouldRestore: 'Would be restored',
     restored: 'Restored and compared',
     unchanged: 'There already',

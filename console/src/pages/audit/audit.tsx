@@ -144,7 +144,7 @@ function Rows({
       onEnd={onEnd}
       className="max-h-[calc(100dvh-15rem)]"
       columns={[
-        { key: 'number', width: '5rem', head: t('audit.number'), cell: (row) => row.number },
+        { key: 'number', wideOnly: true, width: '5rem', head: t('audit.number'), cell: (row) => row.number },
         {
           key: 'time',
           width: '12rem',
@@ -183,7 +183,13 @@ function Rows({
           head: t('audit.outcome'),
           cell: (row) => <Outcome outcome={row.outcome} />,
         },
-        { key: 'from', width: 'minmax(7rem,1fr)', head: t('audit.from'), cell: (row) => row.from },
+        {
+          key: 'from',
+          wideOnly: true,
+          width: 'minmax(7rem,1fr)',
+          head: t('audit.from'),
+          cell: (row) => row.from,
+        },
       ]}
     />
   )

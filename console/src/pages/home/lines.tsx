@@ -89,7 +89,7 @@ export function Lines({ verdict, tenant }: { verdict: Verdict; tenant?: string }
             title={`${t(`kind.${job.kind}`)} · ${job.tenant}`}
             text={
               <>
-                {job.error} <Ago time={job.finished_at ?? job.created_at} />
+                {job.error} · <Ago time={job.finished_at ?? job.created_at} />
               </>
             }
           >

@@ -153,10 +153,23 @@ function BackupResult({ report }: { report: BackupReport }) {
   )
 }
 
+/** What the title says already. */
+const TOLD = ['work', 'tenant']
+
+function Value({ value }: { value: unknown }) {
+  const { t } = useTranslation()
+  if (value === true) return t('common.yes')
+  if (typeof value !== 'object' || value === null) return String(value)
+  const { time } = value as { time?: unknown }
+  return typeof time === 'string' ? <When time={time} /> : JSON.stringify(value)
+}
+
 function Asked({ job }: { job: JobDetail }) {
   const { t } = useTranslation()
   const time = (at: string | null | undefined) => (at ? <When time={at} /> : '–')
-  const request = Object.entries(job.request).filter(([, value]) => value !== null && value !== false)
+  const request = Object.entries(job.request).filter(
+    ([name, value]) => value !== null && value !== false && !TOLD.includes(name),
+  )
   return (
     <Card title={t('jobs.request')}>
       <Facts
@@ -164,7 +177,7 @@ function Asked({ job }: { job: JobDetail }) {
           ...request.map(([name, value]): [string, ReactNode] => [
             t(`request.${name}`, { defaultValue: name.replaceAll('_', ' ') }),
             <span key={name} className="break-all">
-              {typeof value === 'object' ? JSON.stringify(value) : String(value)}
+              <Value value={value} />
             </span>,
           ]),
           [t('jobs.by'), job.requested_by],

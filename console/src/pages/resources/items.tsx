@@ -58,7 +58,7 @@ export function Items({ place, open, chosen, onChosen, onPath, onItem }: Props) 
             chosen={(entry) => entry.id === open}
             onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
             className="max-h-[calc(100dvh-19rem)] min-h-64"
-            columns={columns(entries)}
+            columns={columns(entries).filter(({ key }) => !(open && key === 'from'))}
           />
         )
       }
@@ -113,6 +113,7 @@ export function Items({ place, open, chosen, onChosen, onPath, onItem }: Props) 
       },
       {
         key: 'from',
+        wideOnly: true,
         width: 'minmax(7rem,1.5fr)',
         head: messages ? t('browse.from') : t('browse.by'),
         cell: (entry) => entry.from ?? '',

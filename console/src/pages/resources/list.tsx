@@ -135,12 +135,14 @@ function Rows({ rows }: { rows: Known[] }) {
         },
         {
           key: 'schedule',
+          wideOnly: true,
           head: t('resources.schedule'),
           width: 'minmax(8rem,1fr)',
           cell: (row) => scheduleOf(row.attained),
         },
         {
           key: 'missed',
+          wideOnly: true,
           head: t('resources.missed'),
           width: '7rem',
           right: true,

@@ -47,3 +47,16 @@ export function weeks(year: number, month: number): (Date | undefined)[][] {
   })
   return Array.from({ length: cells.length / 7 }, (_, week) => cells.slice(week * 7, week * 7 + 7))
 }
+
+/** Where on a line from the first restore point to the last one stands: from 0 to 1, by its time. */
+export function share(points: Snapshot[], index: number): number {
+  const time = (at: number) => Date.parse(points[at]?.time ?? '')
+  const length = time(points.length - 1) - time(0)
+  return length > 0 ? (time(index) - time(0)) / length : 0
+}
+
+/** The restore point that is next to a place on that line. */
+export function nearest(points: Snapshot[], place: number): number {
+  const away = points.map((_, index) => Math.abs(share(points, index) - place))
+  return away.indexOf(Math.min(...away))
+}

@@ -1,5 +1,5 @@
 import { CalendarDays, ChevronLeft, ChevronRight } from 'lucide-react'
-import { useState } from 'react'
+import { type KeyboardEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Snapshot } from '../../api/types'
 import { locale } from '../../i18n'
@@ -8,7 +8,7 @@ import { Badge } from '../../ui/badge'
 import { Button, IconButton } from '../../ui/button'
 import { Popover } from '../../ui/menu'
 import { Ago } from '../../ui/time'
-import { byDay, chosenPoint, dayOf, weeks } from './place'
+import { byDay, chosenPoint, dayOf, nearest, share, weeks } from './place'
 
 interface Props {
   points: Snapshot[]
@@ -44,7 +44,7 @@ export function TimeBar({ points, at, onAt }: Props) {
           {point?.kind === 'checkpoint' && <Badge tone="warn">{t('time.incomplete')}</Badge>}
         </p>
         <div className="flex-1" />
-        <span className="text-sm text-muted">{t('time.count', { count: points.length })}</span>
+        <span className="text-sm text-muted max-lg:hidden">{t('time.count', { count: points.length })}</span>
         <Popover
           trigger={
             <Button look="quiet" icon={<CalendarDays aria-hidden size={14} />}>
@@ -64,11 +64,13 @@ export function TimeBar({ points, at, onAt }: Props) {
   )
 }
 
-/** Where on the line a point stands: by its time, between the first and the last. */
-function share(points: Snapshot[], index: number): number {
-  const time = (at: number) => Date.parse(points[at]?.time ?? '')
-  const length = time(points.length - 1) - time(0)
-  return length > 0 ? (time(index) - time(0)) / length : index / Math.max(1, points.length - 1)
+const STEPS: Record<string, (index: number, last: number) => number> = {
+  ArrowLeft: (index) => index - 1,
+  ArrowDown: (index) => index - 1,
+  ArrowRight: (index) => index + 1,
+  ArrowUp: (index) => index + 1,
+  Home: () => 0,
+  End: (_, last) => last,
 }
 
 function Timeline({
@@ -82,31 +84,40 @@ function Timeline({
 }) {
   const { t } = useTranslation()
   const chosen = points[index]
+  const last = points.length - 1
+  const step = (event: KeyboardEvent) => {
+    const to = STEPS[event.key]?.(index, last)
+    if (to === undefined) return
+    event.preventDefault()
+    if (to >= 0 && to <= last) onIndex(to)
+  }
   return (
-    <div className="px-2 pt-1">
-      <svg aria-hidden="true" className="h-4 w-full overflow-visible" preserveAspectRatio="none">
-        <line x1="0" x2="100%" y1="8" y2="8" className="stroke-line" strokeWidth="2" />
+    <div className="relative mx-1 mt-1 h-6">
+      <svg aria-hidden="true" className="absolute inset-x-2 h-6 w-[calc(100%-1rem)] overflow-visible">
+        <line x1="0" x2="100%" y1="12" y2="12" className="stroke-line" strokeWidth="2" />
         {points.map((point, at) => (
           <line
             key={point.id}
             x1={`${share(points, at) * 100}%`}
             x2={`${share(points, at) * 100}%`}
-            y1={at === index ? 0 : 3}
-            y2={at === index ? 16 : 13}
-            strokeWidth={at === index ? 3 : 2}
-            className={at === index ? 'stroke-accent' : 'stroke-edge'}
+            y1={6}
+            y2={18}
+            strokeWidth={2}
+            className="stroke-edge"
           />
         ))}
       </svg>
       <input
         type="range"
         min={0}
-        max={points.length - 1}
-        value={Math.max(0, index)}
-        onChange={(event) => onIndex(Number(event.target.value))}
+        max={1}
+        step="any"
+        value={share(points, Math.max(0, index))}
+        onChange={(event) => onIndex(nearest(points, Number(event.target.value)))}
+        onKeyDown={step}
         aria-label={t('time.title')}
         aria-valuetext={chosen ? exact(chosen.time, locale()) : ''}
-        className="h-4 w-full accent-(--accent)"
+        className="timeline absolute inset-0 h-6 w-full"
       />
     </div>
   )

@@ -15,7 +15,7 @@ import { ErrorState } from '../../ui/states'
 import { JobProgress, JobState } from '../jobs/state'
 import { useRestore } from './follow'
 import { Report } from './report'
-import { commands, type Rule, type Target, type What } from './request'
+import { commands, type Rule, sum, type Target, type What } from './request'
 
 export type { What }
 
@@ -53,7 +53,7 @@ export function RestoreDialog({ what, onClose }: { what: What; onClose: () => vo
               <Button onClick={dry.reset}>{t('common.back')}</Button>
               <Button
                 look="primary"
-                disabled={!dry.over || dry.reports.length === 0}
+                disabled={!dry.over || sum(dry.reports).restored === 0}
                 busy={real.asking}
                 onClick={() => real.ask({ what, target })}
               >

@@ -38,6 +38,7 @@ export function Report({ reports }: { reports: RestoreReport[] }) {
           </dd>
         </div>
       </dl>
+      {dry && all.restored === 0 && <p className="font-medium">{t('report.nothing')}</p>}
       {losses.length > 0 && (
         <section>
           <h3 className="font-medium">{t('report.losses')}</h3>

@@ -86,7 +86,8 @@ export function sum(reports: RestoreReport[]): Sum {
     all.restored += report.items_restored
     all.unchanged += report.items_unchanged
     all.conflicting += report.items_conflicting
-    all.skipped += report.items_skipped
+    // Of those that were left out, the two above are told apart.
+    all.skipped += report.items_skipped - report.items_unchanged - report.items_conflicting
     all.failed += report.items_failed
     all.bytes += report.bytes
     for (const [kind, many] of Object.entries(report.losses))

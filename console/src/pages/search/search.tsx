@@ -126,10 +126,17 @@ function Hits({ rows, tenant }: { rows: Hit[]; tenant?: string }) {
             head: t('search.what'),
             cell: (hit) => <Title hit={hit} row={byName.get(hit.resource)} />,
           },
-          { key: 'from', width: 'minmax(7rem,1.5fr)', head: t('browse.from'), cell: (hit) => hit.from ?? '' },
+          {
+            key: 'from',
+            wideOnly: true,
+            width: 'minmax(7rem,1.5fr)',
+            head: t('browse.from'),
+            cell: (hit) => hit.from ?? '',
+          },
           { key: 'time', width: '11rem', head: t('search.time'), cell: (hit) => <Time hit={hit} /> },
           {
             key: 'state',
+            wideOnly: true,
             width: '6rem',
             head: t('search.state'),
             cell: (hit) => (hit.deleted ? <Badge tone="warn">{t('item.deleted')}</Badge> : ''),

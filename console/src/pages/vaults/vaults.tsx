@@ -195,7 +195,7 @@ function Growth({ added }: { added: VaultStats['shards'][number]['added'] }) {
     <svg
       role="img"
       aria-label={t('vaults.growthText', { count: added.length, most: bytes(most, locale()) })}
-      viewBox={`0 0 ${SHOWN * 10} ${HEIGHT}`}
+      viewBox={`0 0 ${Math.max(20, added.length) * 10} ${HEIGHT}`}
       preserveAspectRatio="none"
       className="h-24 w-full border-b border-line"
     >
