@@ -26,9 +26,10 @@ export class Site {
     }
   }
 
-  /** Starts the simulated tenant and makes an installation that has backed it up. */
-  async make(tenant = TENANT) {
-    this.tenant = await this.#start('sim', 'serve', ...tenant)
+  /** Starts the simulated tenant and makes an installation that has backed it up, once `prepare` is done. */
+  async make(prepare = async () => {}) {
+    this.tenant = await this.#start('sim', 'serve', ...TENANT)
+    await prepare()
     this.run('init', '--passphrase-file', this.#secret('passphrase', 'a passphrase for tests\n'))
     this.#connect('contoso')
     this.run('backup')
@@ -41,6 +42,13 @@ export class Site {
     return this.server
   }
 
+  /** Ends what was started last. */
+  async end() {
+    const process = this.#running.pop()
+    const ended = new Promise((resolve) => process.once('exit', resolve))
+    if (process.exitCode === null && process.kill('SIGTERM')) await ended
+  }
+
   /** Runs a command to its end; gives what it printed. */
   run(...args) {
     const done = spawnSync(this.#binary, args, { env: this.#environment, encoding: 'utf8' })
@@ -49,10 +57,7 @@ export class Site {
   }
 
   async stop() {
-    for (const process of this.#running.reverse()) {
-      const ended = new Promise((resolve) => process.once('exit', resolve))
-      if (process.exitCode === null && process.kill('SIGTERM')) await ended
-    }
+    while (this.#running.length > 0) await this.end()
     rmSync(this.work, { recursive: true, force: true })
   }
 

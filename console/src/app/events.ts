@@ -8,6 +8,9 @@ import type { JobDetail, ServerEvent } from '../api/types'
 const CHANNEL = 'holdfast.events'
 const POLL = 5_000
 
+/** What may be different when a job has ended. */
+const CHANGED = ['objectives', 'resources', 'resource', 'restore points', 'items', 'history', 'search']
+
 type Message = { kind: 'event'; event: ServerEvent } | { kind: 'live'; live: boolean } | { kind: 'who' }
 
 let live = false
@@ -44,7 +47,7 @@ export function take(client: QueryClient, event: ServerEvent) {
   void client.invalidateQueries({ queryKey: ['jobs'] })
   if (before?.state !== job.state) void client.invalidateQueries({ queryKey: ['job', job.id] })
   if (job.state === 'done' || job.state === 'failed') {
-    for (const key of ['objectives', 'resources', 'resource', 'restore points']) {
+    for (const key of CHANGED) {
       void client.invalidateQueries({ queryKey: [key] })
     }
   }

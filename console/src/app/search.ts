@@ -1,6 +1,6 @@
 // What stands behind the `?` of an address: always plain strings, so that a link can be read and typed.
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 // Without it zod tries to make code from text, which the content security policy forbids.
 z.config({ jitless: true })

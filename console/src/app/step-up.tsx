@@ -7,6 +7,7 @@ import type { Proof } from '../api/types'
 import { useOwnUser } from '../pages/account/own'
 import { ProofForm } from '../pages/sign-in/proof'
 import { Dialog } from '../ui/dialog'
+import { Skeleton } from '../ui/states'
 import { client } from './client'
 
 type Answer = (given: boolean) => void
@@ -33,6 +34,7 @@ export function StepUp() {
 function StepUpForm({ onDone }: { onDone: () => void }) {
   const who = useQuery(me).data
   const own = useOwnUser()
+  if (own.isLoading) return <Skeleton lines={2} />
   const prove = async (proof: Proof) => {
     const answer = await call('post', '/api/v1/session/step-up', { body: { proof } }, { signingIn: true })
     if (answer.state !== 'signed_in') return
@@ -42,7 +44,6 @@ function StepUpForm({ onDone }: { onDone: () => void }) {
   }
   return (
     <ProofForm
-      key={own.isPending ? 'unknown' : 'known'}
       factors={own.data?.factors}
       name={who?.name}
       onProof={prove}

@@ -1,27 +1,19 @@
 import { X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
-import { type ReactNode, useEffect } from 'react'
+import { type ReactNode, useEffect, useId } from 'react'
 import { useTranslation } from 'react-i18next'
 
-let open = 0
-
 /** What lies behind a dialog takes no part: neither for the keyboard nor for a screen reader. */
-function useInertPage(active: boolean) {
+function Behind({ id }: { id: string }) {
   useEffect(() => {
-    if (!active) return
-    const page = document.getElementById('root')
-    open += 1
-    page?.toggleAttribute('inert', true)
+    const others = [...document.querySelectorAll(`#root, [data-dialog]:not([data-dialog="${id}"])`)]
+    const covered = others.filter((each) => !each.hasAttribute('inert'))
+    for (const each of covered) each.toggleAttribute('inert', true)
     return () => {
-      open -= 1
-      page?.toggleAttribute('inert', open > 0)
+      for (const each of covered) each.toggleAttribute('inert', false)
     }
-  }, [active])
-}
-
-function Behind() {
-  useInertPage(true)
-  return <div className="fixed inset-0 z-30 bg-shade" />
+  }, [id])
+  return <div className="fixed inset-0 z-40 bg-shade" />
 }
 
 interface Props {
@@ -37,11 +29,13 @@ interface Props {
 // forbids; `inert` does the same.
 export function Dialog({ title, description, wide, onClose, children, footer }: Props) {
   const { t } = useTranslation()
+  const id = useId()
   return (
     <Radix.Root open modal={false} onOpenChange={(stays) => !stays && onClose()}>
       <Radix.Portal>
-        <Behind />
+        <Behind id={id} />
         <Radix.Content
+          data-dialog={id}
           aria-describedby={description ? undefined : ''}
           onInteractOutside={(event) => event.preventDefault()}
           className={`fixed top-1/2 left-1/2 z-40 flex max-h-[90dvh] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 flex-col rounded-lg border border-line bg-surface shadow-pop ${wide ? 'max-w-3xl' : 'max-w-lg'}`}

@@ -20,7 +20,7 @@ export function Account() {
   const { data } = useQuery(me)
   return (
     <Page title={t('account.title')} lead={data?.name}>
-      <div className="grid items-start gap-5 xl:grid-cols-2">
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 xl:grid-cols-2">
         <div className="grid grid-cols-[minmax(0,1fr)] gap-5">
           <Factors />
           <Password />

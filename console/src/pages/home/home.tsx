@@ -43,7 +43,7 @@ export function Home() {
       )}
       {!failure && !known && <Skeleton lines={8} />}
       {known && <Overview resources={resources.data ?? []} checks={checks.data ?? []} tenant={tenant} />}
-      <div className="grid items-start gap-5 xl:grid-cols-2">
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 xl:grid-cols-2">
         <Running tenant={tenant} />
         {can('view_system') && <Where />}
       </div>
@@ -172,8 +172,8 @@ function Figure(props: { name: string; value: ReactNode; note: string; to?: stri
             to="/resources"
             search={{ standing: props.to }}
             className="underline-offset-4 hover:underline"
-            aria-label={props.name}
           >
+            <span className="sr-only">{props.name}: </span>
             {value}
           </Link>
         ) : (

@@ -82,7 +82,7 @@ function Known({ job }: { job: JobDetail }) {
           </p>
         </section>
       )}
-      <div className="grid items-start gap-5 xl:grid-cols-2">
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 xl:grid-cols-2">
         <Came job={job} />
         <Asked job={job} />
       </div>

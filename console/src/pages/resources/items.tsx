@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { items, type Place } from '../../api/queries'
 import { ApiError } from '../../api/request'
 import type { Entry } from '../../api/types'
+import { usePoll } from '../../app/events'
 import { EmptyState, Loaded } from '../../ui/states'
 import { type Column, VirtualTable } from '../../ui/table'
 import { Bytes, When } from '../../ui/time'
@@ -27,7 +28,9 @@ interface Props {
 
 export function Items({ place, open, chosen, onChosen, onPath, onItem }: Props) {
   const { t } = useTranslation()
-  const list = useInfiniteQuery(items(place))
+  // Only the newest restore point changes.
+  const poll = usePoll()
+  const list = useInfiniteQuery({ ...items(place), refetchInterval: place.at === undefined && poll })
   const rows = list.data?.pages.flatMap((page) => page.entries)
   const away = list.error instanceof ApiError && list.error.code === 'not_found'
   if (away && place.path !== undefined) {

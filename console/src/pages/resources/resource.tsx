@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { objectives, type Place, resource, restorePoints } from '../../api/queries'
 import type { Resource as Row } from '../../api/types'
+import { usePoll } from '../../app/events'
 import { useCan } from '../../app/me'
 import { Tag } from '../../ui/badge'
 import { Button } from '../../ui/button'
@@ -46,7 +47,7 @@ function Known({ row }: { row: Row }) {
   const can = useCan()
   const navigate = useNavigate()
   const { at, path, item } = useSearch({ strict: false }) as Search
-  const points = useQuery(restorePoints(row.name))
+  const points = useQuery({ ...restorePoints(row.name), refetchInterval: usePoll() })
   const attained = useQuery(objectives(row.tenant)).data?.find(({ id }) => id === row.id)
   const [chosen, setChosen] = useState<Set<string>>(new Set())
   const [restoring, setRestoring] = useState<What>()

@@ -58,7 +58,7 @@ export function System() {
           )}
         </Loaded>
       </Card>
-      <div className="grid items-start gap-5 xl:grid-cols-2">
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 xl:grid-cols-2">
         <Card title={t('system.about')}>
           <Loaded query={about}>
             {(known) => (

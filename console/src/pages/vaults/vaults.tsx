@@ -42,7 +42,7 @@ function One({ vault }: { vault: Vault }) {
       title={vault.name}
       actions={<AsCli text={command('holdfast', 'vault', 'stats', '--vault', vault.name)} />}
     >
-      <div className="grid gap-6 xl:grid-cols-2">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-6 xl:grid-cols-2">
         <Facts
           facts={[
             [
@@ -119,7 +119,7 @@ function Shards({ stats }: { stats: VaultStats }) {
     .sort((a, b) => a.time.localeCompare(b.time))
     .slice(-SHOWN)
   return (
-    <div className="mt-6 grid gap-6 xl:grid-cols-2">
+    <div className="mt-6 grid grid-cols-[minmax(0,1fr)] gap-6 xl:grid-cols-2">
       <section>
         <h3 className="mb-1 font-semibold">{t('vaults.shards')}</h3>
         <Table
