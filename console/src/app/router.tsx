@@ -4,25 +4,14 @@ import {
   createRouter,
   type ErrorComponentProps,
   Link,
+  lazyRouteComponent,
   Outlet,
   retainSearchParams,
 } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { onSignedOut } from '../api/request'
-import { Account } from '../pages/account/account'
-import { Audit } from '../pages/audit/audit'
-import { Home } from '../pages/home/home'
-import { JobPage } from '../pages/jobs/detail'
-import { Jobs } from '../pages/jobs/list'
-import { Resources } from '../pages/resources/list'
-import { ResourcePage } from '../pages/resources/resource'
-import { Schedules } from '../pages/schedules/schedules'
-import { SearchPage } from '../pages/search/search'
 import { LinkPage } from '../pages/sign-in/link'
 import { SignIn } from '../pages/sign-in/sign-in'
-import { System } from '../pages/system/system'
-import { Users } from '../pages/users/users'
-import { Vaults } from '../pages/vaults/vaults'
 import { EmptyState, ErrorState } from '../ui/states'
 import * as search from './search'
 import { Shell } from './shell'
@@ -77,38 +66,71 @@ const tree = root.addChildren([
     component: () => <LinkPage first={false} />,
   }),
   shell.addChildren([
-    createRoute({ getParentRoute: page, path: '/', component: Home }),
+    createRoute({
+      getParentRoute: page,
+      path: '/',
+      component: lazyRouteComponent(() => import('../pages/home/home'), 'Home'),
+    }),
     createRoute({
       getParentRoute: page,
       path: '/resources',
-      component: Resources,
+      component: lazyRouteComponent(() => import('../pages/resources/list'), 'Resources'),
       validateSearch: search.resourcesSearch,
     }),
     createRoute({
       getParentRoute: page,
       path: '/resources/$owner/$workload/$key',
-      component: ResourcePage,
+      component: lazyRouteComponent(() => import('../pages/resources/resource'), 'ResourcePage'),
       validateSearch: search.resourceSearch,
     }),
     createRoute({
       getParentRoute: page,
       path: '/search',
-      component: SearchPage,
+      component: lazyRouteComponent(() => import('../pages/search/search'), 'SearchPage'),
       validateSearch: search.findSearch,
     }),
-    createRoute({ getParentRoute: page, path: '/jobs', component: Jobs, validateSearch: search.jobsSearch }),
-    createRoute({ getParentRoute: page, path: '/jobs/$id', component: JobPage }),
-    createRoute({ getParentRoute: page, path: '/schedules', component: Schedules }),
-    createRoute({ getParentRoute: page, path: '/vaults', component: Vaults }),
-    createRoute({ getParentRoute: page, path: '/users', component: Users }),
+    createRoute({
+      getParentRoute: page,
+      path: '/jobs',
+      component: lazyRouteComponent(() => import('../pages/jobs/list'), 'Jobs'),
+      validateSearch: search.jobsSearch,
+    }),
+    createRoute({
+      getParentRoute: page,
+      path: '/jobs/$id',
+      component: lazyRouteComponent(() => import('../pages/jobs/detail'), 'JobPage'),
+    }),
+    createRoute({
+      getParentRoute: page,
+      path: '/schedules',
+      component: lazyRouteComponent(() => import('../pages/schedules/schedules'), 'Schedules'),
+    }),
+    createRoute({
+      getParentRoute: page,
+      path: '/vaults',
+      component: lazyRouteComponent(() => import('../pages/vaults/vaults'), 'Vaults'),
+    }),
+    createRoute({
+      getParentRoute: page,
+      path: '/users',
+      component: lazyRouteComponent(() => import('../pages/users/users'), 'Users'),
+    }),
     createRoute({
       getParentRoute: page,
       path: '/audit',
-      component: Audit,
+      component: lazyRouteComponent(() => import('../pages/audit/audit'), 'Audit'),
       validateSearch: search.auditSearch,
     }),
-    createRoute({ getParentRoute: page, path: '/system', component: System }),
-    createRoute({ getParentRoute: page, path: '/account', component: Account }),
+    createRoute({
+      getParentRoute: page,
+      path: '/system',
+      component: lazyRouteComponent(() => import('../pages/system/system'), 'System'),
+    }),
+    createRoute({
+      getParentRoute: page,
+      path: '/account',
+      component: lazyRouteComponent(() => import('../pages/account/account'), 'Account'),
+    }),
   ]),
 ])
 

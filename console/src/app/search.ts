@@ -1,6 +1,6 @@
 // What stands behind the `?` of an address: always plain strings, so that a link can be read and typed.
 
-import * as z from 'zod'
+import * as z from 'zod/mini'
 
 // Without it zod tries to make code from text, which the content security policy forbids.
 z.config({ jitless: true })
@@ -20,10 +20,10 @@ export function stringifySearch(search: Record<string, unknown>): string {
   return text === '' ? '' : `?${text}`
 }
 
-const text = z.string().optional().catch(undefined)
-const flag = z.literal('1').optional().catch(undefined)
+const text = z.catch(z.optional(z.string()), undefined)
+const flag = z.catch(z.optional(z.literal('1')), undefined)
 /** A time; anything else in its place is as if it were not there. */
-const time = z.iso.datetime({ offset: true }).optional().catch(undefined)
+const time = z.catch(z.optional(z.iso.datetime({ offset: true })), undefined)
 
 export const shellSearch = z.object({ tenant: text })
 export const signInSearch = z.object({ to: text })

@@ -80,7 +80,7 @@ export function Factors() {
               {own.passkeys.map((key) => (
                 <li
                   key={key.id}
-                  className="flex items-center justify-between gap-2 rounded-md bg-sunken px-3 py-1"
+                  className="flex flex-wrap items-center justify-between gap-2 rounded-md bg-sunken px-3 py-1"
                 >
                   <span className="min-w-0 truncate">{key.label}</span>
                   <span className="flex items-center gap-3 text-sm text-muted">
