@@ -123,6 +123,9 @@ function Timeline({
   )
 }
 
+/** The days of some week, Monday first: for their names. */
+const WEEK = Array.from({ length: 7 }, (_, day) => new Date(2024, 0, day + 1))
+
 function Calendar({
   points,
   at,
@@ -154,6 +157,15 @@ function Calendar({
         </div>
         <table className="border-separate border-spacing-0.5 text-center text-sm">
           <caption className="sr-only">{t('time.calendar')}</caption>
+          <thead>
+            <tr className="text-xs text-muted">
+              {WEEK.map((day) => (
+                <th key={day.getDate()} scope="col" className="font-medium">
+                  {day.toLocaleDateString(locale(), { weekday: 'short' })}
+                </th>
+              ))}
+            </tr>
+          </thead>
           <tbody>
             {weeks(month.getFullYear(), month.getMonth()).map((week) => (
               <tr key={week.map((day) => day?.getDate() ?? '').join()}>
