@@ -1,0 +1,6 @@
+import frame from './frame'
+import pages from './pages'
+import people from './people'
+import words from './words'
+
+export default { ...frame, ...words, ...pages, ...people }
