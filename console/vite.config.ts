@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { brotliCompressSync } from 'node:zlib'
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
-import type { ProxyOptions } from 'vite'
+import type { Plugin, ProxyOptions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 // `HOLDFAST_SERVER` is the address of a server that runs, `HOLDFAST_SERVER_TLS` the folder with its
@@ -23,10 +24,24 @@ const headers = {
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
 }
 
+// The server gives these to browsers that take them: it compresses nothing itself.
+const compressed: Plugin = {
+  name: 'compressed',
+  apply: 'build',
+  enforce: 'post',
+  generateBundle(_, bundle) {
+    for (const [name, file] of Object.entries(bundle)) {
+      if (!/\.(js|css|svg)$/.test(name)) continue
+      const source = file.type === 'chunk' ? file.code : file.source
+      this.emitFile({ type: 'asset', fileName: `${name}.br`, source: brotliCompressSync(source) })
+    }
+  },
+}
+
 const listen = { host: 'localhost', port: Number(process.env.PORT ?? 5173), strictPort: true }
 
 export default defineConfig({
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), compressed],
   define: { __PSEUDO__: JSON.stringify(process.env.HOLDFAST_PSEUDO === '1') },
   server: { ...listen, proxy, https },
   preview: { ...listen, proxy, https, headers },

@@ -5,13 +5,12 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::rand;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::api::{Problem, no_such_page};
+use crate::api::no_such_page;
 
 #[derive(RustEmbed)]
 #[folder = "../../console/dist/"]
@@ -19,9 +18,6 @@ use crate::api::{Problem, no_such_page};
 struct Files;
 
 const INDEX: &str = "index.html";
-
-/// Stands in the index for what makes the styles of this answer its own.
-const NONCE: &str = "__NONCE__";
 
 /// Files whose name changes with their content.
 const HASHED: &str = "assets/";
@@ -97,39 +93,25 @@ fn kind(path: &str) -> &'static str {
 
 fn page() -> Response {
     let Some(index) = Files::get(INDEX) else { return without().into_response() };
-    let mut nonce = [0; 16];
-    if rand::fill(&mut nonce).is_err() {
-        return Problem::broken().into_response();
-    }
-    let nonce = hex::encode(nonce);
-    let Ok(policy) = HeaderValue::from_str(&policy(&nonce)) else {
-        return Problem::broken().into_response();
-    };
-    let text = String::from_utf8_lossy(&index.data).replace(NONCE, &nonce);
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::HeaderName::from_static("permissions-policy"), PERMISSIONS),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (HeaderName::from_static("permissions-policy"), HeaderValue::from_static(PERMISSIONS)),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
     ];
-    (headers, Html(text)).into_response()
+    (headers, bytes_of(index.data)).into_response()
 }
+
+/// Everything comes from here, and no script or style stands in a page. A preview is a frame with a
+/// policy of its own.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 /// Of what a browser can give, it needs passkeys and the clipboard (to copy a command) only.
-const PERMISSIONS: HeaderValue = HeaderValue::from_static(
-    "publickey-credentials-get=(self), publickey-credentials-create=(self), clipboard-write=(self), \
-     camera=(), microphone=(), geolocation=(), usb=(), payment=()",
-);
-
-/// All comes from here; scripts only as files, styles also from what carries the nonce. A preview is
-/// a frame with a policy of its own.
-fn policy(nonce: &str) -> String {
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; \
-         img-src 'self' data: blob:; font-src 'self'; frame-src 'self'; manifest-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'"
-    )
-}
+const PERMISSIONS: &str = "publickey-credentials-get=(self), publickey-credentials-create=(self), \
+                           clipboard-write=(self), camera=(), microphone=(), geolocation=(), \
+                           usb=(), payment=()";
 
 fn without() -> Html<&'static str> {
     Html(

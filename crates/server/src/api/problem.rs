@@ -137,7 +137,7 @@ impl Problem {
     }
 
     /// Work that ended without an answer.
-    pub(crate) fn broken() -> Self {
+    pub(super) fn broken() -> Self {
         let message = "a thread ended before its work was done";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Failed, message)
     }
