@@ -13,6 +13,7 @@ mod audit;
 mod events;
 mod items;
 mod jobs;
+mod maintenance;
 mod page;
 mod problem;
 mod resources;
@@ -142,6 +143,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(jobs::routes())
         .merge(items::routes())
         .merge(vaults::routes())
+        .merge(maintenance::routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(system::routes());

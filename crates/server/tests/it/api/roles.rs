@@ -26,6 +26,7 @@ const OPERATE: May = Roles(&[Administrator, Operator]);
 const CONTENT: May = Roles(&[Administrator, RestoreOperator, ComplianceOfficer]);
 const RESTORE: May = Roles(&[Administrator, RestoreOperator]);
 const AUDIT: May = Roles(&[Administrator, ComplianceOfficer, Auditor]);
+const POLICY: May = Roles(&[Administrator, ComplianceOfficer]);
 const MANAGE: May = Roles(&[Administrator]);
 
 /// Method, path, who may, and a body that makes sense (`null` for none).
@@ -128,12 +129,18 @@ fn table_of_data() -> Vec<(&'static str, &'static str, May, Value)> {
         ("post", "/restores", RESTORE, json!({ "resource": "RESOURCE", "dry_run": true })),
         ("get", "/resources/{resource}/items", CONTENT, none.clone()),
         ("get", "/resources/{resource}/content?path=x", CONTENT, none.clone()),
+        ("get", "/resources/{resource}/export", CONTENT, none.clone()),
         ("get", "/resources/{resource}/versions?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/history?item=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/changes", CONTENT, none.clone()),
         ("get", "/search?query=x", CONTENT, none.clone()),
         ("get", "/vaults", SYSTEM, none.clone()),
         ("get", "/vaults/{vault}/stats", SYSTEM, none.clone()),
+        ("post", "/vaults/{vault}/checks", OPERATE, json!({})),
+        ("post", "/vaults/{vault}/prunes", OPERATE, json!({ "keep_last": 1, "dry_run": true })),
+        ("post", "/vaults/{vault}/prunes", POLICY, json!({ "keep_within": "30d" })),
+        ("post", "/vaults/{vault}/repairs", OPERATE, json!({ "from": "no such vault" })),
+        ("post", "/vaults/{vault}/copies", OPERATE, json!({ "to": "no such vault" })),
         ("get", "/audit", AUDIT, none.clone()),
         ("post", "/audit/verification", AUDIT, none.clone()),
         ("get", "/events", ALL, none.clone()),
