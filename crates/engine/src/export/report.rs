@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    fn zipped(files: &[(&str, String)]) -> Vec<u8> {
+    fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
         archive(files, "2026-03-02T08:00:00Z".parse().unwrap()).unwrap()
     }
 
@@ -105,8 +105,8 @@ mod tests {
     fn the_last_file_is_the_report_however_the_zip_comes() {
         let text = |failed| serde_json::to_string(&report(failed)).unwrap();
         // Somebody was sent an export: it is no report of this one.
-        let decoy = String::from_utf8_lossy(&zipped(&[(REPORT, text(9))])).into_owned();
-        let whole = zipped(&[("a.zip", decoy), (REPORT, text(5)), (REPORT, text(3))]);
+        let decoy = String::from_utf8_lossy(&zipped(&[(REPORT, &text(9))])).into_owned();
+        let whole = zipped(&[("a.zip", &decoy), (REPORT, &text(5)), (REPORT, &text(3))]);
         for piece in [1, 7, 49, 50, 51, 4096, whole.len()] {
             let found = read(&whole, piece).unwrap();
             assert_eq!((found.items_failed, found.items_exported), (3, 7), "{piece}");
@@ -117,11 +117,11 @@ mod tests {
     #[test]
     fn a_zip_that_is_cut_or_has_none_gives_no_report() {
         let text = serde_json::to_string(&report(1)).unwrap();
-        let whole = zipped(&[("a.txt", "a".repeat(100_000)), (REPORT, text)]);
+        let whole = zipped(&[("a.txt", &"a".repeat(100_000)), (REPORT, &text)]);
         let start = last_report(&whole).unwrap();
         for end in [0, start, start + 49, start + 50, start + 60, start + 100] {
             assert!(read(&whole[..end], 64).is_none(), "{end}");
         }
-        assert!(read(&zipped(&[("a.txt", "b".to_owned())]), 64).is_none());
+        assert!(read(&zipped(&[("a.txt", "b")]), 64).is_none());
     }
 }

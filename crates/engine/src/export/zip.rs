@@ -282,7 +282,7 @@ fn put<W: Write>(zip: &mut Zip<W>, shown: &str, file: &File, content: &Content<'
 }
 
 /// A ZIP of small files that are at hand, in memory.
-pub(crate) fn archive(files: &[(&str, String)], date: Timestamp) -> Result<Vec<u8>> {
+pub(crate) fn archive(files: &[(&str, &str)], date: Timestamp) -> Result<Vec<u8>> {
     let mut zip = Zip::new(Vec::new());
     for (name, text) in files {
         let entry = Entry { name, date, size: text.len() as u64 };

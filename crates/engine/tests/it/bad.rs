@@ -289,7 +289,7 @@ async fn one_damaged_message_does_not_keep_the_others_from_being_restored() {
     assert_eq!(damaged.len() as u64, refused, "{damaged:#?}");
     for item in damaged {
         assert_eq!(
-            (item.resource.as_str(), item.kind, item.current),
+            (item.resource.as_str(), item.kind.as_str(), item.current),
             (upn.as_str(), "message", true)
         );
         let live = mailbox_view(t.tenant(), &upn);

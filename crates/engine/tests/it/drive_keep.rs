@@ -291,7 +291,7 @@ async fn a_damaged_file_is_named_by_the_check_and_the_others_are_restored() {
     assert!(check.errors > 0 && damaged.len() == 1, "{check:#?}");
     let (live, item) = (scene.live(), &damaged[0]);
     let file = &live[item.id.as_ref().unwrap().as_str()];
-    assert_eq!((item.resource.as_str(), item.kind), (onedrive(&scene.t).as_str(), "file"));
+    assert_eq!((item.resource.as_str(), item.kind.as_str()), (onedrive(&scene.t).as_str(), "file"));
     assert_eq!(item.path, file.path.join("/"));
     assert_eq!((&item.title, item.current), (file.path.last().unwrap(), true));
     scene.remove(&scene.work);

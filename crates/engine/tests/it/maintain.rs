@@ -349,12 +349,11 @@ async fn a_prune_beside_a_backup_is_excluded_or_correct() {
                 deliver(&t, upn, &message(&format!("Round-{round}-{upn}")));
             }
             t.advance(DAY);
-            let progress = holdfast_engine::Progress::default();
+            let progress = Progress::default();
             let request = holdfast_engine::backup::BackupRequest::default();
             let (request_prune, backup) =
                 (last(1), holdfast_engine::backup::backup(&t.home, &request, &progress));
-            let (backup, pruned) =
-                tokio::join!(backup, prune(&t.home, &request_prune, &Progress::default()));
+            let (backup, pruned) = tokio::join!(backup, prune(&t.home, &request_prune, &progress));
             for refused in [backup.map(drop), pruned.map(drop)].into_iter().filter_map(Result::err)
             {
                 assert_eq!(refused.exit(), Exit::Later, "seed {seed}, round {round}: {refused}");

@@ -386,7 +386,7 @@ async fn a_shard_that_fails_does_not_end_the_others() {
     // Both: then there is nothing to report on.
     t.home.catalog.lease_take(&vault, SECOND, "another machine", ttl).await.unwrap();
     let request = holdfast_engine::backup::BackupRequest::default();
-    let progress = holdfast_engine::Progress::default();
+    let progress = Progress::default();
     let refused = holdfast_engine::backup::backup(&t.home, &request, &progress).await.unwrap_err();
     assert_eq!(refused.exit(), holdfast_engine::Exit::Later);
     t.advance(ttl);

@@ -136,6 +136,9 @@ fn table_of_data() -> Vec<(&'static str, &'static str, May, Value)> {
         ("get", "/search?query=x", CONTENT, none.clone()),
         ("get", "/vaults", SYSTEM, none.clone()),
         ("get", "/vaults/{vault}/stats", SYSTEM, none.clone()),
+        ("post", "/vaults", MANAGE, json!({ "name": "x", "location": "no/whole/path" })),
+        ("post", "/vaults/{vault}/kit", MANAGE, none.clone()),
+        ("post", "/vaults/{vault}/kit/proof", MANAGE, json!({ "secret": "00" })),
         ("post", "/vaults/{vault}/checks", OPERATE, json!({})),
         ("post", "/vaults/{vault}/prunes", OPERATE, json!({ "keep_last": 1, "dry_run": true })),
         ("post", "/vaults/{vault}/prunes", POLICY, json!({ "keep_within": "30d" })),
@@ -273,6 +276,7 @@ async fn a_token_does_what_its_rights_allow_and_never_what_needs_a_person() {
         let got = request.send().await.unwrap().status().as_u16();
         let is_its = path.contains("/jobs") && *method == "get"
             || ["/vaults", "/system", "/events"].iter().any(|own| path.contains(own))
+                && *method == "get"
                 && !path.ends_with("/support-bundle");
         match may {
             Anybody => {}
