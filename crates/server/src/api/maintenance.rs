@@ -112,7 +112,7 @@ async fn check(
 #[serde(deny_unknown_fields)]
 struct PruneBody {
     /// The newest snapshots of finished backups, so many.
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     keep_last: Option<NonZeroU32>,
     /// What is younger than this, counted from the newest: `36h`, `30d`, `7y`.
     #[schema(value_type = Option<String>)]

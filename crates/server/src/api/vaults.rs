@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use holdfast_engine::{Home, NewVault, Storage, Unlock, stats};
+use holdfast_engine::{Error, Home, NewVault, Storage, Unlock, stats};
 use holdfast_model::audit::Action;
 use holdfast_model::{Secret, Timestamp};
 use holdfast_vault::{Bandwidth, Location, LockMode, VaultSecret};
@@ -106,7 +106,7 @@ impl VaultBody {
                 bandwidth: Bandwidth { up: self.limit_upload, down: self.limit_download },
                 ca_pem: self.ca,
                 compression: match self.compression {
-                    Some(text) => text.parse().map_err(holdfast_engine::Error::from)?,
+                    Some(text) => text.parse().map_err(unusable)?,
                     None => Default::default(),
                 },
                 as_of: self.as_of,
@@ -119,7 +119,7 @@ impl VaultBody {
     /// Where it lies. What the server happens to have in its surroundings (a working folder,
     /// credentials) is not for who asks over the network.
     fn place(&self) -> Result<Location> {
-        let location: Location = self.location.parse().map_err(holdfast_engine::Error::from)?;
+        let location: Location = self.location.parse().map_err(unusable)?;
         let has_credentials = self.credentials.is_some();
         match &location {
             Location::Folder(path) if !path.is_absolute() => {
@@ -133,6 +133,16 @@ impl VaultBody {
             }
             _ => Ok(location),
         }
+    }
+}
+
+/// What somebody wrote that names no storage is his mistake, not the server's.
+fn unusable(error: impl Into<Error>) -> Problem {
+    match error.into() {
+        Error::Vault(error @ holdfast_vault::Error::Invalid { .. }) => {
+            Problem::invalid(error.to_string())
+        }
+        error => error.into(),
     }
 }
 
@@ -170,7 +180,8 @@ async fn add(
         .given("append_only", body.append_only.then_some("yes"))
         .given("immutable", body.immutable.then_some("yes"))
         .given("maintenance_credentials", body.maintenance_credentials.as_ref().map(|_| "yes"));
-    let work = |home: Arc<Home>| async move { Ok(home.vault_add(&body.into_new()?).await?) };
+    let work =
+        |home: Arc<Home>| async move { home.vault_add(&body.into_new()?).await.map_err(unusable) };
     Ok(Json(api.act(&who, act, work).await?.into()))
 }
 
