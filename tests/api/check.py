@@ -118,6 +118,7 @@ def schemathesis(work, started, document, *options):
         "HOLDFAST_CERTIFICATE": started["certificate"],
         "HOLDFAST_NAME": NAME,
         "HOLDFAST_PASSWORD": PASSWORD,
+        "HOLDFAST_FOLDER": str(work),
     }
     command = [
         Path(sys.executable).parent / "schemathesis", "run", document,

@@ -20,7 +20,7 @@ use holdfast_vault::Location;
 use url::Url;
 
 pub use audit::{Audit, AuditList};
-pub use export::{Export, Find};
+pub use export::{Export, ExportFormat, Find};
 pub use job::{Job, JobList, Join, Worker};
 pub use restore::Restore;
 pub use schedule::{Schedule, ScheduleSet};

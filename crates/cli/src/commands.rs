@@ -9,7 +9,7 @@ mod demo;
 pub mod diff;
 pub mod doctor;
 mod erase;
-mod export;
+pub mod export;
 pub mod find;
 pub mod history;
 pub mod init;

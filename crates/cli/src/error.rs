@@ -55,6 +55,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A report is not what it says of itself.
+    #[error("the report of the command cannot be shown")]
+    Report(#[source] serde_json::Error),
     /// The demo's proof failed.
     #[error("{0}")]
     Proof(String),
@@ -129,7 +132,7 @@ impl Error {
             Self::File { source, .. } => source.kind().to_string(),
             Self::Stopped => "stopped".to_owned(),
             Self::Sim(_) | Self::Scene(_) | Self::Proof(_) => "demo".to_owned(),
-            Self::Output(_) | Self::System { .. } => "system".to_owned(),
+            Self::Output(_) | Self::Report(_) | Self::System { .. } => "system".to_owned(),
         }
     }
 

@@ -38,7 +38,10 @@ fn run(cli: Cli) -> Result<u8> {
         .enable_all()
         .build()
         .map_err(|source| Error::System { what: "threads", source })?;
-    runtime.block_on(commands::run(cli))
+    let ran = runtime.block_on(commands::run(cli));
+    // What was cut off, maintenance in a stopping server, must not keep the process; it bears that.
+    runtime.shutdown_background();
+    ran
 }
 
 /// Help and version, or a command line that makes no sense.

@@ -2,11 +2,14 @@
 //! if the work had been done here.
 //!
 //! Who may do what is the server's to say, and the record is the server's. `client` asks, `failure`
-//! is what can go wrong; `look`, `protect` and `work` are the commands.
+//! is what can go wrong; `look`, `content`, `protect`,
+//! `maintain` and `work` are the commands.
 
 mod client;
+mod content;
 mod failure;
 mod look;
+mod maintain;
 mod protect;
 pub mod session;
 mod work;
@@ -52,7 +55,7 @@ pub async fn run(address: &Url, global: &Global, command: &Command, out: Output)
         Command::Tenant(command) => protect::tenant(&server, command, out).await,
         Command::Resources(args) => protect::resources(&server, args, out).await,
         Command::Schedule(command) => protect::schedule(&server, command, out).await,
-        Command::Vault(command) => protect::vault(&server, command, out).await,
+        Command::Vault(command) => maintain::vault(&server, command, out).await,
         Command::Audit(command) => protect::audit(&server, command, out).await,
         Command::Doctor => protect::doctor(&server, out).await,
         Command::Backup(args) => work::backup(&server, args, out).await,
@@ -60,7 +63,8 @@ pub async fn run(address: &Url, global: &Global, command: &Command, out: Output)
         Command::Job(command) => work::job(&server, command, out).await,
         Command::Snapshots(args) => look::snapshots(&server, args, out).await,
         Command::Ls(args) => look::ls(&server, args, out).await,
-        Command::Cat(args) => look::cat(&server, args).await,
+        Command::Cat(args) => content::cat(&server, args).await,
+        Command::Export(args) => content::export(&server, args, out).await,
         Command::Find(args) => look::find(&server, args, out).await,
         Command::History(args) => look::history(&server, args, out).await,
         Command::Diff(args) => look::diff(&server, args, out).await,
@@ -74,7 +78,15 @@ fn serves(command: &Command) -> bool {
         Command::Tenant(command) => {
             matches!(command, Tenant::List | Tenant::Set { .. } | Tenant::Test { .. })
         }
-        Command::Vault(command) => matches!(command, Vault::List | Vault::Stats { .. }),
+        Command::Vault(command) => matches!(
+            command,
+            Vault::List
+                | Vault::Stats { .. }
+                | Vault::Check { .. }
+                | Vault::Prune(_)
+                | Vault::Repair(_)
+                | Vault::Copy { .. }
+        ),
         Command::Audit(command) => {
             matches!(command, Audit::List(_) | Audit::Verify { file: None, .. })
         }
@@ -87,6 +99,7 @@ fn serves(command: &Command) -> bool {
         | Command::Snapshots(_)
         | Command::Ls(_)
         | Command::Cat(_)
+        | Command::Export(_)
         | Command::Find(_)
         | Command::History(_)
         | Command::Diff(_) => true,

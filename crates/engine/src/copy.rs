@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{heartbeat, take_lease};
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result, instance, intent, maintain};
+use crate::{Error, Home, Progress, Result, instance, intent, maintain};
 
 /// Where the control repository of a copy names its source.
 const RECORD: &str = "copy-of.json";
@@ -27,7 +27,7 @@ struct CopyRecord {
 }
 
 /// What a copy came to: the `--json` form of `holdfast vault copy`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VaultCopy {
     /// Id of the vault that was copied.
     pub from: String,
@@ -40,7 +40,7 @@ pub struct VaultCopy {
 }
 
 /// What copying one shard came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardCopy {
     /// The shard.
     pub shard: ShardId,
@@ -49,12 +49,18 @@ pub struct ShardCopy {
     pub report: CopyReport,
 }
 
-/// Copies what the second vault lacks. It may be cut off at any time and is begun again.
+/// Copies what the second vault lacks. It may be cut off at any time and is begun again; it can be
+/// stopped between shards.
 ///
 /// # Errors
 /// [`Error::Usage`] where the target takes backups of its own or holds the copy of another vault;
 /// [`Error::Vault`] where something is damaged: what came before it has arrived.
-pub async fn copy(home: &Home, from: Option<&str>, to: &str) -> Result<VaultCopy> {
+pub async fn copy(
+    home: &Home,
+    from: Option<&str>,
+    to: &str,
+    progress: &Progress,
+) -> Result<VaultCopy> {
     let (source, target) = (home.vault(from).await?, home.vault(Some(to)).await?);
     let tenants = home.catalog.tenant_list().await?;
     if source.id() == target.id() || tenants.iter().any(|t| t.vault_id == target.id()) {
@@ -66,6 +72,7 @@ pub async fn copy(home: &Home, from: Option<&str>, to: &str) -> Result<VaultCopy
     let mut shards = Vec::new();
     // One that the catalog does not know has nothing committed in it.
     for ShardRow { shard, .. } in home.catalog.shard_list(source.id()).await? {
+        progress.unless_stopped()?;
         let report = of_shard(home, &source, &target, shard).await?;
         shards.push(ShardCopy { shard, report });
     }

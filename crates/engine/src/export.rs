@@ -9,6 +9,7 @@ mod item;
 mod mbox;
 mod names;
 mod part;
+mod report;
 mod zip;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use futures::StreamExt;
 use holdfast_model::{Outcome, Timestamp, Workload};
 use holdfast_vault as vault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::browse::At;
 use crate::home::blocking;
@@ -26,6 +27,7 @@ use crate::select::{self, Choice, Picked};
 use crate::{Error, Exit, Home, Progress, Result};
 
 use names::File;
+pub use report::{REPORT, ReportReader};
 pub(crate) use zip::archive;
 
 /// Items up to this size are read ahead, in bytes; larger ones flow through.
@@ -35,7 +37,7 @@ const READ_AHEAD_BYTES: u64 = 1024 * 1024;
 const READ_AHEAD: usize = 8;
 
 /// What an export consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// A folder tree of the stored files as they are, with their dates.
@@ -83,10 +85,13 @@ pub enum Target<'w> {
     Path(PathBuf),
     /// A stream that takes a ZIP.
     Stream(&'w mut (dyn Write + Send)),
+    /// The same, for somebody who gets nothing but the stream: the report is its last file,
+    /// [`REPORT`].
+    Archive(&'w mut (dyn Write + Send)),
 }
 
 /// What an export came to: the `--json` form of `holdfast export`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportReport {
     /// Over all items.
     pub outcome: Outcome,
@@ -111,7 +116,7 @@ pub struct ExportReport {
 }
 
 /// Something that whoever uses the export should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Path in the restore point.
     pub path: String,
@@ -122,7 +127,7 @@ pub struct Problem {
 }
 
 /// Kinds of [`Problem`]; only the first is a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// It could not be read and is not in the export.
@@ -141,6 +146,14 @@ impl ExportReport {
         let (kind, detail) = (ProblemKind::Failed, error.to_string());
         self.problems.push(Problem { path, kind, detail });
     }
+
+    fn settle(&mut self) {
+        self.outcome = match (self.items_failed, self.items_exported) {
+            (0, _) => Outcome::Complete,
+            (_, 0) => Outcome::Failed,
+            _ => Outcome::Partial,
+        };
+    }
 }
 
 /// What takes the files of an export.
@@ -148,8 +161,8 @@ trait Sink {
     /// Writes one file, whole or not at all.
     fn put(&mut self, file: &File, content: &Content<'_>) -> Result<()>;
 
-    /// Makes the last of it final; answers with the number of files.
-    fn finish(self: Box<Self>) -> Result<u64>;
+    /// Makes the last of it final, and notes the number of files in the report.
+    fn finish(self: Box<Self>, report: &mut ExportReport) -> Result<()>;
 }
 
 /// The bytes of an item.
@@ -219,11 +232,6 @@ pub async fn export(
     }
     let sink = open(request.format, target)?;
     write(plan.files, sink, progress, &mut report).await?;
-    report.outcome = match (report.items_failed, report.items_exported) {
-        (0, _) => Outcome::Complete,
-        (_, 0) => Outcome::Failed,
-        _ => Outcome::Partial,
-    };
     selection.end().await?;
     Ok(report)
 }
@@ -231,7 +239,7 @@ pub async fn export(
 fn shown(target: &Target<'_>) -> String {
     match target {
         Target::Path(path) => path.display().to_string(),
-        Target::Stream(_) => "-".to_owned(),
+        Target::Stream(_) | Target::Archive(_) => "-".to_owned(),
     }
 }
 
@@ -241,11 +249,15 @@ fn open<'w>(format: Format, target: Target<'w>) -> Result<Box<dyn Sink + Send + 
         (Format::Mbox, Target::Path(path)) => Box::new(mbox::Mboxes::open(&path)?),
         (Format::Zip, Target::Path(path)) => Box::new(zip::ZipFile::create(&path)?),
         (Format::Zip, Target::Stream(out)) => Box::new(zip::ZipStream::new(out)),
+        (Format::Zip, Target::Archive(out)) => Box::new(zip::ZipStream::with_report(out)),
         (format, Target::Stream(_)) => {
             return Err(Error::Usage(format!(
                 "standard output takes one file, and '{format}' makes many; \
                  name a folder, or take 'zip'"
             )));
+        }
+        (format, Target::Archive(_)) => {
+            return Err(Error::Usage(format!("'{format}' is not one file; take 'zip'")));
         }
     })
 }
@@ -276,8 +288,8 @@ async fn write(
         }
     }
     drop(read);
-    report.files = tokio::task::block_in_place(|| sink.finish())?;
-    Ok(())
+    report.settle();
+    tokio::task::block_in_place(|| sink.finish(report))
 }
 
 /// The bytes of a small item; of a large one the way to them.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_catalog::{Catalog, VaultRow};
 use holdfast_graph::Sleep;
 use holdfast_model::{Clock, Secret, Timestamp};
-use holdfast_vault::Location;
+use holdfast_vault::{Location, VaultSecret};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -48,6 +48,8 @@ pub enum Unlock {
     Passphrase(Secret),
     /// The folder of its recovery kit.
     Kit(PathBuf),
+    /// The secret in its recovery kit.
+    Secret(VaultSecret),
 }
 
 /// What an installation knows of itself without its catalog.

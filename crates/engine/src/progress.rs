@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// Counters that an operation moves and a screen reads. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Figures>);
@@ -58,7 +60,8 @@ impl Progress {
     }
 
     /// Asks the operation to stop soon. A backup ends after the pages that it is reading, commits
-    /// what it has and goes on from there the next time; others take no notice.
+    /// what it has and goes on from there the next time; maintenance ends with the shard that it is
+    /// at; others take no notice.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
@@ -66,6 +69,14 @@ impl Progress {
     /// True once the operation was asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Goes on unless the operation was asked to stop.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub(crate) fn unless_stopped(&self) -> Result<()> {
+        if self.is_stopping() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     /// Reads the figures.

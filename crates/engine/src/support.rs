@@ -50,6 +50,8 @@ pub async fn bundle(home: &Home, version: &str, metrics: Option<&str>) -> Result
         ("README.txt", README.to_owned()),
     ];
     files.extend(metrics.map(|text| ("metrics.txt", text.to_owned())));
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     archive(&files, home.now())
 }
 

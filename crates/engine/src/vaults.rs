@@ -10,6 +10,7 @@ use holdfast_model::{Clock, Secret, Timestamp};
 use holdfast_vault::{ExtendReport, Location, LockMode, Rights, Store, Vault, VaultSecret, probe};
 use serde::{Deserialize, Serialize};
 
+use crate::export::archive;
 use crate::home::{FIRST_VAULT, HomeFile, Unlock, blocking, to_ms};
 use crate::seal::InstanceKey;
 use crate::storage::Storage;
@@ -100,7 +101,7 @@ async fn reach(new: &NewVault, may_make: bool, clock: Clock) -> Result<Opened> {
         let is_folder = matches!(new.location, Location::Folder(_));
         let foreign = !there && is_folder && holds_files(&*store)?;
         let must_be_there = !may_make || new.storage.as_of.is_some();
-        if !there && must_be_there || foreign && !matches!(new.unlock, Unlock::Kit(_)) {
+        if !there && must_be_there || foreign && matches!(new.unlock, Unlock::Passphrase(_)) {
             return Err(holdfast_vault::Error::NotAVault { location: store.location() }.into());
         }
         let rights = match new.storage.as_of {
@@ -114,6 +115,7 @@ async fn reach(new: &NewVault, may_make: bool, clock: Clock) -> Result<Opened> {
             }
             Unlock::Passphrase(passphrase) => Vault::unlock_in(&*store, passphrase)?,
             Unlock::Kit(kit) => Vault::secret_from_kit(kit)?,
+            Unlock::Secret(secret) => secret.clone(),
         };
         let vault = Vault::open_in(store, secret.clone(), clock)?;
         Ok(Opened { vault, secret, created: false, rights })
@@ -258,6 +260,29 @@ impl Home {
         let vault = self.vault(name).await?;
         let passphrase = passphrase.clone();
         blocking(move || Ok(vault.set_passphrase(&passphrase)?)).await
+    }
+
+    /// The recovery kit of a vault, as a ZIP.
+    pub async fn vault_kit(&self, name: Option<&str>) -> Result<Vec<u8>> {
+        let files = self.vault(name).await?.kit_files();
+        let files = files.each_ref().map(|(name, text, _)| (*name, text.as_str()));
+        archive(&files, self.now())
+    }
+
+    /// True where the secret of a recovery kit opens a vault as it lies in its storage.
+    ///
+    /// # Errors
+    /// Where the storage cannot be read.
+    pub async fn vault_opens_with(&self, name: Option<&str>, secret: VaultSecret) -> Result<bool> {
+        let row = self.vault_row(name).await?;
+        let store = self.storage(&row)?.open(&row.location.parse()?, false, self.clock.clone())?;
+        let clock = self.clock.clone();
+        blocking(move || match Vault::open_in(store, secret, clock) {
+            Ok(_) => Ok(true),
+            Err(holdfast_vault::Error::WrongSecret { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        })
+        .await
     }
 
     /// Prolongs the locks of everything that is needed; `None` where the storage locks nothing.

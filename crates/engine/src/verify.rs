@@ -6,17 +6,18 @@ use holdfast_catalog::ResourceRow;
 use holdfast_model::{ItemId, ResourceId, ShardId, Timestamp, Workload};
 use holdfast_vault::{DamagedItem, ReadData, Shard, Vault};
 use holdfast_workloads::{ItemMeta, Layout, Place};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Exit, Home, Result};
+use crate::{Exit, Home, Progress, Result};
 
 /// Seconds of a day: a share of the data is read each day.
 const DAY: i64 = 24 * 60 * 60;
 
 /// How much of the data a check reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// None: files, trees and references only.
     #[default]
@@ -28,7 +29,7 @@ pub enum Scope {
 }
 
 /// What the check of one vault found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VaultCheck {
     /// Vault id.
     pub vault: String,
@@ -46,7 +47,7 @@ pub struct VaultCheck {
 }
 
 /// What the check of one shard found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardCheck {
     /// The shard.
     pub shard: ShardId,
@@ -71,7 +72,7 @@ pub struct ShardCheck {
 }
 
 /// A message or folder that cannot be restored whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damaged {
     /// Name of the mailbox; the directory in the vault where the catalog does not know it.
     pub resource: String,
@@ -84,7 +85,7 @@ pub struct Damaged {
     /// Folders above it, outermost first, with `/` between.
     pub folder: String,
     /// `message`, `folder` (its list of items is lost) or `file` (also: our own state).
-    pub kind: &'static str,
+    pub kind: String,
     /// Subject of a message (its beginning), real name of a file, else the name in the vault.
     pub title: String,
     /// When a message was received, or a file last changed.
@@ -98,11 +99,12 @@ pub struct Damaged {
     pub current: bool,
 }
 
-/// Checks the vault by name or id, or the only one.
+/// Checks the vault by name or id, or the only one. It can be stopped between shards.
 pub async fn check(
     home: &Home,
     vault: Option<&str>,
     scope: impl Into<Scope>,
+    progress: &Progress,
 ) -> Result<VaultCheck> {
     let (vault, scope) = (home.vault(vault).await?, scope.into());
     let read = scope.read_data(home.now());
@@ -117,6 +119,7 @@ pub async fn check(
     let resources = Arc::new(resources);
     let mut shards = Vec::with_capacity(ids.len());
     for shard in ids {
+        progress.unless_stopped()?;
         let reading = reading(home, &id, shard).await?;
         let (vault, resources) = (vault.clone(), Arc::clone(&resources));
         shards.push(blocking(move || check_shard(&vault, shard, read, &resources)).await?);
@@ -228,7 +231,8 @@ fn by_name(item: &DamagedItem, newest: Option<u64>, resources: &[ResourceRow]) -
             (false, Some(meta)) => meta.noun(),
             (false, None) if is_item && !layout.is_drive() => "message",
             (false, None) => "file",
-        },
+        }
+        .to_owned(),
         title: meta.as_ref().map_or_else(|| name.to_owned(), |meta| meta.title().to_owned()),
         received: meta.and_then(|meta| meta.date()),
         path: inner.join("/"),

@@ -7,6 +7,7 @@
 //! word refused (fencing), and the job is done by another.
 
 mod error;
+mod maintain;
 mod perform;
 mod pulse;
 mod queue;

@@ -10,6 +10,7 @@ use holdfast_policy::Pace;
 use serde_json::json;
 
 use crate::error::Result;
+use crate::maintain;
 use crate::scheduler::discovered_key;
 use crate::work::Work;
 
@@ -45,6 +46,14 @@ pub async fn perform(home: &Home, work: &Work, progress: &Progress) -> Result<Pe
             Ok(Performed::Done(serde_json::to_string(&report).expect("a report has text keys")))
         }
         Work::Discover { tenant } => discovery(home, tenant).await,
+        Work::Check { vault, scope } => maintain::check(home, vault, *scope, progress).await,
+        Work::Prune { vault, rules, dry_run } => {
+            maintain::prune(home, vault, rules, *dry_run, progress).await
+        }
+        Work::Repair { vault, from } => {
+            maintain::repair(home, vault, from.as_deref(), progress).await
+        }
+        Work::Copy { vault, to } => maintain::copy(home, vault, to, progress).await,
     }
 }
 

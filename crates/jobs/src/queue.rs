@@ -3,7 +3,7 @@
 use holdfast_catalog::{JobClass, NewJob};
 use holdfast_engine::browse::At;
 use holdfast_engine::restore::RestoreRequest;
-use holdfast_engine::{Home, discover};
+use holdfast_engine::{Error, Home, discover};
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -13,6 +13,8 @@ use crate::work::Work;
 
 /// Who asks for what is due.
 const SCHEDULE: &str = "schedule";
+/// By when what nobody waits for should be done.
+const ROUTINE: SignedDuration = SignedDuration::from_hours(24);
 /// After a failure that nobody has seen to, the schedule asks again after this time.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(30);
 
@@ -21,7 +23,7 @@ const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(30);
 /// is done and however often it is begun.
 ///
 /// # Errors
-/// Where a restore names a resource that does not exist.
+/// Where the work names a resource or a vault that does not exist.
 pub async fn submit(
     home: &Home,
     mut work: Work,
@@ -32,7 +34,12 @@ pub async fn submit(
     if let Work::Restore(request) = &mut work {
         settle(home, request, now).await?;
     }
-    queue(home, &work, class, (now, now), requested_by).await
+    name_vaults(home, &mut work).await?;
+    let deadline = match class {
+        JobClass::Routine => now.checked_add(ROUTINE).unwrap_or(now),
+        _ => now,
+    };
+    queue(home, &work, class, (now, deadline), requested_by).await
 }
 
 /// What a restore means when it is asked for it means when it is done. A name that nothing has is
@@ -47,6 +54,25 @@ async fn settle(home: &Home, request: &mut RestoreRequest, now: Timestamp) -> Re
         request.at = At::Time(now);
     }
     Ok(())
+}
+
+/// Names vaults as they are called, so that the same work is the same job.
+async fn name_vaults(home: &Home, work: &mut Work) -> Result<()> {
+    let (first, second) = match work {
+        Work::Check { vault, .. } | Work::Prune { vault, .. } => (vault, None),
+        Work::Repair { vault, from } => (vault, from.as_mut()),
+        Work::Copy { vault, to } => (vault, Some(to)),
+        Work::Due { .. } | Work::Backup { .. } | Work::Restore(_) | Work::Discover { .. } => {
+            return Ok(());
+        }
+    };
+    *first = home.vault_row(Some(first)).await?.name;
+    let Some(second) = second else { return Ok(()) };
+    *second = home.vault_row(Some(second)).await?.name;
+    match first == second {
+        true => Err(Error::Usage(format!("'{first}' is no second vault of its own")).into()),
+        false => Ok(()),
+    }
 }
 
 /// Queues work that is due; what has failed just now waits a while.

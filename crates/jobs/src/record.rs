@@ -1,5 +1,6 @@
-//! What a worker puts into the audit record: restores, which write to somebody's data. That somebody
-//! asked for one was recorded when it was asked for; here is when it was done, and what came of it.
+//! What a worker puts into the audit record: restores, which write to somebody's data, and what
+//! changes a vault. That somebody asked for it was recorded when it was asked for; here is when it
+//! was done, and what came of it.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +12,18 @@ use holdfast_model::audit::{Action, Actor, Event, Outcome};
 
 use crate::error::{Error, Result};
 use crate::perform::Performed;
+use crate::work::Work;
 
-/// Does a restore between two entries. Where the first cannot be written it is not done; one that
+/// Does work between two entries. Where the first cannot be written it is not done; one that
 /// is cut off has no second.
 pub(crate) async fn recorded(
     home: &Home,
     job: &JobRow,
-    request: &RestoreRequest,
+    event: Event,
     work: impl Future<Output = Result<Performed>>,
 ) -> Result<Performed> {
     let audit = Audit::open(home).await?;
-    let begun = audit.begin(event(job, request)).await?;
+    let begun = audit.begin(event).await?;
     let done = work.await;
     let outcome = match &done {
         Ok(Performed::Done(result)) => ended(result),
@@ -35,10 +37,32 @@ pub(crate) async fn recorded(
     Ok(done)
 }
 
-fn event(job: &JobRow, request: &RestoreRequest) -> Event {
-    let mut event = Event::new(Actor::system("worker"), "local", Action::ItemRestore)
-        .detail("job", &job.id)
-        .detail("requested_by", &job.requested_by);
+/// What is put on record of a job; `None` for one that only reads, or is on record as a run.
+pub(crate) fn event(job: &JobRow, work: &Work) -> Option<Event> {
+    let of = |action| {
+        Event::new(Actor::system("worker"), "local", action)
+            .detail("job", &job.id)
+            .detail("requested_by", &job.requested_by)
+    };
+    Some(match work {
+        Work::Restore(request) => of_restore(of(Action::ItemRestore), job, request),
+        Work::Prune { vault, rules, dry_run: false } => {
+            of(Action::VaultPrune).detail("vault", vault).detail("rules", rules.to_string())
+        }
+        Work::Repair { vault, from } => {
+            let event = of(Action::VaultRepair).detail("vault", vault);
+            from.iter().fold(event, |event, from| event.detail("from", from))
+        }
+        Work::Copy { vault, to } => of(Action::VaultCopy).detail("vault", vault).detail("to", to),
+        Work::Due { .. }
+        | Work::Backup { .. }
+        | Work::Discover { .. }
+        | Work::Check { .. }
+        | Work::Prune { .. } => return None,
+    })
+}
+
+fn of_restore(mut event: Event, job: &JobRow, request: &RestoreRequest) -> Event {
     event.tenant.clone_from(&job.tenant);
     event.resources =
         [Some(&request.resource), request.to.as_ref()].into_iter().flatten().cloned().collect();
@@ -52,7 +76,12 @@ fn ended(result: &str) -> (Outcome, String) {
     let outcome = match report["outcome"].as_str() {
         Some("complete") => Outcome::Done,
         Some("failed") => Outcome::Failed,
-        _ => Outcome::Partial,
+        Some(_) => Outcome::Partial,
+        // Of a prune: shards that others had.
+        None if report["failures"].as_array().is_some_and(|failed| !failed.is_empty()) => {
+            Outcome::Partial
+        }
+        None => Outcome::Done,
     };
     (outcome, String::new())
 }

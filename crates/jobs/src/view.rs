@@ -15,7 +15,7 @@ use crate::error::Result;
 pub struct JobView {
     /// Its id; sorts by the time at which it was asked for.
     pub id: String,
-    /// `backup`, `restore` or `discover`.
+    /// `backup`, `restore`, `discover`, `check`, `prune`, `repair` or `copy`.
     pub kind: String,
     /// Name of the tenant; empty for none.
     pub tenant: String,

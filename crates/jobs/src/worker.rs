@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::error::{Error, Result};
 use crate::perform::{Performed, perform};
 use crate::pulse::{Heard, Pulse};
-use crate::record::recorded;
+use crate::record;
 use crate::work::Work;
 
 /// How a worker works.
@@ -221,48 +221,62 @@ impl Worker {
         let progress = Progress::default();
         let begun = Instant::now();
         let mut pulse = Pulse::start(&self.home, job, self.options.ttl, &progress);
-        let work = self.perform(job, &progress);
+        let asked = asked(job);
+        let may_be_cut = !matches!(&asked, Ok(work) if work.is_maintenance());
+        let work = self.perform(job, asked, &progress);
         tokio::pin!(work);
         let (mut reason, mut cut_off) = (None, None);
+        let (mut is_lost, mut is_ending) = (false, false);
         let slice = (job.class == JobClass::FirstFull).then(|| begun + self.options.slice);
         loop {
             tokio::select! {
                 done = &mut work => {
+                    if is_lost {
+                        return None;
+                    }
                     let ending = self.ending(job, done, reason).await;
                     return Some((ending, pulse.charged()));
                 }
-                heard = pulse.next(reason) => match heard {
-                    Heard::Lost => return None,
+                heard = pulse.next(reason), if !is_lost => match heard {
+                    Heard::Lost if may_be_cut => return None,
+                    Heard::Lost => (is_lost, reason) = (true, Some(Reason::Told)),
                     Heard::Stop => reason = Some(Reason::Told),
                 },
-                () = told(&mut stop), if reason != Some(Reason::Told) => {
-                    reason = Some(Reason::Told);
+                () = told(&mut stop), if !is_ending => {
+                    (is_ending, reason) = (true, Some(Reason::Told));
                 }
                 () = at(slice), if slice.is_some() && reason.is_none() => {
                     reason = Some(Reason::Slice);
                 }
                 () = at(cut_off), if cut_off.is_some() => {
+                    if is_lost {
+                        return None;
+                    }
                     return Some((Ending::Released, pulse.charged()));
                 }
             }
             if reason.is_some() {
                 progress.stop();
             }
-            if reason == Some(Reason::Told) && cut_off.is_none() {
+            // Of maintenance only the end of the process makes an end.
+            let cuts = reason == Some(Reason::Told) && (may_be_cut || is_ending);
+            if cuts && cut_off.is_none() {
                 cut_off = Some(Instant::now() + self.options.grace);
             }
         }
     }
 
-    async fn perform(&self, job: &JobRow, progress: &Progress) -> Result<Performed> {
-        let work: Work = serde_json::from_str(&job.request)
-            .map_err(|source| Error::Request { job: job.id.clone(), source })?;
-        match &work {
-            Work::Restore(request) => {
-                let work = perform(&self.home, &work, progress);
-                recorded(&self.home, job, request, work).await
-            }
-            _ => perform(&self.home, &work, progress).await,
+    async fn perform(
+        &self,
+        job: &JobRow,
+        asked: Result<Work>,
+        progress: &Progress,
+    ) -> Result<Performed> {
+        let asked = asked?;
+        let work = perform(&self.home, &asked, progress);
+        match record::event(job, &asked) {
+            Some(event) => record::recorded(&self.home, job, event, work).await,
+            None => work.await,
         }
     }
 
@@ -275,6 +289,12 @@ impl Worker {
         let now = self.home.catalog.now().await.unwrap_or_else(|_| self.home.clock.now());
         ending(now, job.attempts, done, reason)
     }
+}
+
+/// What a job is to do.
+fn asked(job: &JobRow) -> Result<Work> {
+    let unreadable = |source| Error::Request { job: job.id.clone(), source };
+    serde_json::from_str(&job.request).map_err(unreadable)
 }
 
 /// What is to be done with a job instead of its work.

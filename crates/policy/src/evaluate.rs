@@ -41,7 +41,7 @@ impl Evaluation {
 }
 
 /// A snapshot and the verdict on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
     /// Id of the file.
     pub id: String,
@@ -57,7 +57,7 @@ pub struct Judged {
 }
 
 /// What becomes of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// It stays.
@@ -80,7 +80,7 @@ pub enum Verdict {
 }
 
 /// What keeps a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum KeepReason {
     /// It is the newest final snapshot, or the newest of all.

@@ -13,6 +13,7 @@ mod audit;
 mod events;
 mod items;
 mod jobs;
+mod maintenance;
 mod overview;
 mod page;
 mod preview;
@@ -148,6 +149,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(items::routes())
         .merge(preview::routes())
         .merge(vaults::routes())
+        .merge(maintenance::routes())
         .merge(audit::routes())
         .merge(events::routes())
         .merge(system::routes());

@@ -35,6 +35,13 @@ impl VaultSecret {
         Self(Zeroizing::new(bytes))
     }
 
+    /// The secret as a recovery kit writes it, in hexadecimal.
+    pub fn from_kit_text(text: &[u8]) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.trim_ascii(), bytes.as_mut()).ok()?;
+        Some(Self(bytes))
+    }
+
     /// The bytes, for the one call that seals them.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0

@@ -23,19 +23,13 @@ impl Vault {
     /// # Errors
     /// [`Error::Exists`] where one of the files is there already: then none is written.
     pub fn recovery_kit(&self, dir: &Path) -> Result<Vec<PathBuf>> {
-        let secret = Zeroizing::new(format!("{}\n", hex::encode(self.secret().expose())));
-        let files = [
-            (README, readme(self.id()), 0o644),
-            (SECRET, secret.to_string(), 0o600),
-            (SCRIPT, include_str!("restic-password.sh").to_owned(), 0o755),
-        ];
+        let files = self.kit_files();
         create_dir(dir)?;
         if let Some((name, ..)) = files.iter().find(|(name, ..)| dir.join(name).exists()) {
             return Err(Error::Exists { path: dir.join(name) });
         }
         let mut written = Vec::new();
         for (name, text, mode) in files {
-            let text = Zeroizing::new(text);
             let path = dir.join(name);
             write_new(&path, &text, mode).map_err(|err| Error::io("write", &path, err))?;
             written.push(path);
@@ -44,18 +38,24 @@ impl Vault {
         Ok(written)
     }
 
+    /// The files of the recovery kit: name, text and mode.
+    pub fn kit_files(&self) -> [(&'static str, Zeroizing<String>, u32); 3] {
+        let hex = Zeroizing::new(hex::encode(self.secret().expose()));
+        [
+            (README, Zeroizing::new(readme(self.id())), 0o644),
+            (SECRET, Zeroizing::new(format!("{}\n", *hex)), 0o600),
+            (SCRIPT, Zeroizing::new(include_str!("restic-password.sh").to_owned()), 0o755),
+        ]
+    }
+
     /// The vault secret from a recovery kit.
     ///
     /// # Errors
     /// [`Error::NotAKit`] where the folder holds no secret.
     pub fn secret_from_kit(dir: &Path) -> Result<VaultSecret> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        fs::read(dir.join(SECRET))
-            .ok()
-            .map(Zeroizing::new)
-            .and_then(|text| hex::decode_to_slice(text.trim_ascii(), bytes.as_mut()).ok())
-            .ok_or_else(|| Error::NotAKit { path: dir.to_owned() })?;
-        Ok(VaultSecret::from_bytes(*bytes))
+        let text = fs::read(dir.join(SECRET)).ok().map(Zeroizing::new);
+        text.and_then(|text| VaultSecret::from_kit_text(&text))
+            .ok_or_else(|| Error::NotAKit { path: dir.to_owned() })
     }
 
     /// Whether a recovery kit belongs to this vault.

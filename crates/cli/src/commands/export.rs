@@ -16,7 +16,7 @@ use crate::progress;
 const PROBLEMS_SHOWN: usize = 20;
 
 /// What stands for standard output.
-const STANDARD_OUTPUT: &str = "-";
+pub const STANDARD_OUTPUT: &str = "-";
 
 pub async fn run(home: &Home, args: &Export, out: Output) -> Result<Done> {
     let request = ExportRequest {
@@ -35,15 +35,20 @@ pub async fn run(home: &Home, args: &Export, out: Output) -> Result<Done> {
     };
     let work = export::export(home, &request, target, &progress);
     let report = progress::watch(&progress, work).await?;
-    match is_piped {
-        true => output::beside(out, &report, || human(&report)),
-        false => out.show(&report, || human(&report))?,
-    }
-    Ok(Done::from(exit_code(report.outcome))
+    Ok(Done::from(show(&report, out)?)
         .with("restore_point", &report.restore_point)
         .with("items_exported", &report.items_exported)
         .with("items_failed", &report.items_failed)
         .with("bytes", &report.bytes))
+}
+
+/// Shows what an export came to; beside the ZIP where that went to standard output.
+pub fn show(report: &ExportReport, out: Output) -> Result<u8> {
+    match report.out == STANDARD_OUTPUT {
+        true => output::beside(out, report, || human(report)),
+        false => out.show(report, || human(report))?,
+    }
+    Ok(exit_code(report.outcome))
 }
 
 fn human(report: &ExportReport) -> String {

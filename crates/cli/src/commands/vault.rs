@@ -1,8 +1,8 @@
 //! `vault`: storage, damage, passwords for stock restic, the recovery kit.
 
-mod copy;
-mod prune;
-mod repair;
+pub mod copy;
+pub mod prune;
+pub mod repair;
 pub mod stats;
 pub mod storage;
 
@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use holdfast_engine::verify::{self, Damaged, Scope, ShardCheck, VaultCheck};
-use holdfast_engine::{Exit, Home};
+use holdfast_engine::{Exit, Home, Progress};
 use holdfast_model::ShardId;
 use serde::Serialize;
 
@@ -40,8 +40,13 @@ pub async fn run(home: &Home, command: &Vault, out: Output) -> Result<u8> {
 }
 
 async fn check(home: &Home, vault: Option<&str>, scope: Scope, out: Output) -> Result<u8> {
-    let report = verify::check(home, vault, scope).await?;
-    out.show(&report, || human(&report))?;
+    let report = verify::check(home, vault, scope, &Progress::default()).await?;
+    show_check(&report, out)
+}
+
+/// Shows what a check found.
+pub fn show_check(report: &VaultCheck, out: Output) -> Result<u8> {
+    out.show(report, || human(report))?;
     Ok(if report.errors == 0 { 0 } else { Exit::Damaged as u8 })
 }
 

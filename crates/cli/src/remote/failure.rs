@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use holdfast_engine::Exit;
+use holdfast_engine::export::REPORT;
 use holdfast_server::api::Code;
 use reqwest::StatusCode;
 
@@ -68,6 +69,9 @@ pub enum Failure {
         /// How it ended.
         source: reqwest::Error,
     },
+    /// An export that ended without its report.
+    #[error("the ZIP of the server ends without its report {REPORT}: it is not whole")]
+    NoReport,
     /// Ctrl-C while a job was followed.
     #[error("stopped looking; the server goes on with {}", .jobs.join(", "))]
     Left {
@@ -114,7 +118,7 @@ impl Failure {
             },
             Self::Unreachable { .. } | Self::Broken { .. } => Exit::Later,
             Self::Certificate { .. } => Exit::Denied,
-            Self::Cut { .. } => Exit::Damaged,
+            Self::Cut { .. } | Self::NoReport => Exit::Damaged,
             Self::Foreign { .. } | Self::Left { .. } | Self::Job { .. } | Self::Client(_) => {
                 Exit::Error
             }

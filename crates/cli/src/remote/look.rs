@@ -1,17 +1,14 @@
-//! `snapshots`, `ls`, `cat`, `find`, `history`, `diff` of a server.
-
-use std::io::Write;
+//! `snapshots`, `ls`, `find`, `history`, `diff` of a server.
 
 use holdfast_server::api::view::{DiffView, EntryView, HistoryView, HitView, ResourceView};
 
 use super::client::{PAGE, Server};
-use super::failure::Failure;
-use crate::args::{Cat, Diff, Find, History, Ls, Snapshots};
+use crate::args::{Diff, Find, History, Ls, Snapshots};
 use crate::commands::{browse, diff as differences, find as found, history as versions};
 use crate::error::{Error, Result};
 use crate::output::{self, Output};
 
-fn text(value: Option<&impl ToString>) -> Option<String> {
+pub(super) fn text(value: Option<&impl ToString>) -> Option<String> {
     value.map(ToString::to_string)
 }
 
@@ -39,31 +36,6 @@ pub async fn ls(server: &Server, args: &Ls, out: Output) -> Result<u8> {
     let path = ["resources", &source.resource, "items"];
     let entries: Vec<EntryView> = server.list(&path, &query, usize::MAX).await?;
     browse::show_entries(&entries, out)
-}
-
-pub async fn cat(server: &Server, args: &Cat) -> Result<u8> {
-    let source = &args.source;
-    let query = [
-        ("tenant", source.tenant.clone()),
-        ("at", text(source.at.as_ref())),
-        ("path", Some(args.path.clone())),
-        ("version", args.version.clone()),
-    ];
-    let path = ["resources", &source.resource, "content"];
-    let mut content = server.stream(&path, &query).await?;
-    let (mut out, mut bytes) = (std::io::stdout().lock(), 0);
-    loop {
-        match content.chunk().await {
-            Ok(Some(piece)) => {
-                out.write_all(&piece).map_err(Error::Output)?;
-                bytes += piece.len() as u64;
-            }
-            Ok(None) => break,
-            Err(source) => return Err(Failure::Cut { bytes, source }.into()),
-        }
-    }
-    out.flush().map_err(Error::Output)?;
-    Ok(0)
 }
 
 /// The query of the API: words, and between `"` what has blanks.

@@ -1,18 +1,16 @@
-//! `tenant`, `resources`, `schedule`, `vault`, `audit`, `doctor` of a server.
+//! `tenant`, `resources`, `schedule`, `audit`, `doctor` of a server.
 
 use holdfast_engine::Error as Engine;
-use holdfast_engine::stats::VaultStats;
 use holdfast_server::api::view::{
     AttainedView, FindingView, ResourceView, ScheduleSetView, ScheduleView, Submitted, TenantView,
-    TestedView, VaultView, VerificationView,
+    TestedView, VerificationView,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Server;
 use super::work::follow;
-use crate::args::{Audit, AuditList, Resources, Schedule, ScheduleSet, Tenant, Vault};
-use crate::commands::vault::{stats, storage};
+use crate::args::{Audit, AuditList, Resources, Schedule, ScheduleSet, Tenant};
 use crate::commands::{audit as record, doctor as findings, resources as listing};
 use crate::commands::{schedule as schedules, tenant as tenants};
 use crate::error::{Error, Result};
@@ -98,17 +96,6 @@ async fn set(server: &Server, args: &ScheduleSet, out: Output) -> Result<u8> {
     let wanted = schedules::wanted(args);
     let (_, set): (_, ScheduleSetView) = server.tell(Method::PUT, &path, &wanted).await?;
     schedules::show_set(&set, out)
-}
-
-pub async fn vault(server: &Server, command: &Vault, out: Output) -> Result<u8> {
-    let vaults: Vec<VaultView> = server.whole(&["vaults"], &[]).await?;
-    let Vault::Stats { vault } = command else { return storage::show_list(&vaults, out) };
-    // The first where none is named, as in a home.
-    let Some(name) = vault.as_ref().or(vaults.first().map(|vault| &vault.name)) else {
-        return Err(Error::Usage("the server has no vault".to_owned()));
-    };
-    let held: VaultStats = server.get(&["vaults", name, "stats"], &[]).await?;
-    stats::show(&held, out)
 }
 
 pub async fn audit(server: &Server, command: &Audit, out: Output) -> Result<u8> {

@@ -79,7 +79,7 @@ pub async fn restore(server: &Server, args: &Restore, out: Output) -> Result<u8>
 }
 
 /// What a job that is done came to.
-fn result<T: DeserializeOwned>(job: &JobDetailView) -> Result<T> {
+pub fn result<T: DeserializeOwned>(job: &JobDetailView) -> Result<T> {
     let unlike = |error| Failure::Job {
         id: job.job.id.clone(),
         why: format!("is done, but its result cannot be read: {error}"),

@@ -15,6 +15,7 @@ mod line;
 mod postgres;
 mod recover;
 mod remote;
+mod remote_maintain;
 mod remote_refused;
 mod remote_stop;
 mod restic;

@@ -23,9 +23,8 @@ fn what_no_server_does_says_so_before_anything_is_asked() {
         &["worker"],
         &["serve"],
         &["erase", "--resource", "a", "--reason", "x", "b"],
-        &["export", "--resource", "a", "--out", "x"],
         &["catalog", "rebuild"],
-        &["vault", "check"],
+        &["vault", "extend"],
         &["vault", "kit", "--out", "x"],
         &["audit", "export", "--out", "x"],
     ] {

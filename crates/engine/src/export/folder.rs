@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::names::File;
 use super::part::Root;
-use super::{Content, Sink};
+use super::{Content, ExportReport, Sink};
 use crate::Result;
 
 /// Writes each file into its folder.
@@ -30,7 +30,8 @@ impl Sink for Folder {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<u64> {
-        Ok(self.files)
+    fn finish(self: Box<Self>, report: &mut ExportReport) -> Result<()> {
+        report.files = self.files;
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::names::File;
 use super::part::{Part, Root};
-use super::{Content, Sink};
+use super::{Content, ExportReport, Sink};
 use crate::select::Picked;
 use crate::{Error, Result};
 
@@ -72,9 +72,10 @@ impl Sink for Mboxes {
         mbox.append(file, content)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<u64> {
+    fn finish(mut self: Box<Self>, report: &mut ExportReport) -> Result<()> {
         self.close()?;
-        Ok(self.files)
+        report.files = self.files;
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use holdfast_model::{Timestamp, component, fold};
 
 use super::part::PART;
-use super::{Format, Problem, ProblemKind, item};
+use super::{Format, Problem, ProblemKind, REPORT, item};
 use crate::browse::FolderStep;
 use crate::select::Picked;
 
@@ -56,6 +56,9 @@ pub(super) struct Plan {
 /// Gives every item its path.
 pub(super) fn plan(items: Vec<Picked>, format: Format) -> Plan {
     let mut folders = Folders::default();
+    if format == Format::Zip {
+        folders.all[0].taken.insert(fold(REPORT));
+    }
     let mut placed: Vec<(usize, Picked)> =
         items.into_iter().map(|item| (folders.need(&item.found.folders), item)).collect();
     // What goes into an mbox file comes in one go.

@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 
 use super::names::File;
 use super::part::{Part, Root};
-use super::{Content, Sink};
+use super::{Content, ExportReport, REPORT, Sink};
 use crate::{Error, Result, compare};
 
 /// Sizes and offsets from here on stand in ZIP64 records. A deflated file grows by less than the
@@ -282,7 +282,7 @@ fn put<W: Write>(zip: &mut Zip<W>, shown: &str, file: &File, content: &Content<'
 }
 
 /// A ZIP of small files that are at hand, in memory.
-pub(crate) fn archive(files: &[(&str, String)], date: Timestamp) -> Result<Vec<u8>> {
+pub(crate) fn archive(files: &[(&str, &str)], date: Timestamp) -> Result<Vec<u8>> {
     let mut zip = Zip::new(Vec::new());
     for (name, text) in files {
         let entry = Entry { name, date, size: text.len() as u64 };
@@ -333,7 +333,7 @@ impl Sink for ZipFile {
         put(&mut self.zip, &self.shown, file, content)
     }
 
-    fn finish(self: Box<Self>) -> Result<u64> {
+    fn finish(self: Box<Self>, report: &mut ExportReport) -> Result<()> {
         let shown = self.shown;
         let failed = |source| Error::File { action: "write", path: shown.into(), source };
         let written = self.zip.finish().and_then(|(part, files)| {
@@ -342,13 +342,15 @@ impl Sink for ZipFile {
         });
         let (part, files) = written.map_err(failed)?;
         part.finish(None)?;
-        Ok(files)
+        report.files = files;
+        Ok(())
     }
 }
 
 /// A ZIP that goes through a pipe.
 pub(super) struct ZipStream<'w> {
     zip: Zip<&'w mut (dyn Write + Send)>,
+    has_report: bool,
 }
 
 /// How a stream is called in errors.
@@ -356,7 +358,12 @@ const STREAM: &str = "standard output";
 
 impl<'w> ZipStream<'w> {
     pub fn new(out: &'w mut (dyn Write + Send)) -> Self {
-        Self { zip: Zip::new(out) }
+        Self { zip: Zip::new(out), has_report: false }
+    }
+
+    /// One whose last file is the report.
+    pub fn with_report(out: &'w mut (dyn Write + Send)) -> Self {
+        Self { has_report: true, ..Self::new(out) }
     }
 }
 
@@ -365,9 +372,17 @@ impl Sink for ZipStream<'_> {
         put(&mut self.zip, STREAM, file, content)
     }
 
-    fn finish(self: Box<Self>) -> Result<u64> {
+    fn finish(mut self: Box<Self>, report: &mut ExportReport) -> Result<()> {
         let failed = |source| Error::File { action: "write", path: STREAM.into(), source };
-        Ok(self.zip.finish().map_err(failed)?.1)
+        report.files = self.zip.files;
+        if self.has_report {
+            let text = serde_json::to_vec_pretty(report).expect("a report has text keys");
+            let (date, size) = (report.restore_point, text.len() as u64);
+            let entry = Entry { name: REPORT, date, size };
+            self.zip.file(&entry, STREAM, |out| out.write_all(&text).map_err(failed))?;
+        }
+        self.zip.finish().map_err(failed)?;
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use super::record::{self, ErasureRecord};
 use super::{Alone, facts, leased};
 use crate::copy::is_still;
 use crate::home::blocking;
-use crate::{Error, Home, Result, hold};
+use crate::{Error, Home, Progress, Result, hold};
 
 /// A copy and the vault that it follows.
 struct Pair<'a> {
@@ -40,6 +40,7 @@ pub(super) async fn prune(
     copy: &Vault,
     (row, source): (&VaultRow, &VaultRow),
     request: &PruneRequest,
+    progress: &Progress,
 ) -> Result<PruneReport> {
     let names = [row.name.as_str(), source.name.as_str()];
     if !request.rules.keeps_all() {
@@ -56,6 +57,7 @@ pub(super) async fn prune(
     let mut pair = Pair { home, copy, source, names, erasures };
     let mut shards = Shards::default();
     for row in home.catalog.shard_list(copy.id()).await? {
+        progress.unless_stopped()?;
         shards.add(row.shard, of_shard(&pair, row.shard, request.dry_run).await)?;
     }
     let (shards, failures) = shards.done()?;

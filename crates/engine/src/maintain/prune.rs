@@ -19,7 +19,7 @@ use crate::backup::snapshot_row;
 use crate::copy::source_of;
 use crate::home::blocking;
 use crate::reading::Reading;
-use crate::{Error, Home, Result, instance, released};
+use crate::{Error, Home, Progress, Result, instance, released};
 
 /// Between the beginning of a reading and the time at which its index was read.
 const MARGIN: SignedDuration = SignedDuration::from_mins(10);
@@ -135,21 +135,27 @@ impl Shards {
 }
 
 /// Prunes every shard of a vault and its control repository; of a copy, what its source has
-/// forgotten. A shard whose backup runs is not waited for: its failure names the holder.
+/// forgotten. A shard whose backup runs is not waited for: its failure names the holder. It can be
+/// stopped between shards.
 ///
 /// # Errors
 /// What the first shard met where no shard could be pruned.
-pub async fn prune(home: &Home, request: &PruneRequest) -> Result<PruneReport> {
+pub async fn prune(
+    home: &Home,
+    request: &PruneRequest,
+    progress: &Progress,
+) -> Result<PruneReport> {
     if !request.dry_run {
         instance::check(home).await?;
     }
     let row = home.vault_row(request.vault.as_deref()).await?;
     let vault = home.vault_for_maintenance(Some(&row.id)).await?;
     if let Some(source) = source_of(home, &row.id).await? {
-        return copies::prune(home, &vault, (&row, &source), request).await;
+        return copies::prune(home, &vault, (&row, &source), request, progress).await;
     }
     let mut shards = Shards::default();
     for row in home.catalog.shard_list(vault.id()).await? {
+        progress.unless_stopped()?;
         let done = match request.dry_run {
             true => preview(home, &vault, row.shard, &request.rules).await,
             false => of_shard(home, &vault, row.shard, &request.rules).await,

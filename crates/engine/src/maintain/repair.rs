@@ -7,12 +7,12 @@ use holdfast_catalog::ContainerRow;
 use holdfast_model::{ContainerId, ItemId, ResourceId, ShardId};
 use holdfast_vault::{MendReport, RepairIndexReport, Shard, Vault};
 use holdfast_workloads::Layout;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Alone, leased};
 use crate::home::blocking;
 use crate::verify::{self, Damaged};
-use crate::{Error, Home, Result, tenant};
+use crate::{Error, Home, Progress, Result, tenant};
 
 /// What to repair.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct RepairRequest {
 }
 
 /// What a repair came to: the `--json` form of `holdfast vault repair`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RepairReport {
     /// Vault id.
     pub vault: String,
@@ -35,7 +35,7 @@ pub struct RepairReport {
 }
 
 /// What the repair of one shard came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardRepair {
     /// The shard.
     pub shard: ShardId,
@@ -69,8 +69,12 @@ impl RepairReport {
     }
 }
 
-/// Repairs every shard of a vault and its control repository.
-pub async fn repair(home: &Home, request: &RepairRequest) -> Result<RepairReport> {
+/// Repairs every shard of a vault and its control repository. It can be stopped between shards.
+pub async fn repair(
+    home: &Home,
+    request: &RepairRequest,
+    progress: &Progress,
+) -> Result<RepairReport> {
     let vault = home.vault_for_maintenance(request.vault.as_deref()).await?;
     let second = match &request.from {
         Some(name) => Some(home.vault(Some(name)).await?),
@@ -81,6 +85,7 @@ pub async fn repair(home: &Home, request: &RepairRequest) -> Result<RepairReport
     }
     let mut shards = Vec::new();
     for row in home.catalog.shard_list(vault.id()).await? {
+        progress.unless_stopped()?;
         shards.push(of_shard(home, &vault, second.as_ref(), row.shard).await?);
     }
     let id = vault.id().to_owned();

@@ -214,7 +214,7 @@ async fn damaged_files_of_the_vault_are_found_and_never_give_wrong_bytes() {
             for damaged in damages(&sound, &mut rng) {
                 fs::write(&path, damaged).unwrap();
                 let home = opened_again(&t).await.unwrap();
-                match verify::check(&home, None, true).await {
+                match verify::check(&home, None, true, &Progress::default()).await {
                     Ok(check) => assert!(check.errors > 0, "the check misses {path:?}"),
                     Err(error) => assert_damaged(&error, &path),
                 }
@@ -231,7 +231,7 @@ async fn damaged_files_of_the_vault_are_found_and_never_give_wrong_bytes() {
     }
     assert!(cases >= 12 && refused > 0 && failed > 0, "{cases} {refused} {failed}");
     assert_eq!(t.backup().await.outcome, Outcome::Complete);
-    assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors, 0);
     assert_eq!(states(&t, &upn).await, live_states(&t, &upn));
     assert_equal_to_live(&t, &upn).await;
     if let Some(restic) = t.restic().await {
@@ -256,7 +256,7 @@ async fn damaged_keys_and_intent_are_refused() {
         let [half, _] = damages(&sound, &mut rng);
         fs::write(&path, half).unwrap();
         let home = opened_again(&t).await.unwrap();
-        match verify::check(&home, None, true).await {
+        match verify::check(&home, None, true, &Progress::default()).await {
             Ok(check) => assert!(check.errors > 0, "the check misses {path:?}"),
             Err(error) => assert_damaged(&error, &path),
         }
@@ -284,12 +284,12 @@ async fn one_damaged_message_does_not_keep_the_others_from_being_restored() {
     let home = opened_again(&t).await.unwrap();
     let refused = assert_never_wrong(&home, &upn, &known).await as u64;
     assert!((1..known.len() as u64).contains(&refused), "{refused} are damaged");
-    let check = verify::check(&home, None, true).await.unwrap();
+    let check = verify::check(&home, None, true, &Progress::default()).await.unwrap();
     let damaged = &check.shards[0].damaged;
     assert_eq!(damaged.len() as u64, refused, "{damaged:#?}");
     for item in damaged {
         assert_eq!(
-            (item.resource.as_str(), item.kind, item.current),
+            (item.resource.as_str(), item.kind.as_str(), item.current),
             (upn.as_str(), "message", true)
         );
         let live = mailbox_view(t.tenant(), &upn);
@@ -325,7 +325,7 @@ async fn a_vault_that_cannot_be_written_keeps_what_it_has() {
     assert_eq!(error.exit(), Exit::Error);
     assert!(told(&error).contains("cannot"), "{}", told(&error));
     assert!(stored(&t, &upn).await == before);
-    assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors, 0);
     fs::remove_file(&tmp).unwrap();
     let report = t.backup().await;
     assert_eq!((report.outcome, report.counts.items_new), (Outcome::Complete, 1), "{report:#?}");

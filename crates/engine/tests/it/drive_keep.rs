@@ -11,7 +11,7 @@ use holdfast_engine::copy::copy;
 use holdfast_engine::maintain::{EraseRequest, PruneRequest, RepairRequest, erase, prune, repair};
 use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::tenant::set_file_versions;
-use holdfast_engine::{Home, ShardLimits, verify};
+use holdfast_engine::{Home, Progress, ShardLimits, verify};
 use holdfast_model::{FileVersions, Outcome, ShardId};
 use holdfast_policy::{KeepRule, Rules};
 use holdfast_testkit::sim::{Fault, FaultKind, PlainBody, RetryAfter};
@@ -134,14 +134,14 @@ async fn with_history() -> (Scene, Vec<(At, Files)>) {
 async fn a_second_vault_alone_has_the_whole_history() {
     let (scene, past) = with_history().await;
     let second = scene.t.second_vault("offsite").await;
-    copy(&scene.t.home, None, "offsite").await.unwrap();
+    copy(&scene.t.home, None, "offsite", &Progress::default()).await.unwrap();
     fs::remove_dir_all(scene.t.vault_dir()).unwrap();
     let home = scene.t.home_on(&second).await;
     rebuild(&home).await.unwrap();
     for (at, model) in &past {
         assert_same_files(&scene.stored(&home, at).await, model, "from the second vault");
     }
-    assert_eq!(verify::check(&home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&home, None, true, &Progress::default()).await.unwrap().errors, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,12 +172,15 @@ async fn pruning_takes_what_no_restore_point_has_and_nothing_else() {
     scene.t.backup().await;
     let rules = Rules::new([KeepRule::Last(NonZeroU32::MIN)]);
     let request = PruneRequest { rules, ..PruneRequest::default() };
-    prune(&scene.t.home, &request).await.unwrap();
+    prune(&scene.t.home, &request, &Progress::default()).await.unwrap();
     scene.t.advance(Duration::from_secs(2 * 24 * 3600));
-    prune(&scene.t.home, &request).await.unwrap();
+    prune(&scene.t.home, &request, &Progress::default()).await.unwrap();
     assert!(stored_files(&scene.t.home, &onedrive(&scene.t), &past[0].0).await.is_none());
     scene.assert_healthy().await;
-    assert_eq!(verify::check(&scene.t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(
+        verify::check(&scene.t.home, None, true, &Progress::default()).await.unwrap().errors,
+        0
+    );
     if let Some(texts) = restored(&scene.t, "pruned").await {
         assert!(texts.iter().any(|text| text.contains("notes 1")));
         assert!(!texts.iter().any(|text| text.contains("Topsecret")));
@@ -231,7 +234,7 @@ async fn an_erased_file_is_gone_with_its_versions_and_the_facts_about_it() {
         let request = EraseRequest::new(&onedrive(t), vec![item], "request 31");
         let report = erase(&t.home, &request).await.unwrap();
         assert!(report.complete, "{report:#?}");
-        let check = verify::check(&t.home, None, true).await.unwrap();
+        let check = verify::check(&t.home, None, true, &Progress::default()).await.unwrap();
         assert_eq!((check.errors, check.shards[0].orphan_packs), (0, 0), "{check:#?}");
         if let Some(texts) = restored(t, "after").await {
             for gone in ["Topsecret", "plan.txt", "~about/", "~versions/", &scene.plan] {
@@ -283,12 +286,12 @@ async fn a_damaged_file_is_named_by_the_check_and_the_others_are_restored() {
     let (mut scene, _) = with_large_file().await;
     damage(&scene.t.vault_dir());
     scene.t.reopen().await;
-    let check = verify::check(&scene.t.home, None, true).await.unwrap();
+    let check = verify::check(&scene.t.home, None, true, &Progress::default()).await.unwrap();
     let damaged = &check.shards[0].damaged;
     assert!(check.errors > 0 && damaged.len() == 1, "{check:#?}");
     let (live, item) = (scene.live(), &damaged[0]);
     let file = &live[item.id.as_ref().unwrap().as_str()];
-    assert_eq!((item.resource.as_str(), item.kind), (onedrive(&scene.t).as_str(), "file"));
+    assert_eq!((item.resource.as_str(), item.kind.as_str()), (onedrive(&scene.t).as_str(), "file"));
     assert_eq!(item.path, file.path.join("/"));
     assert_eq!((&item.title, item.current), (file.path.last().unwrap(), true));
     scene.remove(&scene.work);
@@ -304,10 +307,10 @@ async fn a_damaged_file_is_named_by_the_check_and_the_others_are_restored() {
 async fn damage_is_repaired_from_the_second_vault_or_from_the_tenant() {
     let (scene, _) = with_large_file().await;
     scene.t.second_vault("offsite").await;
-    copy(&scene.t.home, None, "offsite").await.unwrap();
+    copy(&scene.t.home, None, "offsite", &Progress::default()).await.unwrap();
     damage(&scene.t.vault_dir());
     let request = RepairRequest { vault: None, from: Some("offsite".to_owned()) };
-    let report = repair(&scene.t.home, &request).await.unwrap();
+    let report = repair(&scene.t.home, &request, &Progress::default()).await.unwrap();
     assert_eq!(report.damaged(), 0, "{report:#?}");
     scene.assert_healthy().await;
     if let Some(restic) = Restic::find(&scene.t.home.vault(None).await.unwrap()) {
@@ -316,9 +319,12 @@ async fn damage_is_repaired_from_the_second_vault_or_from_the_tenant() {
     // Without another vault: what is lost is fetched again.
     damage(&scene.t.vault_dir());
     let request = RepairRequest { vault: None, from: None };
-    let report = repair(&scene.t.home, &request).await.unwrap();
+    let report = repair(&scene.t.home, &request, &Progress::default()).await.unwrap();
     assert!(report.damaged() > 0, "{report:#?}");
     assert_complete(&scene.t.backup().await);
     scene.assert_equal("fetched again").await;
-    assert_eq!(verify::check(&scene.t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(
+        verify::check(&scene.t.home, None, true, &Progress::default()).await.unwrap().errors,
+        0
+    );
 }

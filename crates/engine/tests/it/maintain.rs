@@ -14,7 +14,7 @@ use holdfast_engine::maintain::{
 };
 use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::restore::OnConflict;
-use holdfast_engine::{Error, Exit, Home, hold, verify};
+use holdfast_engine::{Error, Exit, Home, Progress, hold, verify};
 use holdfast_model::{Outcome, ResourceId, ShardId, short_id};
 use holdfast_policy::{ForgetReason, Hold, HoldScope, KeepRule, Rules, Verdict};
 use holdfast_testkit::sim::{Fault, FaultKind, RetryAfter};
@@ -32,7 +32,7 @@ fn last(count: u32) -> PruneRequest {
 }
 
 async fn pruned(t: &TestContext, request: &PruneRequest) -> PruneReport {
-    let report = prune(&t.home, request).await.unwrap();
+    let report = prune(&t.home, request, &Progress::default()).await.unwrap();
     assert_eq!(report.shards.len(), 1);
     report
 }
@@ -157,7 +157,7 @@ async fn a_short_lived_item_of_a_held_person_survives_and_that_of_another_does_n
         let newest = stored(&t.home, upn, &At::Latest).await.unwrap();
         assert_same(&newest, &live(t.tenant(), upn), upn);
     }
-    let check = verify::check(&t.home, None, true).await.unwrap();
+    let check = verify::check(&t.home, None, true, &Progress::default()).await.unwrap();
     assert_eq!(check.errors, 0, "{check:#?}");
     if let Some(files) = all_files(&t, "thinned").await {
         assert!(files.iter().any(|file| file[..] == bytes[0][..]), "byte for byte");
@@ -235,7 +235,7 @@ async fn erased_items_are_gone_from_everything_and_shared_content_stays() {
 
 /// No trace in the vault, as restic sees it, nor in the home.
 async fn gone(t: &TestContext, report: &EraseReport, texts: &[&str]) {
-    let check = verify::check(&t.home, None, true).await.unwrap();
+    let check = verify::check(&t.home, None, true, &Progress::default()).await.unwrap();
     assert_eq!((check.errors, check.shards[0].orphan_packs), (0, 0), "{check:#?}");
     assert!(report.shards.iter().all(|shard| shard.complete));
     for text in texts {
@@ -349,11 +349,11 @@ async fn a_prune_beside_a_backup_is_excluded_or_correct() {
                 deliver(&t, upn, &message(&format!("Round-{round}-{upn}")));
             }
             t.advance(DAY);
-            let progress = holdfast_engine::Progress::default();
+            let progress = Progress::default();
             let request = holdfast_engine::backup::BackupRequest::default();
             let (request_prune, backup) =
                 (last(1), holdfast_engine::backup::backup(&t.home, &request, &progress));
-            let (backup, pruned) = tokio::join!(backup, prune(&t.home, &request_prune));
+            let (backup, pruned) = tokio::join!(backup, prune(&t.home, &request_prune, &progress));
             for refused in [backup.map(drop), pruned.map(drop)].into_iter().filter_map(Result::err)
             {
                 assert_eq!(refused.exit(), Exit::Later, "seed {seed}, round {round}: {refused}");
@@ -365,7 +365,11 @@ async fn a_prune_beside_a_backup_is_excluded_or_correct() {
             assert_same(&newest, &live(t.tenant(), upn), &format!("seed {seed}: {upn}"));
         }
         pruned(&t, &last(1)).await;
-        assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0, "seed {seed}");
+        assert_eq!(
+            verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors,
+            0,
+            "seed {seed}"
+        );
         if let Some(restic) = t.restic().await {
             restic.check();
         }
@@ -437,7 +441,7 @@ async fn nothing_is_deleted_where_catalog_and_vault_disagree() {
     let file = t.vault_dir().join("shards/1/snapshots").join(&all[1].id);
     std::fs::rename(&file, t.scratch("away")).unwrap();
     for request in [last(1), PruneRequest { dry_run: true, ..last(1) }] {
-        let refused = prune(&t.home, &request).await.unwrap_err();
+        let refused = prune(&t.home, &request, &Progress::default()).await.unwrap_err();
         assert!(matches!(refused, Error::HistoryDiffers(SHARD)), "{refused}");
         assert_eq!(refused.exit(), Exit::Damaged);
     }
@@ -474,5 +478,5 @@ async fn marked_data_waits_for_readers_from_before() {
     catalog.reader_remove("long").await.unwrap();
     let report = pruned(&t, &last(1)).await;
     assert!(report.shards[0].data.packs_removed > 0, "{report:#?}");
-    assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors, 0);
 }

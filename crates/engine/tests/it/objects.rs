@@ -12,7 +12,9 @@ use holdfast_engine::doctor::doctor;
 use holdfast_engine::maintain::{EraseRequest, PruneRequest, erase, prune};
 use holdfast_engine::rebuild::rebuild;
 use holdfast_engine::stats::stats;
-use holdfast_engine::{Error, Exit, Home, InitOptions, NewVault, Storage, Unlock, hold, verify};
+use holdfast_engine::{
+    Error, Exit, Home, InitOptions, NewVault, Progress, Storage, Unlock, hold, verify,
+};
 use holdfast_lockstore::{Clock as ServerClock, azure, s3};
 use holdfast_model::{Clock, Outcome, Secret, ShardId};
 use holdfast_policy::{Hold, HoldScope, KeepRule, Rules, Verdict};
@@ -192,9 +194,9 @@ async fn everything_comes_back_as_of_before_the_attack() {
     for (expected, upn) in &kept {
         assert_same(&stored(&home, upn, &At::Latest).await.unwrap(), expected, upn);
     }
-    assert_eq!(verify::check(&home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&home, None, true, &Progress::default()).await.unwrap().errors, 0);
     assert!(doctor(&home).await.unwrap().iter().any(|f| f.detail.contains("read as it was at")));
-    let prune = prune(&home, &PruneRequest::default()).await.unwrap_err();
+    let prune = prune(&home, &PruneRequest::default(), &Progress::default()).await.unwrap_err();
     assert_eq!(prune.exit(), Exit::Denied, "{prune}");
     let folder = t.scratch("elsewhere");
     let new = NewVault {
@@ -204,7 +206,7 @@ async fn everything_comes_back_as_of_before_the_attack() {
         storage: Storage::default(),
     };
     home.vault_add(&new).await.unwrap();
-    copy(&home, None, "rescued").await.unwrap();
+    copy(&home, None, "rescued", &Progress::default()).await.unwrap();
     let alone = t.home_on(&folder).await;
     rebuild(&alone).await.unwrap();
     for (expected, upn) in &kept {
@@ -256,7 +258,7 @@ async fn retention_waits_for_locks_and_then_forgets() {
         assert_eq!(t.backup().await.outcome, Outcome::Complete);
         clock.set(t.home.clock.now());
         let request = PruneRequest { rules: rules.clone(), ..PruneRequest::default() };
-        let report = prune(&t.home, &request).await.unwrap();
+        let report = prune(&t.home, &request, &Progress::default()).await.unwrap();
         let waits = |verdict: &Verdict| matches!(verdict, Verdict::Waits { .. });
         let snapshots = &report.shards[0].evaluation.snapshots;
         waited += snapshots.iter().filter(|judged| waits(&judged.verdict)).count();
@@ -268,7 +270,7 @@ async fn retention_waits_for_locks_and_then_forgets() {
     assert_eq!(left, [4, 5, 6, 7, 8, 9]);
     let newest = stored(&t.home, &upn, &At::Latest).await.unwrap();
     assert_same(&newest, &live(t.tenant(), &upn), "the newest");
-    assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors, 0);
     let locks = stats(&t.home, None).await.unwrap().locks.unwrap();
     assert!(!locks.warn && locks.unlocked == 0 && locks.tampered.is_empty(), "{locks:?}");
 

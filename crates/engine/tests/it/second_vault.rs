@@ -53,17 +53,17 @@ async fn context() -> (TestContext, String) {
 async fn a_copy_is_a_whole_vault_and_only_what_is_missing_is_sent() {
     let (t, upn) = context().await;
     let second = t.second_vault("offsite").await;
-    let first = copy(&t.home, None, "offsite").await.unwrap();
+    let first = copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     assert_eq!(first.shards.len(), 1);
     assert!(first.shards[0].report.blobs_copied > 0 && first.intent_changes > 2, "{first:?}");
-    let again = copy(&t.home, None, "offsite").await.unwrap();
+    let again = copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let sent = &again.shards[0].report;
     assert_eq!((sent.snapshots_copied, sent.blobs_copied, again.intent_changes), (0, 0, 0));
     t.tenant()
         .deliver(&upn, "inbox", b"From: a@b.example\r\nSubject: Later\r\n\r\nText\r\n")
         .unwrap();
     t.backup().await;
-    let later = copy(&t.home, None, "offsite").await.unwrap();
+    let later = copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let sent = &later.shards[0].report;
     assert_eq!((sent.snapshots_copied, sent.blobs_copied > 0), (1, true));
     assert!(sent.blobs_copied < 5, "{sent:?}");
@@ -74,25 +74,25 @@ async fn a_copy_is_a_whole_vault_and_only_what_is_missing_is_sent() {
     rebuild(&home).await.unwrap();
     let kept = stored(&home, &upn, &At::Latest).await.unwrap();
     assert_same(&kept, &live(t.tenant(), &upn), "from the second vault alone");
-    assert_eq!(verify::check(&home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&home, None, true, &Progress::default()).await.unwrap().errors, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_is_repaired_from_the_second_vault() {
     let (t, upn) = context().await;
     t.second_vault("offsite").await;
-    copy(&t.home, None, "offsite").await.unwrap();
+    copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let before = stored(&t.home, &upn, &At::Latest).await.unwrap();
     damage(&t.vault_dir());
-    assert!(verify::check(&t.home, None, true).await.unwrap().errors > 0);
+    assert!(verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors > 0);
     let request = RepairRequest { vault: None, from: Some("offsite".to_owned()) };
-    let report = repair(&t.home, &request).await.unwrap();
+    let report = repair(&t.home, &request, &Progress::default()).await.unwrap();
     assert_eq!(report.damaged(), 0, "{report:#?}");
     assert!(report.shards[0].packs.blobs_restored > 0);
     if let Some(restic) = Restic::find(&t.home.vault(None).await.unwrap()) {
         restic.check();
     }
-    let check = verify::check(&t.home, None, false).await.unwrap();
+    let check = verify::check(&t.home, None, false, &Progress::default()).await.unwrap();
     assert_eq!(check.errors, 0, "{check:#?}");
     assert_same(&stored(&t.home, &upn, &At::Latest).await.unwrap(), &before, "after the repair");
     assert_eq!(t.backup().await.outcome, Outcome::Complete);
@@ -110,7 +110,7 @@ async fn damage_is_repaired_from_the_tenant() {
     let mut bytes = fs::read(&largest).unwrap();
     bytes[40] ^= 1;
     fs::write(&largest, bytes).unwrap();
-    let report = repair(&t.home, &RepairRequest::default()).await.unwrap();
+    let report = repair(&t.home, &RepairRequest::default(), &Progress::default()).await.unwrap();
     let shard = &report.shards[0];
     assert_eq!(shard.packs.blobs_lost.len(), 1, "{report:#?}");
     assert!(shard.asked_again > 0, "{report:#?}");
@@ -119,7 +119,7 @@ async fn damage_is_repaired_from_the_tenant() {
     let backup = t.backup().await;
     assert_eq!(backup.outcome, Outcome::Complete, "{backup:#?}");
     assert_eq!(backup.counts.items_changed, shard.asked_again, "{backup:#?}");
-    let check = verify::check(&t.home, None, false).await.unwrap();
+    let check = verify::check(&t.home, None, false, &Progress::default()).await.unwrap();
     assert_eq!(check.errors, 0, "{check:#?}");
     let first = At::Time("2026-03-02T08:01:00Z".parse().unwrap());
     assert_same(&stored(&t.home, &upn, &first).await.unwrap(), &before, "the restore point before");
@@ -157,7 +157,7 @@ fn of_copy() -> PruneRequest {
 }
 
 async fn prune_copy(t: &TestContext) -> PruneReport {
-    let report = prune(&t.home, &of_copy()).await.unwrap();
+    let report = prune(&t.home, &of_copy(), &Progress::default()).await.unwrap();
     assert!(report.failures.is_empty() && report.shards.len() == 1, "{report:#?}");
     report
 }
@@ -176,21 +176,23 @@ async fn an_erasure_reaches_the_copy() {
     deliver(&t, &upn, "Harmless");
     t.backup().await;
     t.second_vault("offsite").await;
-    copy(&t.home, None, "offsite").await.unwrap();
+    copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     if let Some(files) = all_files(&t, "offsite", "before").await {
         assert_eq!(count(&files, "Topsecret-plan"), 2, "the search finds what is there");
     }
     let report = erase(&t.home, &EraseRequest::new(&upn, vec![secret], "request 5")).await.unwrap();
     assert!(!report.complete && report.shards[0].complete, "{report:#?}");
     assert_eq!(report.copies, ["offsite"]);
-    let early = prune(&t.home, &of_copy()).await.unwrap_err();
+    let early = prune(&t.home, &of_copy(), &Progress::default()).await.unwrap_err();
     assert_eq!(early.exit(), Exit::Usage, "{early}");
     assert!(early.to_string().contains("vault copy --to offsite"), "{early}");
-    copy(&t.home, None, "offsite").await.unwrap();
+    copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let open = record(&t, report.erasure.as_deref().unwrap()).await;
     assert!(open["done_at"].is_null() && open["copies"].as_array().unwrap().len() == 1, "{open}");
 
-    let dry = prune(&t.home, &PruneRequest { dry_run: true, ..of_copy() }).await.unwrap();
+    let dry = prune(&t.home, &PruneRequest { dry_run: true, ..of_copy() }, &Progress::default())
+        .await
+        .unwrap();
     assert_eq!(
         (dry.shards[0].evaluation.plan().snapshots().len(), dry.shards[0].erasures_open),
         (2, 1)
@@ -200,11 +202,11 @@ async fn an_erasure_reaches_the_copy() {
     if let Some(files) = all_files(&t, "offsite", "after").await {
         assert_eq!((count(&files, "Topsecret-plan"), count(&files, "Harmless")), (0, 1));
     }
-    let check = verify::check(&t.home, Some("offsite"), true).await.unwrap();
+    let check = verify::check(&t.home, Some("offsite"), true, &Progress::default()).await.unwrap();
     assert_eq!((check.errors, check.shards[0].orphan_packs), (0, 0), "{check:#?}");
     let done = record(&t, report.erasure.as_deref().unwrap()).await;
     assert!(done["done_at"].is_string() && done["copies"].is_null(), "{done}");
-    let again = copy(&t.home, None, "offsite").await.unwrap();
+    let again = copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     assert_eq!(again.shards[0].report.snapshots_copied, 0, "what went does not come back");
     assert_eq!(prune_copy(&t).await.shards[0].erasures_open, 0);
 }
@@ -224,12 +226,16 @@ async fn a_copy_follows_its_source_when_it_is_pruned_and_not_before() {
         t.backup().await;
     }
     t.second_vault("offsite").await;
-    copy(&t.home, None, "offsite").await.unwrap();
+    copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let rules = Rules::new([KeepRule::Last(NonZeroU32::new(1).unwrap())]);
-    let refused = prune(&t.home, &PruneRequest { rules: rules.clone(), ..of_copy() }).await;
+    let refused =
+        prune(&t.home, &PruneRequest { rules: rules.clone(), ..of_copy() }, &Progress::default())
+            .await;
     assert_eq!(refused.unwrap_err().exit(), Exit::Usage);
-    prune(&t.home, &PruneRequest { rules, ..PruneRequest::default() }).await.unwrap();
-    let copied = copy(&t.home, None, "offsite").await.unwrap();
+    prune(&t.home, &PruneRequest { rules, ..PruneRequest::default() }, &Progress::default())
+        .await
+        .unwrap();
+    let copied = copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     assert_eq!(copied.shards[0].report.snapshots_copied, 0);
     assert_eq!(snapshots(&t, "offsite").await, 3, "a copy only ever adds");
 
@@ -243,10 +249,13 @@ async fn a_copy_follows_its_source_when_it_is_pruned_and_not_before() {
     hold::release(&t.home, None, "Case 1").await.unwrap();
     assert_eq!(prune_copy(&t).await.shards[0].snapshots_removed.forgotten.len(), 2);
     assert_eq!(snapshots(&t, "offsite").await, 1);
-    assert_eq!(verify::check(&t.home, Some("offsite"), true).await.unwrap().errors, 0);
+    assert_eq!(
+        verify::check(&t.home, Some("offsite"), true, &Progress::default()).await.unwrap().errors,
+        0
+    );
     // One whose source lost everything is not followed.
     fs::remove_dir_all(t.vault_dir().join("shards/1/snapshots")).unwrap();
-    let refused = prune(&t.home, &of_copy()).await.unwrap_err();
+    let refused = prune(&t.home, &of_copy(), &Progress::default()).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Usage, "{refused}");
     assert_eq!(snapshots(&t, "offsite").await, 1);
 }
@@ -261,7 +270,7 @@ async fn snapshots(t: &TestContext, vault: &str) -> usize {
 async fn a_catalog_is_rebuilt_beside_a_copy() {
     let (t, upn) = context().await;
     t.second_vault("offsite").await;
-    copy(&t.home, None, "offsite").await.unwrap();
+    copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let before = known(&t.home).await;
     rebuild(&t.home).await.unwrap();
     assert_known(&known(&t.home).await, &before);
@@ -273,10 +282,11 @@ async fn a_catalog_is_rebuilt_beside_a_copy() {
     );
     deliver(&t, &upn, "Later");
     assert_eq!(t.backup().await.outcome, Outcome::Complete);
-    let later = copy(&t.home, None, "offsite").await.unwrap();
+    let later = copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     assert_eq!(later.shards[0].report.snapshots_copied, 1);
     // What holds something else is not copied to.
-    let refused = copy(&t.home, Some("offsite"), "default").await.unwrap_err();
+    let refused =
+        copy(&t.home, Some("offsite"), "default", &Progress::default()).await.unwrap_err();
     assert_eq!(refused.exit(), Exit::Usage, "{refused}");
 }
 
@@ -285,7 +295,7 @@ async fn a_catalog_is_rebuilt_beside_a_copy() {
 async fn a_copy_that_somebody_backs_up_to_is_a_copy_no_more() {
     let (t, upn) = context().await;
     let second = t.second_vault("offsite").await;
-    copy(&t.home, None, "offsite").await.unwrap();
+    copy(&t.home, None, "offsite", &Progress::default()).await.unwrap();
     let home = t.home_on(&second).await;
     rebuild(&home).await.unwrap();
     tenant::add(&home, t.new_tenant()).await.unwrap();
@@ -294,8 +304,8 @@ async fn a_copy_that_somebody_backs_up_to_is_a_copy_no_more() {
     assert_eq!(report.outcome, Outcome::Complete, "{report:#?}");
     t.backup().await;
     for refused in [
-        copy(&t.home, None, "offsite").await.map(drop).unwrap_err(),
-        prune(&t.home, &of_copy()).await.map(drop).unwrap_err(),
+        copy(&t.home, None, "offsite", &Progress::default()).await.map(drop).unwrap_err(),
+        prune(&t.home, &of_copy(), &Progress::default()).await.map(drop).unwrap_err(),
     ] {
         assert_eq!(refused.exit(), Exit::Usage, "{refused}");
         assert!(refused.to_string().contains("another installation"), "{refused}");

@@ -9,7 +9,7 @@ use holdfast_engine::backup::BackupReport;
 use holdfast_engine::browse::{At, snapshots};
 use holdfast_engine::maintain::{EraseRequest, PruneRequest, erase, prune};
 use holdfast_engine::rebuild::rebuild;
-use holdfast_engine::{Home, ShardLimits, tenant};
+use holdfast_engine::{Home, Progress, ShardLimits, tenant};
 use holdfast_model::{Outcome, ShardId, Timestamp, short_id};
 use holdfast_testkit::{
     Mailbox, Options, Restic, TENANT, TestContext, assert_same, live, mailbox_view, stored,
@@ -386,7 +386,7 @@ async fn a_shard_that_fails_does_not_end_the_others() {
     // Both: then there is nothing to report on.
     t.home.catalog.lease_take(&vault, SECOND, "another machine", ttl).await.unwrap();
     let request = holdfast_engine::backup::BackupRequest::default();
-    let progress = holdfast_engine::Progress::default();
+    let progress = Progress::default();
     let refused = holdfast_engine::backup::backup(&t.home, &request, &progress).await.unwrap_err();
     assert_eq!(refused.exit(), holdfast_engine::Exit::Later);
     t.advance(ttl);
@@ -441,11 +441,17 @@ async fn a_shard_that_is_busy_does_not_keep_others_from_being_pruned() {
     let ttl = Duration::from_secs(60);
     let owner = "another machine";
     let lease = t.home.catalog.lease_take(&vault, FIRST, owner, ttl).await.unwrap();
-    let report = prune(&t.home, &PruneRequest::default()).await.unwrap();
+    let report = prune(&t.home, &PruneRequest::default(), &Progress::default()).await.unwrap();
     assert_eq!(report.shards.iter().map(|s| s.evaluation.shard).collect::<Vec<_>>(), [SECOND]);
     let [failure] = &report.failures[..] else { panic!("{report:#?}") };
     assert_eq!((failure.shard, failure.cause.as_str()), (FIRST, "later"));
     assert!(failure.message.contains(owner), "{failure:#?}");
     t.home.catalog.lease_release(&lease).await.unwrap();
-    assert!(prune(&t.home, &PruneRequest::default()).await.unwrap().failures.is_empty());
+    assert!(
+        prune(&t.home, &PruneRequest::default(), &Progress::default())
+            .await
+            .unwrap()
+            .failures
+            .is_empty()
+    );
 }

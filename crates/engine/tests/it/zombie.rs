@@ -42,7 +42,7 @@ async fn a_run_whose_lease_went_to_another_commits_nothing() {
     assert_eq!(catalog.snapshot_list(None).await.unwrap().len(), 1);
     let kept = stored(&t.home, &upn, &At::Latest).await.unwrap();
     assert_same(&kept, &live(t.tenant(), &upn), "after the lost run");
-    assert_eq!(verify::check(&t.home, None, true).await.unwrap().errors, 0);
+    assert_eq!(verify::check(&t.home, None, true, &Progress::default()).await.unwrap().errors, 0);
     if let Some(restic) = t.restic().await {
         restic.check();
     }

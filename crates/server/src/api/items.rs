@@ -1,5 +1,6 @@
-//! What lies in restore points: `items`, `content`, `history`, `changes`, `search`.
+//! What lies in restore points: `items`, `content`, `export`, `history`, `changes`, `search`.
 
+mod export;
 pub(super) mod stream;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(versions))
         .routes(routes!(changes))
         .routes(routes!(search))
+        .merge(export::routes())
 }
 
 /// A restore point as it is written.

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::act::Act;
+use super::maintenance;
 use super::page::{Json, Page, Path, Query, limit};
 use super::problem::{Failures, Problem, Result};
 use super::tenants::sees_all;
@@ -103,6 +104,10 @@ fn detail(sees_items: bool, job: JobDetail) -> JobDetailView {
     let mut view = JobDetailView::from(job);
     if !sees_items {
         hide(&mut view.job);
+        maintenance::hide_items(&mut view.result);
+        if maintenance::is_one(&view.job.kind) {
+            return view;
+        }
         for (value, plain) in [&mut view.request, &mut view.result].into_iter().zip(PLAIN) {
             if let Some(fields) = value.as_object_mut() {
                 fields.retain(|name, _| plain.contains(&name.as_str()));
@@ -225,7 +230,8 @@ where
     Ok(Json(view(who, &names(&api.home).await?, job)))
 }
 
-/// Pauses a job: at once, or at its worker's next sign of life.
+/// Pauses a job: at once, or at its worker's next sign of life, the maintenance of a vault when the
+/// shard that it is at is done.
 #[utoipa::path(post, path = "/jobs/{id}/pause", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job")),
     responses((status = OK, body = JobView), Failures))]
@@ -245,7 +251,8 @@ async fn resume(State(api): Shared, who: Who, Path(id): Path<String>) -> Result<
     manage(&api, &who, Action::JobResume, id, work).await
 }
 
-/// Cancels a job: at once, or at its worker's next sign of life. What it has done stays done.
+/// Cancels a job: at once, or at its worker's next sign of life, the maintenance of a vault when the
+/// shard that it is at is done; until then `wanted` says so. What it has done stays done.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs",
     params(("id" = String, Path, description = "Id of the job")),
     responses((status = OK, body = JobView), Failures))]

@@ -22,7 +22,7 @@ pub use protect::{
     SnapshotView, TenantView, TestedView, VaultView,
 };
 pub use system::{
-    AuditEntry, Event, FaultView, FindingView, PartView, Ready, ResumedView, SystemView,
-    VerificationView,
+    AddedVaultView, AuditEntry, Event, FaultView, FindingView, KitProof, PartView, Ready,
+    ResumedView, SystemView, VerificationView,
 };
 pub use work::{JobDetailView, JobView, StepView, Submitted};

@@ -2,6 +2,7 @@
 
 mod events;
 mod flow;
+mod maintain;
 mod openapi;
 mod pages;
 mod roles;

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ use super::read::{Placed, read_blobs};
 const BATCH: usize = 20_000;
 
 /// What a copy has sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyReport {
     /// Snapshots that the target had already.
     pub snapshots_present: u64,

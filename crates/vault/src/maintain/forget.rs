@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use holdfast_model::Timestamp;
 use holdfast_policy::DeletePlan;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::snapshot::{Snapshot, SnapshotKind};
 use super::{alone, check_plan, locked_until, removed, thin};
 
 /// What became of the snapshots of a plan.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForgetReport {
     /// Ids of the snapshots that were removed.
     pub forgotten: Vec<String>,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
 use crate::blobs::{self, Blobs};
@@ -30,7 +30,7 @@ use super::repair_index::Rewrite;
 const MAX_THREADS: usize = 4;
 
 /// What a repair of packs found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MendReport {
     /// Blobs that were read and compared with their names.
     pub blobs_read: u64,

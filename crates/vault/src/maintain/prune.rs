@@ -17,7 +17,7 @@
 
 use holdfast_model::Timestamp;
 use jiff::SignedDuration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ impl Default for PruneOptions {
 }
 
 /// What a prune has done, or would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PruneReport {
     /// Nothing was changed.
     pub dry_run: bool,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use holdfast_model::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Kind;
 use crate::control::Control;
@@ -22,7 +22,7 @@ use super::index_writer::IndexWriter;
 use super::{alone, locked_until, removed};
 
 /// What a repair of the index found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepairIndexReport {
     /// Index files that could not be read; they were removed when their packs were in new ones.
     pub files_damaged: Vec<String>,

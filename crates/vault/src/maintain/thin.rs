@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use holdfast_model::{ResourceId, Timestamp};
 use holdfast_policy::{DeletePlan, HeldResource};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::edit::Edit;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub struct ThinReport {
 }
 
 /// How many versions of a resource were linked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkedVersions {
     /// The resource.
     pub resource: ResourceId,

@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 
-use holdfast_engine::Home;
 use holdfast_engine::copy::{VaultCopy, copy};
+use holdfast_engine::{Home, Progress};
 
 use crate::error::Result;
 use crate::output::{Output, bytes, clean, of};
 
 pub async fn run(home: &Home, from: Option<&str>, to: &str, out: Output) -> Result<u8> {
-    let report = copy(home, from, to).await?;
-    out.show(&report, || human(&report, to))?;
+    show(&copy(home, from, to, &Progress::default()).await?, to, out)
+}
+
+/// Shows what a copy came to; `name` is that of the second vault.
+pub fn show(report: &VaultCopy, name: &str, out: Output) -> Result<u8> {
+    out.show(report, || human(report, name))?;
     Ok(0)
 }
 

@@ -2,29 +2,89 @@
 
 use std::fmt::Write;
 
-use holdfast_engine::maintain::{self, PruneReport, PruneRequest, ShardPrune};
-use holdfast_engine::{Exit, Home};
-use holdfast_policy::{KeepRule, Rules, Verdict};
+use holdfast_engine::maintain::{self, PruneRequest};
+use holdfast_engine::{Exit, Home, Progress};
+use holdfast_model::ShardId;
+use holdfast_policy::{Judged, KeepRule, PlannedSnapshot, Rules, Verdict};
+use holdfast_vault::{ForgetReport, LinkedVersions, PruneReport as DataReport};
+use serde::{Deserialize, Serialize};
 
 use crate::args::Prune;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{self, Output, bytes, clean, of, time};
 
-pub async fn run(home: &Home, args: &Prune, out: Output) -> Result<u8> {
-    let last = args.keep_last.map(KeepRule::Last);
-    let within = args.keep_within.map(KeepRule::Within);
-    let rules = Rules::new(last.into_iter().chain(within));
-    if !args.dry_run && !args.yes && !rules.keeps_all() {
-        let warning = format!("Snapshots beyond '{rules}' will be forgotten, for good.");
-        output::confirm_deletion(out, &warning)?;
-    }
-    let request = PruneRequest { vault: args.vault.clone(), rules, dry_run: args.dry_run };
-    let report = maintain::prune(home, &request).await?;
-    out.show(&report, || human(&report))?;
-    Ok(if report.failures.is_empty() { 0 } else { Exit::Partial as u8 })
+/// What of a report people are shown. It is read from the JSON form, which a server sends too: the
+/// report itself holds a plan of what may be deleted, and nobody makes one of those from a text.
+#[derive(Deserialize)]
+pub struct Pruned {
+    dry_run: bool,
+    shards: Vec<Shard>,
+    #[serde(default)]
+    failures: Vec<Failed>,
 }
 
-fn human(report: &PruneReport) -> String {
+#[derive(Deserialize)]
+struct Shard {
+    shard: ShardId,
+    rules: Rules,
+    snapshots: Vec<Judged>,
+    plan: Plan,
+    #[serde(default)]
+    erasures: Vec<Erasure>,
+    erasures_open: u64,
+    linked: Vec<LinkedVersions>,
+    snapshots_removed: ForgetReport,
+    data: DataReport,
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    snapshots: Vec<PlannedSnapshot>,
+}
+
+#[derive(Deserialize)]
+struct Erasure {
+    complete: bool,
+}
+
+#[derive(Deserialize)]
+struct Failed {
+    shard: ShardId,
+    message: String,
+}
+
+pub async fn run(home: &Home, args: &Prune, out: Output) -> Result<u8> {
+    let rules = rules(args);
+    ask(args, out)?;
+    let request = PruneRequest { vault: args.vault.clone(), rules, dry_run: args.dry_run };
+    let report = maintain::prune(home, &request, &Progress::default()).await?;
+    let form = serde_json::to_value(&report).and_then(Pruned::deserialize);
+    show(&report, &form.map_err(Error::Report)?, out)
+}
+
+fn rules(args: &Prune) -> Rules {
+    let last = args.keep_last.map(KeepRule::Last);
+    let within = args.keep_within.map(KeepRule::Within);
+    Rules::new(last.into_iter().chain(within))
+}
+
+/// Asks before snapshots are forgotten.
+pub fn ask(args: &Prune, out: Output) -> Result<()> {
+    let rules = rules(args);
+    if args.dry_run || args.yes || rules.keeps_all() {
+        return Ok(());
+    }
+    let warning = format!("Snapshots beyond '{rules}' will be forgotten, for good.");
+    output::confirm_deletion(out, &warning)
+}
+
+/// Shows what a prune came to.
+pub fn show(report: &impl Serialize, pruned: &Pruned, out: Output) -> Result<u8> {
+    out.show(report, || human(pruned))?;
+    Ok(if pruned.failures.is_empty() { 0 } else { Exit::Partial as u8 })
+}
+
+fn human(report: &Pruned) -> String {
     let mut text = String::new();
     for shard in &report.shards {
         of_shard(&mut text, shard, report.dry_run);
@@ -39,10 +99,9 @@ fn human(report: &PruneReport) -> String {
 }
 
 /// What became of a shard. Writing to a string cannot fail.
-fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
-    let evaluation = &shard.evaluation;
+fn of_shard(text: &mut String, shard: &Shard, dry_run: bool) {
     let (mut kept, mut waiting) = (0, 0);
-    for judged in &evaluation.snapshots {
+    for judged in &shard.snapshots {
         match &judged.verdict {
             Verdict::Kept { .. } => kept += 1,
             verdict => {
@@ -54,7 +113,7 @@ fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
     }
     let removed = &shard.snapshots_removed;
     let forgotten = match dry_run {
-        true => evaluation.plan().snapshots().len(),
+        true => shard.plan.snapshots.len(),
         false => removed.forgotten.len() + removed.gone.len(),
     };
     waiting += removed.locked.len() as u64;
@@ -62,10 +121,10 @@ fn of_shard(text: &mut String, shard: &ShardPrune, dry_run: bool) {
     let _ = writeln!(
         text,
         "Shard {}: {} kept, {} {word}, {waiting} waiting for locks ({})",
-        evaluation.shard,
+        shard.shard,
         of(kept, "snapshot"),
         of(forgotten as u64, "snapshot"),
-        evaluation.rules,
+        shard.rules,
     );
     for linked in &shard.linked {
         let versions = of(linked.versions, "version");

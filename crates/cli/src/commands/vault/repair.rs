@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use holdfast_engine::maintain::{RepairReport, RepairRequest, ShardRepair, repair};
-use holdfast_engine::{Exit, Home};
+use holdfast_engine::{Exit, Home, Progress};
 
 use super::of_item;
 use crate::args::Repair;
@@ -15,8 +15,12 @@ const ERRORS_SHOWN: usize = 20;
 
 pub async fn run(home: &Home, args: &Repair, out: Output) -> Result<u8> {
     let request = RepairRequest { vault: args.vault.clone(), from: args.from.clone() };
-    let report = repair(home, &request).await?;
-    out.show(&report, || human(&report))?;
+    show(&repair(home, &request, &Progress::default()).await?, out)
+}
+
+/// Shows what a repair came to.
+pub fn show(report: &RepairReport, out: Output) -> Result<u8> {
+    out.show(report, || human(report))?;
     Ok(if report.is_whole() { 0 } else { Exit::Damaged as u8 })
 }
 

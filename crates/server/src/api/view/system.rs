@@ -1,5 +1,6 @@
 //! The installation itself: state, health, audit.
 
+use holdfast_engine::AddedVault;
 use holdfast_engine::audit::{Fault, Resumed, Verification};
 use holdfast_engine::doctor::Finding;
 use holdfast_model::Timestamp;
@@ -33,6 +34,43 @@ pub struct PartView {
     pub part: String,
     /// It answers.
     pub ok: bool,
+}
+
+/// What became of a vault that was to be added.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AddedVaultView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it lies.
+    pub location: String,
+    /// False where it was there already and is attached.
+    pub created: bool,
+    /// The writing credentials may delete.
+    pub writer_removes: bool,
+    /// The maintenance credentials may delete; absent where there are no others.
+    pub maintenance_removes: Option<bool>,
+}
+
+impl From<AddedVault> for AddedVaultView {
+    fn from(added: AddedVault) -> Self {
+        Self {
+            id: added.id,
+            name: added.name,
+            location: added.location,
+            created: added.created,
+            writer_removes: added.writer_removes,
+            maintenance_removes: added.maintenance_removes,
+        }
+    }
+}
+
+/// Whether a recovery kit opens a vault.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KitProof {
+    /// It does, as the vault lies in its storage.
+    pub proven: bool,
 }
 
 /// Whether the server can do its work.

@@ -18,9 +18,9 @@ pub struct Submitted {
 pub struct JobView {
     /// The id.
     pub id: String,
-    /// `backup`, `restore`, `discover`.
+    /// `backup`, `restore`, `discover`, `check`, `prune`, `repair`, `copy`.
     pub kind: String,
-    /// Its tenant.
+    /// Its tenant; empty for the maintenance of a vault.
     pub tenant: String,
     /// What goes first: `restore`, `on_demand`, `overdue`, `routine`, `first_full`.
     pub class: String,

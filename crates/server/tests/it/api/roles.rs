@@ -26,6 +26,7 @@ const OPERATE: May = Roles(&[Administrator, Operator]);
 const CONTENT: May = Roles(&[Administrator, RestoreOperator, ComplianceOfficer]);
 const RESTORE: May = Roles(&[Administrator, RestoreOperator]);
 const AUDIT: May = Roles(&[Administrator, ComplianceOfficer, Auditor]);
+const POLICY: May = Roles(&[Administrator, ComplianceOfficer]);
 const MANAGE: May = Roles(&[Administrator]);
 
 /// Method, path, who may, and a body that makes sense (`null` for none).
@@ -132,12 +133,21 @@ fn table_of_data() -> Vec<(&'static str, &'static str, May, Value)> {
         ("get", "/resources/{resource}/preview?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/preview/body?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/preview/attachments/0?path=x", CONTENT, none.clone()),
+        ("get", "/resources/{resource}/export", CONTENT, none.clone()),
         ("get", "/resources/{resource}/versions?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/history?item=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/changes", CONTENT, none.clone()),
         ("get", "/search?query=x", CONTENT, none.clone()),
         ("get", "/vaults", SYSTEM, none.clone()),
         ("get", "/vaults/{vault}/stats", SYSTEM, none.clone()),
+        ("post", "/vaults", MANAGE, json!({ "name": "x", "location": "no/whole/path" })),
+        ("post", "/vaults/{vault}/kit", MANAGE, none.clone()),
+        ("post", "/vaults/{vault}/kit/proof", MANAGE, json!({ "secret": "00" })),
+        ("post", "/vaults/{vault}/checks", OPERATE, json!({})),
+        ("post", "/vaults/{vault}/prunes", OPERATE, json!({ "keep_last": 1, "dry_run": true })),
+        ("post", "/vaults/{vault}/prunes", POLICY, json!({ "keep_within": "30d" })),
+        ("post", "/vaults/{vault}/repairs", OPERATE, json!({ "from": "no such vault" })),
+        ("post", "/vaults/{vault}/copies", OPERATE, json!({ "to": "no such vault" })),
         ("get", "/audit", AUDIT, none.clone()),
         ("post", "/audit/verification", AUDIT, none.clone()),
         ("get", "/events", ALL, none.clone()),
@@ -270,6 +280,7 @@ async fn a_token_does_what_its_rights_allow_and_never_what_needs_a_person() {
         let got = request.send().await.unwrap().status().as_u16();
         let is_its = path.contains("/jobs") && *method == "get"
             || ["/vaults", "/system", "/events"].iter().any(|own| path.contains(own))
+                && *method == "get"
                 && !path.ends_with("/support-bundle");
         match may {
             Anybody => {}
