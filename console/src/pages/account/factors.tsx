@@ -83,7 +83,7 @@ export function Factors() {
                   className="flex flex-wrap items-center justify-between gap-2 rounded-md bg-sunken px-3 py-1"
                 >
                   <span className="min-w-0 truncate">{key.label}</span>
-                  <span className="flex items-center gap-3 text-sm text-muted">
+                  <span className="flex flex-wrap items-center gap-x-3 text-sm text-muted">
                     <When time={key.created_at} />
                     <Button small look="quiet" onClick={() => dropPasskey.mutate(key.id)}>
                       {t('factors.remove')}
