@@ -167,9 +167,29 @@ pub fn openapi() -> String {
     components
         .security_schemes
         .extend(schemes.map(|(name, scheme)| (name.to_owned(), scheme.into())));
+    name_operations(&mut document);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Names each operation by method and path: handlers of several nouns are called alike.
+fn name_operations(document: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let nouns = path.trim_start_matches(BASE).replace(['/', '-'], "_").replace(['{', '}'], "");
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+            ("patch", &mut item.patch),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}{nouns}"));
+            }
+        }
+    }
 }
 
 /// The whole service: the API, its document, and what machines ask.

@@ -1,8 +1,10 @@
 //! What comes in and goes out: JSON, queries, paths and pages, with our failures.
 
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::problem::{Problem, Result};
@@ -11,10 +13,22 @@ use super::problem::{Problem, Result};
 const USUAL: u32 = 100;
 const MOST: u32 = 1_000;
 
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+/// A JSON body: an object, as the document says of all of them.
 pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let axum::Json(body) = axum::Json::<Value>::from_request(request, state).await?;
+        // A list of the fields in their order would do for `serde`.
+        if !body.is_object() {
+            return Err(Problem::invalid("the body must be a JSON object"));
+        }
+        let wrong = |error| Problem::invalid(format!("the body does not fit: {error}"));
+        Ok(Self(serde_json::from_value(body).map_err(wrong)?))
+    }
+}
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {

@@ -48,7 +48,7 @@ async fn the_old_machine_stores_and_deletes_nothing_any_more() {
     let (snapshots, packs) = (files(&t, "shards/1/snapshots"), files(&t, "shards/1/data"));
     let heads = files(&t, "control/heads");
     assert_superseded(run(&old).await);
-    assert_superseded(prune(&old, &PruneRequest::default()).await);
+    assert_superseded(prune(&old, &PruneRequest::default(), &Progress::default()).await);
     assert_superseded(schedule::set(&old, TENANT, &Schedule::default()).await);
     assert_eq!(files(&t, "shards/1/snapshots"), snapshots);
     assert_eq!(files(&t, "shards/1/data"), packs);

@@ -1,5 +1,6 @@
 //! The document of the API.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
@@ -20,11 +21,14 @@ fn the_committed_document_is_that_of_the_code() {
 fn the_document_is_openapi_3_1_and_describes_every_failure_and_operation() {
     let document: Value = serde_json::from_str(&holdfast_server::api::openapi()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+    let mut names = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         assert!(path.starts_with("/api/v1/"), "{path}");
         for (method, operation) in item.as_object().unwrap() {
             let text = |name: &str| operation[name].as_str().unwrap_or_default();
             assert!(!text("summary").is_empty(), "{method} {path} has no summary");
+            let name = text("operationId").to_owned();
+            assert!(names.insert(name.clone()), "two operations are called {name}");
             for status in ["400", "401", "403", "404", "409", "429", "500", "503"] {
                 let body = &operation["responses"][status]["content"]["application/json"]["schema"];
                 assert_eq!(body["$ref"], "#/components/schemas/FailureBody", "{method} {path}");
