@@ -202,7 +202,7 @@ pub fn sites_for(users: usize) -> usize {
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// End after the proof (without a console the demo always does)
+    /// End after the proof; else, at a terminal, it goes on with the console until Ctrl-C
     #[arg(long)]
     pub once: bool,
     /// People in the simulated company

@@ -1,16 +1,20 @@
 //! `demo`: the whole product in a minute, on a simulated tenant.
 //!
 //! A company is backed up, loses mail, gets it back; the demo compares what was lost with what
-//! came back and fails when they differ. Everything lies in a temporary folder that is removed.
+//! came back and fails when they differ. At a terminal it ends in the console. Everything lies in a
+//! temporary folder that is removed.
 
 mod compare;
+mod console;
 mod files;
 mod restic;
 mod scene;
 mod script;
 
 use std::collections::HashMap;
+use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_engine::backup::{self, BackupReport, BackupRequest};
 use holdfast_engine::browse::{self, At};
@@ -81,23 +85,32 @@ impl Report {
 }
 
 pub async fn run(args: &Demo, out: Output) -> Result<u8> {
-    tokio::select! {
-        done = play(args, out) => done,
-        _ = tokio::signal::ctrl_c() => Err(Error::Stopped),
-    }
-}
-
-async fn play(args: &Demo, out: Output) -> Result<u8> {
     let mut script = Script::new(out);
-    let stage = Stage::set(args, &mut script).await?;
-    let report = stage.act(&mut script).await?;
-    stage.sim.stop().await;
-    drop(stage.home);
-    out.show(&report, || script.ending(&report))?;
+    let (stage, report) = tokio::select! {
+        done = play(args, &mut script) => done?,
+        _ = tokio::signal::ctrl_c() => return Err(Error::Stopped),
+    };
+    // Who is not at a terminal would wait for an end that nobody asks for.
+    let stays = report.ok && !args.once && !out.is_json() && std::io::stdout().is_terminal();
+    out.show(&report, || script.ending(&report, stays))?;
+    let Stage { sim, home, dir, .. } = stage;
+    if stays {
+        console::open(Arc::new(home), out).await?;
+    } else {
+        drop(home);
+    }
+    sim.stop().await;
+    drop(dir);
     match report.ok {
         true => Ok(0),
         false => Err(Error::Proof(report.why_not())),
     }
+}
+
+async fn play(args: &Demo, script: &mut Script) -> Result<(Stage, Report)> {
+    let stage = Stage::set(args, script).await?;
+    let report = stage.act(script).await?;
+    Ok((stage, report))
 }
 
 /// The tenant, the installation and the folder that holds them.

@@ -302,14 +302,13 @@ impl Script {
     }
 
     /// The last words.
-    pub fn ending(&self, report: &Report) -> String {
+    pub fn ending(&self, report: &Report, stays: bool) -> String {
         let title = self.out.heading(if report.ok { "Done" } else { "NOT PROVED" });
         let c = &report.comparison;
         let differing = c.differences.len() as u64;
         format!(
             "\n{title}\n   {} in {} are protected. {} lost, {} back, {}.\n   \
-             The first backup took {}, the next one {}. The temporary folder is gone.\n   \
-             Try it yourself:  holdfast sim serve  and  holdfast --help",
+             The first backup took {}, the next one {}.{}",
             of(report.messages as u64, "message"),
             of(report.users as u64, "mailbox"),
             of(c.lost as u64, "message"),
@@ -320,6 +319,12 @@ impl Script {
             },
             of(report.first_backup.requests, "request"),
             count(report.incremental.requests),
+            match stays {
+                true => "",
+                false =>
+                    " The temporary folder is gone.\n   Try it yourself:  holdfast sim serve  and  \
+                     holdfast --help",
+            },
         )
     }
 }
