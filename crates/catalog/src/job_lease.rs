@@ -103,7 +103,8 @@ impl Catalog {
         }
     }
 
-    /// The job that goes first.
+    /// The job that goes first. What is of no tenant is maintenance of vaults, which takes hours: one
+    /// at a time, so that it keeps no backup waiting.
     async fn job_next(&self, claim: &Claim, now: Timestamp) -> Result<Option<String>> {
         let statement = sql("SELECT j.id FROM job j JOIN job_share s ON s.tenant = j.tenant \
              WHERE ((j.state = 'queued' AND j.not_before <= $1) \
@@ -111,7 +112,7 @@ impl Catalog {
                  AND (j.class <= $2 OR (j.class > 2 AND j.deadline <= $1 AND $2 >= 2)) \
                  AND (j.class = 0 OR (SELECT COUNT(*) FROM job r \
                      WHERE r.tenant = j.tenant AND r.state = 'running' AND r.class <> 0 \
-                         AND r.lease_until > $1) < $3) \
+                         AND r.lease_until > $1) < CASE WHEN j.tenant = '' THEN 1 ELSE $3 END) \
              ORDER BY CASE WHEN j.class > 2 AND j.deadline <= $1 THEN 2 ELSE j.class END, \
                  s.used_ms, j.deadline, j.id LIMIT 1");
         let statement = statement.time(now).number(claim.down_to as u64);

@@ -26,7 +26,7 @@ use crate::home::blocking;
 use crate::reading::Reading;
 use crate::{Error, Home, Result, discover, fanout};
 
-pub use at::At;
+pub use at::{At, read_at};
 pub use file_versions::{StoredVersion, cat_version, versions};
 pub use message::message;
 pub use visit::Unread;
@@ -96,11 +96,7 @@ pub struct Located {
 /// Finds the restore point of a resource.
 pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) -> Result<Located> {
     let resource = discover::find(home, tenant, resource).await?;
-    let none = || Error::NotFound {
-        what: "restore point of",
-        name: resource.name.clone(),
-        hint: " at that time; 'holdfast snapshots' lists what there is",
-    };
+    let none = || no_point(&resource);
     let tenant = crate::tenant::find(home, &resource.tenant).await?;
     let vault = home.vault(Some(&tenant.vault_id)).await?;
     let mut found = point(home, &resource.id, at).await?.ok_or_else(none)?;
@@ -117,6 +113,14 @@ pub async fn locate(home: &Home, tenant: Option<&str>, resource: &str, at: &At) 
             return Ok(Located { resource, point: found, reader, tree, reading });
         }
         found = now;
+    }
+}
+
+fn no_point(resource: &ResourceRow) -> Error {
+    Error::NotFound {
+        what: "restore point of",
+        name: resource.name.clone(),
+        hint: " at that time; 'holdfast snapshots' lists what there is",
     }
 }
 

@@ -62,9 +62,9 @@ pub async fn rebuild(home: &Home) -> Result<RebuildReport> {
             leases.push(take_lease(home, &vault.id, shard.shard).await?);
         }
     }
-    let result = under_leases(home, &vaults, &leases).await;
-    if result.is_ok() {
-        instance::renew(home).await?;
+    let mut result = under_leases(home, &vaults, &leases).await;
+    if let Ok(report) = result {
+        result = instance::renew(home).await.map(|()| report);
     }
     for lease in &leases {
         home.catalog.lease_release(lease).await?;

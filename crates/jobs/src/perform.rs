@@ -1,15 +1,17 @@
 //! What a worker does with a job: the engine's operations.
 
+use holdfast_catalog::JobRow;
 use holdfast_engine::backup::{BackupReport, BackupRequest, backup};
-use holdfast_engine::restore::restore;
+use holdfast_engine::browse::{self, At};
+use holdfast_engine::restore::{RestoreRequest, restore};
 use holdfast_engine::schedule::Plan;
 use holdfast_engine::tenant::Purpose;
 use holdfast_engine::{Home, Progress, discover, tenant};
-use holdfast_model::ShardId;
+use holdfast_model::{ShardId, Timestamp};
 use holdfast_policy::Pace;
 use serde_json::json;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::maintain;
 use crate::scheduler::discovered_key;
 use crate::work::Work;
@@ -24,6 +26,32 @@ pub enum Performed {
     Done(String),
     /// It was asked to stop before it was done; what it had done is kept.
     Stopped,
+}
+
+/// The step that says when the restore point of a restore was read.
+const RESTORE_POINT: &str = "restore point";
+
+/// The work of a job as it was begun. A restore takes the restore point that it took first, whatever
+/// has become one since: else a worker that goes on where another was killed would begin a new one.
+pub(crate) async fn begun(home: &Home, job: &JobRow, work: Work) -> Result<Work> {
+    let Work::Restore(request) = work else { return Ok(work) };
+    if matches!(request.at, At::Snapshot(_)) {
+        return Ok(Work::Restore(request));
+    }
+    let steps = home.catalog.job_steps(&job.id).await?;
+    let noted = steps.iter().find(|step| step.name == RESTORE_POINT);
+    let unreadable = |source| Error::Request { job: job.id.clone(), source };
+    let time: Timestamp = match noted {
+        Some(step) => serde_json::from_str(&step.result).map_err(unreadable)?,
+        None => {
+            let tenant = request.tenant.as_deref();
+            let time = browse::read_at(home, tenant, &request.resource, &request.at).await?;
+            let result = serde_json::to_string(&time).map_err(unreadable)?;
+            home.catalog.job_step(job, RESTORE_POINT, &result).await?;
+            time
+        }
+    };
+    Ok(Work::Restore(Box::new(RestoreRequest { at: At::Time(time), ..*request })))
 }
 
 /// Does the work of a job. May be repeated after a crash at any moment.

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::error::{Error, Result};
-use crate::perform::{Performed, perform};
+use crate::perform::{Performed, begun, perform};
 use crate::pulse::{Heard, Pulse};
 use crate::record;
 use crate::work::Work;
@@ -272,7 +272,7 @@ impl Worker {
         asked: Result<Work>,
         progress: &Progress,
     ) -> Result<Performed> {
-        let asked = asked?;
+        let asked = begun(&self.home, job, asked?).await?;
         let work = perform(&self.home, &asked, progress);
         match record::event(job, &asked) {
             Some(event) => record::recorded(&self.home, job, event, work).await,

@@ -42,7 +42,8 @@ fn is_of_machines(uri: &Uri) -> bool {
 }
 
 fn file(path: &str, found: EmbeddedFile, asked: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", hex::encode(found.metadata.sha256_hash()));
+    // Weak: it stands for the plain and the compressed form.
+    let tag = format!("W/\"{}\"", hex::encode(found.metadata.sha256_hash()));
     let mut answer = HeaderMap::new();
     let keep = if path.starts_with(HASHED) { "max-age=31536000, immutable" } else { "no-cache" };
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));

@@ -173,7 +173,11 @@ impl Campaign {
             assert_same(&kept, &live(self.site.tenant(), &person), &person);
         }
         for (job, target, at) in &self.restores {
-            let wanted = stored(&self.home, &self.site.user(1), &At::Time(*at)).await.unwrap();
+            // What was read before it was asked for and committed later is not in it.
+            let steps = self.home.catalog.job_steps(job).await.unwrap();
+            let taken: Timestamp = serde_json::from_str(&steps[0].result).unwrap();
+            assert!(steps.len() == 1 && taken <= *at, "{steps:?}");
+            let wanted = stored(&self.home, &self.site.user(1), &At::Time(taken)).await.unwrap();
             let there = live(self.site.tenant(), target);
             assert_eq!(there.len(), wanted.len(), "messages of the restore {job} in {target}");
         }

@@ -137,11 +137,23 @@ async fn vaults_are_checked_pruned_repaired_and_copied_through_a_server() {
     assert_eq!((&pruned["dry_run"], &pruned["shards"][0]["rules"]), (&json!(false), &json!([])));
     assert_eq!(site.json(&["snapshots"]).as_array().unwrap().len(), 2);
 
-    // Damage is found there as it is here.
-    let lost = packs(&site).remove(0);
+    damage_is_found_there_as_it_is_here(&site, &served);
+    assert_eq!(served.run(&site, &["vault", "check", "--vault", "none"]).code, 4);
+    assert_eq!(served.run(&site, &["vault", "copy", "--to", "default"]).code, 2);
+    let kinds = ["check", "prune", "repair", "copy"];
+    for kind in kinds {
+        let jobs = site.json(&["job", "list", "--kind", kind]);
+        let jobs = jobs.as_array().unwrap();
+        assert!(!jobs.is_empty() && jobs.iter().all(|job| job["class"] == "routine"), "{jobs:?}");
+    }
+    served.running.stop();
+}
+
+fn damage_is_found_there_as_it_is_here(site: &Site, served: &Served) {
+    let lost = packs(site).remove(0);
     fs::rename(&lost, site.path("away")).unwrap();
     let (there, here) =
-        (served.run(&site, &["vault", "check", "--json"]), site.run(&["vault", "check", "--json"]));
+        (served.run(site, &["vault", "check", "--json"]), site.run(&["vault", "check", "--json"]));
     assert_eq!((there.code, here.code), (10, 10));
     let (there, here) = (there.json(), here.json());
     assert_eq!(
@@ -153,17 +165,7 @@ async fn vaults_are_checked_pruned_repaired_and_copied_through_a_server() {
     assert_eq!(items.as_array().unwrap().len(), known.as_array().unwrap().len());
     assert_eq!(items[0]["resource"], known[0]["resource"]);
     assert!(!there.to_string().contains(known[0]["title"].as_str().unwrap()), "{there}");
-    served.token(&site, "reader", &[&RIGHTS[..], &["read_content"]].concat());
-    let seen = served.run_with(&site, "reader", &["vault", "check", "--json"]).json();
+    served.token(site, "reader", &[&RIGHTS[..], &["read_content"]].concat());
+    let seen = served.run_with(site, "reader", &["vault", "check", "--json"]).json();
     assert_eq!(&seen["shards"][0]["damaged"], known);
-
-    assert_eq!(served.run(&site, &["vault", "check", "--vault", "none"]).code, 4);
-    assert_eq!(served.run(&site, &["vault", "copy", "--to", "default"]).code, 2);
-    let kinds = ["check", "prune", "repair", "copy"];
-    for kind in kinds {
-        let jobs = site.json(&["job", "list", "--kind", kind]);
-        let jobs = jobs.as_array().unwrap();
-        assert!(!jobs.is_empty() && jobs.iter().all(|job| job["class"] == "routine"), "{jobs:?}");
-    }
-    served.running.stop();
 }

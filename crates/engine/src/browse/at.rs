@@ -5,6 +5,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, civil};
 use serde::{Deserialize, Serialize};
 
+use super::{no_point, point};
+use crate::{Home, Result, discover};
+
 /// Which restore point is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,7 +37,7 @@ impl std::str::FromStr for At {
     /// A time (`2026-11-22T09:00:00Z`, `2026-11-22T09:00` in UTC, `2026-11-22` for the end of that
     /// day in UTC) or the beginning of a snapshot id. A time without a fraction means the whole
     /// second, as times are shown without one.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         if let Some(time) = time(text) {
             return Ok(Self::Time(time));
         }
@@ -46,6 +49,22 @@ impl std::str::FromStr for At {
             )),
         }
     }
+}
+
+/// When the restore point that is meant was read. Later the same words may mean another one: the
+/// newest, or one that was read before and committed since.
+///
+/// # Errors
+/// [`crate::Error::NotFound`] for an unknown resource, and where it has no restore point at that time.
+pub async fn read_at(
+    home: &Home,
+    tenant: Option<&str>,
+    resource: &str,
+    at: &At,
+) -> Result<Timestamp> {
+    let resource = discover::find(home, tenant, resource).await?;
+    let found = point(home, &resource.id, at).await?;
+    Ok(found.ok_or_else(|| no_point(&resource))?.read_at)
 }
 
 fn time(text: &str) -> Option<Timestamp> {

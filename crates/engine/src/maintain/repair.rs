@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Alone, leased};
 use crate::home::blocking;
 use crate::verify::{self, Damaged};
-use crate::{Error, Home, Progress, Result, tenant};
+use crate::{Error, Home, Progress, Result, instance, tenant};
 
 /// What to repair.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +89,7 @@ pub async fn repair(
         shards.push(of_shard(home, &vault, second.as_ref(), row.shard).await?);
     }
     let id = vault.id().to_owned();
+    instance::check(home).await?;
     let control_errors = blocking(move || of_control(&vault)).await?;
     Ok(RepairReport { vault: id, shards, control_errors })
 }

@@ -74,11 +74,13 @@ fn hide(view: &mut JobView) {
     }
 }
 
-/// Which items a restore brings back is content.
+/// Which items a restore brings back is content. Who asked for it has named them; maintenance finds
+/// those of everybody.
 fn sees_items(who: &Who, job: &JobRow) -> bool {
-    [Right::Restore, Right::ReadContent].iter().any(|right| {
-        sees_all(who, *right, &job.tenant) || (is_own(who, job) && reaches(who, *right, job))
-    })
+    let has_named = is_own(who, job) && !maintenance::is_one(&job.kind);
+    [Right::Restore, Right::ReadContent]
+        .iter()
+        .any(|right| sees_all(who, *right, &job.tenant) || (has_named && reaches(who, *right, job)))
 }
 
 /// Fields of a request, and of a result, that name no item.

@@ -41,9 +41,15 @@ pub(super) fn is_one(kind: &str) -> bool {
 /// What stands in place of the name of an item.
 const HIDDEN: &str = "which is for those who may see items";
 
-/// Takes the names of items out of what maintenance came to: they are content.
+/// Takes the names of items out of what maintenance came to: they are content, and an error may name
+/// the place of a file.
 pub(super) fn hide_items(result: &mut Value) {
     let shards = result.get_mut("shards").and_then(Value::as_array_mut).into_iter().flatten();
+    let mut shards: Vec<&mut Value> = shards.collect();
+    for errors in shards.iter_mut().filter_map(|shard| shard.get_mut("errors")?.as_array_mut()) {
+        errors.fill(json!(HIDDEN));
+    }
+    let shards = shards.into_iter();
     let items = shards.filter_map(|shard| shard.get_mut("damaged")?.as_array_mut()).flatten();
     for item in items.filter_map(Value::as_object_mut) {
         item.remove("id");
@@ -210,12 +216,15 @@ mod tests {
             "resource": "ann", "id": "AAMk", "folder": "Inbox/Board", "kind": "message",
             "title": "Offer", "path": "Inbox/Board/x.eml", "snapshots": [3], "current": true,
         });
-        let mut result = json!({ "errors": 2, "shards": [{ "shard": 1, "damaged": [item] }] });
+        let mut result = json!({ "errors": 2, "shards": [
+            { "shard": 1, "damaged": [item], "errors": ["file \"secret.txt\" is lost"] },
+        ] });
         hide_items(&mut result);
         let text = result.to_string();
         for word in ["Offer", "Board", "AAMk", "x.eml"] {
             assert!(!text.contains(word), "{word}: {text}");
         }
+        assert_eq!(result["shards"][0]["errors"], json!([HIDDEN]));
         let item = &result["shards"][0]["damaged"][0];
         assert_eq!((&item["resource"], &item["title"]), (&json!("ann"), &json!(HIDDEN)));
         assert_eq!((&result["errors"], &item["snapshots"]), (&json!(2), &json!([3])));

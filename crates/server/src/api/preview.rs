@@ -1,6 +1,7 @@
 //! `preview`: a message as it may be shown. What it says goes out as data, its body as a page of its
 //! own that runs and loads nothing, its attachments as downloads.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -40,8 +41,14 @@ struct Which {
     path: String,
 }
 
-/// Reads the message, if who asks may see content.
-async fn read(api: &Api, who: &Who, name: &str, which: Which, what: &str) -> Result<Fields> {
+/// What is to be known of the message, if who asks may see content.
+async fn read<T: Send + 'static>(
+    api: &Api,
+    who: &Who,
+    name: &str,
+    which: Which,
+    (what, of): (&str, impl FnOnce(Fields) -> Result<T> + Send + 'static),
+) -> Result<T> {
     let point = at(which.at.as_deref())?;
     let act = Act::view(Right::ReadContent, Action::ItemRead)
         .reads()
@@ -52,7 +59,7 @@ async fn read(api: &Api, who: &Who, name: &str, which: Which, what: &str) -> Res
     api.act(who, act, move |home| async move {
         let (tenant, id) = (Some(row.tenant.as_str()), row.id.as_str());
         let (_, fields) = browse::message(&home, tenant, id, &point, &which.path).await?;
-        Ok(fields)
+        of(fields)
     })
     .await
 }
@@ -67,8 +74,8 @@ async fn show(
     Path(name): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<PreviewView>> {
-    let fields = read(&api, &who, &name, which, "preview").await?;
-    Ok(Json(PreviewView::from(&fields)))
+    let view = |fields: Fields| Ok(PreviewView::from(&fields));
+    Ok(Json(read(&api, &who, &name, which, ("preview", view)).await?))
 }
 
 /// What a browser may do with the body: show text and the pictures that are part of it, in a frame
@@ -95,8 +102,9 @@ async fn body(
     Path(name): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Response> {
-    let fields = read(&api, &who, &name, which, "body").await?;
-    let shown = preview(&fields);
+    // Where it may take its time: what makes it slow comes from outside.
+    let clean = |fields: Fields| Ok(preview(&fields));
+    let shown = read(&api, &who, &name, which, ("body", clean)).await?;
     let cut = if shown.cut { "<hr><p>It goes on: download the original." } else { "" };
     let page = format!(
         "<!doctype html><html><head><meta charset=utf-8><meta name=referrer content=no-referrer>\
@@ -124,11 +132,19 @@ async fn attachment(
     Path((name, number)): Path<(String, u32)>,
     Query(which): Query<Which>,
 ) -> Result<Response> {
-    let mut fields = read(&api, &who, &name, which, "attachment").await?;
-    let number = number as usize;
-    if number >= fields.attachments.len() {
-        return Err(Problem::not_found(&format!("attachment {number}")));
-    }
-    let Attachment { name, content, .. } = fields.attachments.swap_remove(number);
-    Ok((stream::download(&name), content).into_response())
+    let place = stream::place(&api).await?;
+    let one = move |mut fields: Fields| {
+        let number = number as usize;
+        match number < fields.attachments.len() {
+            true => Ok(fields.attachments.swap_remove(number)),
+            false => Err(Problem::not_found(&format!("attachment {number}"))),
+        }
+    };
+    let attachment = read(&api, &who, &name, which, ("attachment", one)).await?;
+    let Attachment { name, content, .. } = attachment;
+    let write = move |_, mut out: stream::Out| async move {
+        out.write_all(&content).map_err(holdfast_vault::Error::Output)?;
+        Ok(content.len() as u64)
+    };
+    stream::answer_in(place, &api, &name, write).await
 }

@@ -174,7 +174,7 @@ async fn add(
     let act = Act::grave(Right::ManageVaults, Action::VaultAdd)
         .installation()
         .given("name", Some(&body.name))
-        .given("location", Some(&body.location))
+        .given("location", body.location.parse::<Location>().ok())
         .given("lock_days", body.lock_days)
         .given("as_of", body.as_of)
         .given("append_only", body.append_only.then_some("yes"))

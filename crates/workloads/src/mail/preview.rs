@@ -13,14 +13,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ammonia::{Builder, UrlRelative};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use url::Url;
 
 use super::fields::{Attachment, Fields, TextBody};
 
-/// Longest HTML that is shown, in bytes; the rest is in the original.
-const LONGEST: usize = 4 * 1024 * 1024;
+/// Longest text that is shown, in bytes; the rest is in the original.
+const LONGEST: usize = 1024 * 1024;
 
-/// Pictures that are put into the text, in bytes of all.
+/// Elements that may stand in one another; the parser takes time for each of them at each tag. What
+/// is nested deeper is shown as text.
+const DEEPEST: usize = 500;
+
+/// Addresses of pictures that are put into the text, in bytes of all of them.
 const PICTURES: usize = 16 * 1024 * 1024;
+
+/// Elements that end by themselves, or that the next of their kind ends.
+const CLOSED: [&str; 16] = [
+    "area", "base", "br", "col", "dd", "dt", "hr", "img", "input", "li", "link", "meta", "p", "td",
+    "th", "tr",
+];
 
 /// Kinds of pictures that are shown: all are decoded by every browser, and none can hold a script.
 const PICTURE_KINDS: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
@@ -89,15 +100,45 @@ pub fn preview(fields: &Fields) -> Preview {
     match &fields.body {
         TextBody::Text(text) => {
             let (text, cut) = beginning(text);
-            let html = format!("<pre>{}</pre>", ammonia::clean_text(text));
-            Preview { html, hidden: 0, cut }
+            Preview { html: as_text(text), hidden: 0, cut }
         }
         TextBody::Html(html) => {
             let (html, cut) = beginning(html);
+            if depth(html) > DEEPEST {
+                return Preview { html: as_text(html), hidden: 0, cut };
+            }
             let (html, hidden) = sanitised(html, &fields.attachments);
             Preview { html, hidden, cut }
         }
     }
+}
+
+fn as_text(text: &str) -> String {
+    format!("<pre>{}</pre>", ammonia::clean_text(text))
+}
+
+/// How deep elements stand in one another at most, as far as tags tell without a parser.
+fn depth(html: &str) -> usize {
+    let (mut open, mut deepest) = (0usize, 0);
+    for tag in html.split('<').skip(1) {
+        let name = |tag: &str| {
+            let end = tag.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tag.len());
+            tag[..end].to_ascii_lowercase()
+        };
+        match tag.strip_prefix('/') {
+            Some(closing) if !CLOSED.contains(&name(closing).as_str()) => {
+                open = open.saturating_sub(1);
+            }
+            Some(_) => {}
+            None => {
+                let name = name(tag);
+                let opens = !name.is_empty() && !CLOSED.contains(&name.as_str());
+                open += usize::from(opens);
+                deepest = deepest.max(open);
+            }
+        }
+    }
+    deepest
 }
 
 /// As much of a text as is shown.
@@ -110,7 +151,7 @@ fn beginning(text: &str) -> (&str, bool) {
 
 fn sanitised(html: &str, attachments: &[Attachment]) -> (String, usize) {
     let (pictures, hidden) = (pictures(attachments), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&hidden);
+    let (count, left) = (Arc::clone(&hidden), AtomicUsize::new(PICTURES));
     let mut builder = Builder::default();
     builder
         .url_schemes(HashSet::from(["http", "https", "mailto", "cid", "data"]))
@@ -122,22 +163,26 @@ fn sanitised(html: &str, attachments: &[Attachment]) -> (String, usize) {
         .filter_style_properties(HashSet::from(STYLES))
         .attribute_filter(move |element, attribute, value| match (element, attribute) {
             ("img", "src") => {
-                let shown = picture(&pictures, value);
+                let shown = picture(&pictures, value).filter(|shown| takes(&left, shown.len()));
                 count.fetch_add(usize::from(shown.is_none()), Ordering::Relaxed);
                 shown.map(Cow::Owned)
             }
-            // An address that is no picture's leads to a page or a person.
-            _ if is_content(value) => None,
+            (_, "href" | "src" | "cite") if !leads_away(value) => None,
             _ => Some(Cow::Borrowed(value)),
         });
     let html = builder.clean(html).to_string();
     (html, hidden.load(Ordering::Relaxed))
 }
 
-/// True for an address that names a part of the message, or is the content itself.
-fn is_content(address: &str) -> bool {
-    let start = address.trim_start().to_ascii_lowercase();
-    start.starts_with("cid:") || start.starts_with("data:")
+/// True for an address of a page or a person, as browsers read it.
+fn leads_away(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "mailto"))
+}
+
+/// Takes what a picture needs of what is left for all; false where it is not enough.
+fn takes(left: &AtomicUsize, size: usize) -> bool {
+    let take = |left: usize| left.checked_sub(size);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
 }
 
 /// The picture that an address stands for, as an address that holds it.
@@ -178,7 +223,7 @@ mod tests {
     }
 
     /// From collections of what others were tricked by; each must lose what runs or loads.
-    const HOSTILE: [&str; 22] = [
+    const HOSTILE: [&str; 24] = [
         "<script>alert(1)</script>",
         "<img src=x onerror=alert(1)>",
         "<svg onload=alert(1)><circle/></svg>",
@@ -188,6 +233,8 @@ mod tests {
         "<a href=\" &#14; javascript:alert(1)\">x</a>",
         "<a href=\"JaVaScRiPt:alert(1)\">x</a>",
         "<a href=\"vbscript:x\">x</a>",
+        "<a href=\"&#1;data:text/html;base64,AAAA\">x</a>",
+        "<a href=\"da&#9;ta:text/html;base64,AAAA\">x</a>",
         "<a href=\"data:text/html,<script>alert(1)</script>\">x</a>",
         "<iframe src=\"https://evil.example\"></iframe>",
         "<iframe srcdoc=\"<script>alert(1)</script>\"></iframe>",
@@ -279,6 +326,34 @@ mod tests {
     }
 
     #[test]
+    fn one_picture_shown_often_takes_no_memory_without_limit() {
+        let picture = Attachment {
+            content_id: Some("a".to_owned()),
+            content_type: "image/png".to_owned(),
+            content: vec![7; 1024 * 1024].into(),
+            ..Attachment::default()
+        };
+        let fields = Fields {
+            body: TextBody::Html("<img src=cid:a>".repeat(1_000)),
+            attachments: vec![picture],
+            ..Fields::default()
+        };
+        let shown = preview(&fields);
+        assert!(shown.html.len() < PICTURES + 100_000, "{}", shown.html.len());
+        assert_eq!((shown.html.matches("src=").count(), shown.hidden), (11, 989));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_shown_as_text() {
+        for element in ["div", "b", "table"] {
+            let shown = of_html(&format!("<{element}>").repeat(200_000));
+            assert!(shown.html.starts_with("<pre>&lt;"), "{}", &shown.html[..40]);
+        }
+        let flat = "<p>a<br><img src=cid:x><div>b</div>".repeat(1_000);
+        assert!(of_html(&flat).html.contains("<div>b</div>"));
+    }
+
+    #[test]
     fn plain_text_is_shown_as_it_is() {
         let body = TextBody::Text("a < b & <script>alert(1)</script>\r\nnext".to_owned());
         let shown = preview(&Fields { body, ..Fields::default() });
@@ -291,6 +366,6 @@ mod tests {
         let body = TextBody::Text("ä".repeat(LONGEST));
         let shown = preview(&Fields { body, ..Fields::default() });
         assert!(shown.cut);
-        assert!(shown.html.len() <= LONGEST + 20);
+        assert!(shown.html.len() <= LONGEST + 20, "{}", shown.html.len());
     }
 }

@@ -12,6 +12,7 @@ use futures::executor::block_on;
 use futures::stream;
 use holdfast_engine::Home;
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
@@ -38,7 +39,7 @@ enum Part {
 /// Takes what the engine writes, and waits for the reader. The last piece stays until
 /// [`Out::finish`].
 #[derive(Clone)]
-pub(super) struct Out {
+pub(in crate::api) struct Out {
     to: Sender<Part>,
     piece: Arc<Mutex<Vec<u8>>>,
 }
@@ -83,7 +84,26 @@ where
     F: FnOnce(Arc<Home>, Out) -> W + Send + 'static,
     W: Future<Output = holdfast_engine::Result<u64>>,
 {
+    answer_in(place(api).await?, api, file, work).await
+}
+
+/// A place among the downloads.
+pub(in crate::api) async fn place(api: &Arc<Api>) -> Result<OwnedSemaphorePermit> {
     let place = Arc::clone(&api.downloads).acquire_owned().await;
+    place.map_err(|_| Problem::later("the server is stopping"))
+}
+
+/// As [`answer`], for who has his place already.
+pub(in crate::api) async fn answer_in<F, W>(
+    place: OwnedSemaphorePermit,
+    api: &Arc<Api>,
+    file: &str,
+    work: F,
+) -> Result<Response>
+where
+    F: FnOnce(Arc<Home>, Out) -> W + Send + 'static,
+    W: Future<Output = holdfast_engine::Result<u64>>,
+{
     let (to, mut from) = channel::<Part>(WAITING);
     let (shared, runtime) = (Arc::clone(api), Handle::current());
     tokio::task::spawn_blocking(move || {
@@ -122,7 +142,7 @@ fn response(file: &str, first: Part, rest: Receiver<Part>) -> Response {
 }
 
 /// The headers of content that is kept as a file, whatever it is.
-pub(in crate::api) fn download(file: &str) -> HeaderMap {
+fn download(file: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let kind = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, kind);

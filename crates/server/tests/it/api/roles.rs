@@ -132,7 +132,7 @@ fn table_of_data() -> Vec<(&'static str, &'static str, May, Value)> {
         ("get", "/resources/{resource}/content?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/preview?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/preview/body?path=x", CONTENT, none.clone()),
-        ("get", "/resources/{resource}/preview/attachments/0?path=x", CONTENT, none.clone()),
+        ("get", "/resources/{resource}/preview/attachments/{number}?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/export", CONTENT, none.clone()),
         ("get", "/resources/{resource}/versions?path=x", CONTENT, none.clone()),
         ("get", "/resources/{resource}/history?item=x", CONTENT, none.clone()),
@@ -184,6 +184,7 @@ fn filled(text: &str, resource: &str) -> String {
         .replace("{name}", "contoso")
         .replace("{tenant}", "contoso")
         .replace("{vault}", "default")
+        .replace("{number}", "0")
         .replace("{id}", "00000000-0000-4000-8000-000000000000")
 }
 
