@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
@@ -24,16 +25,16 @@ const headers = {
     "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
 }
 
-// The server gives these to browsers that take them: it compresses nothing itself.
+// The server gives these to browsers that take them: it compresses nothing itself. They are made of
+// what was written: Vite fills in what a chunk loads beforehand after all other plugins.
 const compressed: Plugin = {
   name: 'compressed',
   apply: 'build',
-  enforce: 'post',
-  generateBundle(_, bundle) {
-    for (const [name, file] of Object.entries(bundle)) {
+  writeBundle({ dir = '' }, bundle) {
+    for (const name of Object.keys(bundle)) {
       if (!/\.(js|css|svg)$/.test(name)) continue
-      const source = file.type === 'chunk' ? file.code : file.source
-      this.emitFile({ type: 'asset', fileName: `${name}.br`, source: brotliCompressSync(source) })
+      const path = join(dir, name)
+      writeFileSync(`${path}.br`, brotliCompressSync(readFileSync(path)))
     }
   },
 }

@@ -1,10 +1,13 @@
 // From the link of the first start to a message that is back, in a real browser.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { launch, openConsole, watch } from './browser.js'
 import { Graph } from './graph.js'
 import { audit, code } from './helpers.js'
+import * as hostile from './hostile.js'
 import { Site } from './site.js'
 
 const NAME = 'root'
@@ -23,6 +26,7 @@ let graph
 let user
 let folder
 let totpSecret
+let invitation
 
 before(async () => {
   site = new Site(process.env.HOLDFAST_BINARY)
@@ -34,6 +38,7 @@ before(async () => {
       subject: SUBJECT,
       body: { contentType: 'text', content: 'Text' },
     })
+    await graph.mime(`/users/${user.id}/mailFolders/inbox/messages`, hostile.MESSAGE)
   })
   opened = await openConsole(site)
   browser = await launch()
@@ -148,6 +153,42 @@ test('a download has the bytes of the message', async () => {
   assert.match(text, /^Subject: .*Rescue/m)
 })
 
+test('hostile mail is shown, and nothing of it runs or loads', async () => {
+  const foreign = []
+  const note = (request) => {
+    if (new URL(request.url()).origin !== new URL(opened.origin).origin) foreign.push(request.url())
+  }
+  context.on('request', note)
+  const here = page.url()
+  await page
+    .getByRole('navigation', { name: 'Folders' })
+    .getByRole('button', { name: 'Inbox', exact: true })
+    .click()
+  await page.getByRole('button', { name: hostile.SUBJECT }).click()
+  const panel = page.getByRole('complementary')
+  await panel.getByRole('heading', { name: hostile.SUBJECT }).waitFor()
+  await panel.getByText('<script>top.hacked=1</script>').first().waitFor()
+  const frame = panel.getByTitle('Body of the message')
+  await frame.contentFrame().getByText('Dear customer').click()
+  assert.equal(await frame.getAttribute('sandbox'), '')
+  await panel.getByText('Header block').click()
+  await panel.getByText('Message-ID: <1@evil.example>').waitFor()
+  // The list beside it is scrolled: its rows lie partly under its head.
+  assert.deepEqual(await audit(page, 'aside'), [])
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    panel.getByRole('link', { name: 'bill.html' }).click(),
+  ])
+  assert.equal(download.suggestedFilename(), 'bill.html')
+  let text = ''
+  for await (const piece of await download.createReadStream()) text += piece
+  assert.equal(text.trim(), '<script>window.hacked=1</script>')
+  assert.equal(await page.evaluate(() => window.hacked), undefined)
+  assert.deepEqual(foreign, [], 'no request leaves')
+  context.off('request', note)
+  await page.goto(here)
+})
+
 test('what is deleted is gone from the newest restore point and still in the one before', async () => {
   const [message] = await messages()
   await graph.post(`/users/${user.id}/messages/${message.id}/permanentDelete`)
@@ -240,12 +281,118 @@ test('a fresh proof is asked for, and what needed it is done after it', async ()
   const proof = page.getByRole('dialog', { name: 'Prove that it is you' })
   await proof.getByLabel('Password').fill(PASSWORD)
   await proof.getByRole('button', { name: 'Continue' }).click()
-  await page
-    .getByRole('dialog', { name: 'Link for olga' })
-    .getByText(/\/invitation#[0-9a-f]+/)
-    .waitFor()
+  const link = page.getByRole('dialog', { name: 'Link for olga' }).getByText(/\/invitation#[0-9a-f]+/)
+  invitation = new URL((await link.innerText()).trim())
   assert.equal(refused, 1)
   await page.unroute('**/api/v1/users')
+})
+
+test('who is invited sets a password and comes in, with the rights of the role', async () => {
+  const own = await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-GB' })
+  const hers = await own.newPage()
+  watch(hers, complaints)
+  await hers.goto(at(invitation.pathname + invitation.hash))
+  await hers.waitForURL((url) => url.pathname === '/invitation' && url.hash === '')
+  assert.deepEqual(await audit(hers), [])
+  await hers.getByLabel('Password', { exact: true }).fill(`${PASSWORD} olga`)
+  await hers.getByLabel('Password again').fill(`${PASSWORD} olga`)
+  await hers.getByRole('button', { name: 'Set password' }).click()
+  await hers.getByText('Your password is set').first().waitFor()
+  await hers.getByLabel('Name').fill('olga')
+  await hers.getByLabel('Password').fill(`${PASSWORD} olga`)
+  await hers.getByRole('button', { name: 'Sign in' }).click()
+  await hers.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+  assert.equal(await hers.getByRole('link', { name: 'Users' }).count(), 0, 'an operator manages no users')
+  await own.close()
+})
+
+test('a token is made, works, and is shown once', async () => {
+  await page.goto(at('/account'))
+  await button('Make token').click()
+  await dialog().getByLabel('What it is for').fill('monitoring')
+  await dialog().getByLabel('see resources').check()
+  await dialog().getByRole('button', { name: 'Make token' }).click()
+  const made = page.getByRole('dialog', { name: 'Your token' })
+  assert.deepEqual(await audit(page), [])
+  const token = (await made.locator('pre').innerText()).trim()
+  const other = await browser.newContext({
+    ignoreHTTPSErrors: true,
+    extraHTTPHeaders: { Authorization: `Bearer ${token}` },
+  })
+  const answer = await other.request.get(at('/api/v1/resources'))
+  assert.equal(answer.status(), 200)
+  assert.equal((await answer.json()).entries.length, 13)
+  await other.close()
+  await page.goto(at('/account'))
+  await page.getByRole('cell', { name: 'monitoring' }).waitFor()
+  assert.ok(!(await page.content()).includes(token))
+})
+
+test('a prune says what would go, forgets it, and the job tells', async () => {
+  await page.goto(at('/vaults'))
+  await button('Maintain default').click()
+  await page.getByRole('menuitem', { name: 'Prune…' }).click()
+  await dialog().getByLabel('Keep the newest').fill('0')
+  assert.ok(await dialog().getByRole('button', { name: 'See what would go' }).isDisabled())
+  await dialog().getByLabel('Keep the newest').fill('1')
+  await dialog().getByRole('button', { name: 'See what would go' }).click()
+  await dialog().getByText('Would be forgotten').waitFor()
+  assert.deepEqual(await audit(page), [])
+  const before = (await (await page.request.get(at('/api/v1/snapshots'))).json()).entries.length
+  assert.ok(before > 1)
+  await dialog()
+    .getByRole('button', { name: new RegExp(`^Forget ${before - 1} snapshot`) })
+    .click()
+  await page.getByRole('heading', { name: 'Prune · default' }).waitFor()
+  await page.getByText('Complete', { exact: true }).waitFor()
+  assert.deepEqual(await audit(page), [])
+  assert.equal((await (await page.request.get(at('/api/v1/snapshots'))).json()).entries.length, 1)
+})
+
+test('a recovery kit is taken and proven, and another one is told apart', async () => {
+  await page.goto(at('/vaults'))
+  await button('Maintain default').click()
+  await page.getByRole('menuitem', { name: 'Take recovery kit…' }).click()
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    dialog().getByRole('button', { name: 'Download kit' }).click(),
+  ])
+  assert.equal(download.suggestedFilename(), 'holdfast-recovery-kit-default.zip')
+  await page.keyboard.press('Escape')
+  const secret = spawnSync('python3', ['-m', 'zipfile', '-e', await download.path(), join(site.work, 'kit')])
+  assert.equal(secret.status, 0, String(secret.stderr))
+  await button('Maintain default').click()
+  await page.getByRole('menuitem', { name: 'Prove a recovery kit…' }).click()
+  const file = dialog().getByLabel('vault-secret.hex')
+  await file.setInputFiles(join(site.work, 'kit', 'vault-secret.hex'))
+  await dialog().getByText('This kit opens this vault.').waitFor()
+  const other = (text) => ({ name: 'x.hex', mimeType: 'text/plain', buffer: Buffer.from(text) })
+  await file.setInputFiles(other('ab'.repeat(32)))
+  await dialog().getByText('This kit does not open this vault.').waitFor()
+  await file.setInputFiles(other('no secret'))
+  await dialog().getByText('This is no vault-secret.hex').waitFor()
+  await page.keyboard.press('Escape')
+})
+
+test('a folder is taken out as a ZIP', async () => {
+  await page.goto(at('/resources'))
+  await page.getByRole('searchbox').fill(user.userPrincipalName)
+  await page.waitForURL((url) => url.searchParams.get('name') === user.userPrincipalName)
+  await page.getByRole('link', { name: user.displayName }).first().click()
+  await page
+    .getByRole('navigation', { name: 'Folders' })
+    .getByRole('button', { name: 'Inbox', exact: true })
+    .click()
+  await page.waitForURL((url) => url.searchParams.get('path') === 'Inbox')
+  await button('Download as ZIP').click()
+  await page.getByText(/^holdfast export .* --path Inbox --format zip/).waitFor()
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'Download ZIP' }).click(),
+  ])
+  const listed = spawnSync('python3', ['-m', 'zipfile', '-l', await download.path()], { encoding: 'utf8' })
+  assert.match(listed.stdout, /holdfast-export\.json/)
+  assert.match(listed.stdout, /Invoice/)
 })
 
 test('a time-based code is set up and then needed', async () => {

@@ -19,14 +19,19 @@ export class Graph {
     return (await this.#call('POST', path, body)).body
   }
 
-  async #call(method, path, body) {
+  /** Puts a message as it stands (MIME) into a folder. */
+  async mime(path, message) {
+    return (await this.#call('POST', path, Buffer.from(message).toString('base64'), 'text/plain')).body
+  }
+
+  async #call(method, path, body, type = 'application/json') {
     this.#token ??= await this.#signIn()
-    const headers = { Authorization: `Bearer ${this.#token}`, 'Content-Type': 'application/json' }
+    const headers = { Authorization: `Bearer ${this.#token}`, 'Content-Type': type }
     const answer = await this.#send(
       `${this.#tenant.graph_url}/v1.0${path}`,
       method,
       headers,
-      body && JSON.stringify(body),
+      typeof body === 'object' ? JSON.stringify(body) : body,
     )
     if (answer.status >= 400)
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)

@@ -4,17 +4,17 @@ import { createRequire } from 'node:module'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe finds wrong with what is shown, each with the elements. */
-export async function audit(page) {
+/** What axe finds wrong with what is shown, or with a part of it, each with the elements. */
+export async function audit(page, part = 'html') {
   await page.evaluate(axe)
-  return page.evaluate(async () => {
-    const { violations } = await window.axe.run({
+  return page.evaluate(async (selector) => {
+    const { violations } = await window.axe.run(selector, {
       runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
     })
     return violations.map(
       ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
     )
-  })
+  }, part)
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'

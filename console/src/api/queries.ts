@@ -54,6 +54,12 @@ export const resource = (tenant: string, id: string) =>
     staleTime: FRESH,
   })
 
+export const overview = queryOptions({
+  queryKey: ['overview'],
+  queryFn: ({ signal }) => call('get', '/api/v1/overview', { signal }),
+  staleTime: FRESH,
+})
+
 export const objectives = (tenant?: string) =>
   queryOptions({
     queryKey: ['objectives', tenant],
@@ -105,6 +111,19 @@ export const history = (tenant: string, resource: string, item: string) =>
         signal,
       }),
     staleTime: FRESH,
+  })
+
+/** What a message says. Asking is on record as reading it, so it is not asked for again and again. */
+export const preview = ({ tenant, resource, at, path = '' }: Place) =>
+  queryOptions({
+    queryKey: ['preview', tenant, resource, at, path],
+    queryFn: ({ signal }) =>
+      call('get', '/api/v1/resources/{resource}/preview', {
+        path: { resource },
+        query: { tenant, at, path },
+        signal,
+      }),
+    staleTime: 300_000,
   })
 
 export const storedVersions = ({ tenant, resource, at, path = '' }: Place) =>

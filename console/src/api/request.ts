@@ -119,6 +119,26 @@ export interface Options {
   signingIn?: boolean
 }
 
+/** Sends; asks for a fresh proof where one is needed, and sends again. */
+async function answer(
+  method: Method,
+  url: string,
+  body: unknown,
+  signal?: AbortSignal,
+  options: Options = {},
+): Promise<Response> {
+  const response = await send(method, url, body, signal)
+  if (response.ok) return response
+  let error = await failureOf(response)
+  if (error.code === 'step_up' && (await hooks.stepUp())) {
+    const again = await send(method, url, body, signal)
+    if (again.ok) return again
+    error = await failureOf(again)
+  }
+  if (error.code === 'not_signed_in' && !options.signingIn) hooks.signedOut()
+  throw error
+}
+
 export async function call<M extends Method, P extends With<M>>(
   method: M,
   path: P,
@@ -126,18 +146,12 @@ export async function call<M extends Method, P extends With<M>>(
   options: Options = {},
 ): Promise<Good<Op<P, M>>> {
   const url = address(path as string, input.path as object, input.query as object)
-  let response = await send(method, url, input.body, input.signal)
-  if (!response.ok) {
-    let error = await failureOf(response)
-    if (error.code === 'step_up' && (await hooks.stepUp())) {
-      response = await send(method, url, input.body, input.signal)
-      if (!response.ok) error = await failureOf(response)
-    }
-    if (!response.ok) {
-      if (error.code === 'not_signed_in' && !options.signingIn) hooks.signedOut()
-      throw error
-    }
-  }
+  const response = await answer(method, url, input.body, input.signal, options)
   if (response.status === 204) return undefined as Good<Op<P, M>>
   return (await response.json()) as Good<Op<P, M>>
+}
+
+/** Asks for a file by a request that a link cannot make. */
+export async function file<P extends With<'post'>>(path: P, params: Params<Op<P, 'post'>>): Promise<Blob> {
+  return (await answer('post', address(path as string, params as object), undefined)).blob()
 }

@@ -18,6 +18,9 @@ export type Finding = Schemas['FindingView']
 export type Snapshot = Schemas['SnapshotView']
 export type Entry = Schemas['EntryView']
 export type Hit = Schemas['HitView']
+export type Preview = Schemas['PreviewView']
+export type Person = Schemas['PersonView']
+export type Overview = Schemas['OverviewView']
 export type Version = Schemas['VersionView']
 export type History = Schemas['HistoryView']
 export type RestoreBody = Schemas['RestoreBody']
@@ -61,6 +64,34 @@ export interface BackupReport {
   requests: number
   waited_ms: number
   failures: unknown[]
+}
+
+/** What the maintenance of a vault came to: as far as it is shown. */
+export interface MaintenanceReport {
+  dry_run?: boolean
+  errors?: number
+  control_errors?: string[]
+  failures?: { shard: number; message: string }[]
+  shards: {
+    shard: number
+    /** check */
+    packs?: number | { packs_damaged: string[]; blobs_restored: number; blobs_lost: string[] }
+    packs_read?: number
+    bytes?: number
+    errors?: string[]
+    damaged?: { resource: string; title?: string; path?: string }[]
+    damaged_more?: number
+    /** repair */
+    asked_again?: number
+    /** prune */
+    snapshots?: number | { id: string; time: string; verdict: string }[]
+    snapshots_removed?: { forgotten: string[]; locked: string[] }
+    data?: { bytes_freed: number; bytes_freed_later: number }
+    /** copy */
+    snapshots_present?: number
+    snapshots_copied?: number
+    bytes_copied?: number
+  }[]
 }
 
 /** A schedule: what `docs/jobs.md` says of it. */

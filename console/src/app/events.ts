@@ -9,7 +9,16 @@ const CHANNEL = 'holdfast.events'
 const POLL = 5_000
 
 /** What may be different when a job has ended. */
-const CHANGED = ['objectives', 'resources', 'resource', 'restore points', 'items', 'history', 'search']
+const CHANGED = [
+  'overview',
+  'objectives',
+  'resources',
+  'resource',
+  'restore points',
+  'items',
+  'history',
+  'search',
+]
 
 type Message = { kind: 'event'; event: ServerEvent } | { kind: 'live'; live: boolean } | { kind: 'who' }
 

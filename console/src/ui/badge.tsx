@@ -9,7 +9,7 @@ import {
 } from 'lucide-react'
 import type { ReactNode } from 'react'
 
-export type Tone = 'ok' | 'warn' | 'danger' | 'active' | 'neutral' | 'paused' | 'failed'
+export type Tone = 'ok' | 'warn' | 'danger' | 'active' | 'neutral' | 'paused' | 'failed' | 'ended'
 
 const TONES: Record<Tone, { look: string; icon: typeof CircleCheck }> = {
   ok: { look: 'bg-ok-soft text-ok', icon: CircleCheck },
@@ -17,6 +17,7 @@ const TONES: Record<Tone, { look: string; icon: typeof CircleCheck }> = {
   danger: { look: 'bg-danger-soft text-danger', icon: CircleAlert },
   failed: { look: 'bg-danger-soft text-danger', icon: CircleX },
   active: { look: 'bg-accent-soft text-accent', icon: LoaderCircle },
+  ended: { look: 'bg-sunken text-text', icon: CircleCheck },
   paused: { look: 'bg-sunken text-text', icon: CirclePause },
   neutral: { look: 'bg-sunken text-muted', icon: CircleDashed },
 }

@@ -1,5 +1,11 @@
 import { ChevronDown } from 'lucide-react'
-import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useId } from 'react'
+import {
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+  useId,
+} from 'react'
 
 const CONTROL =
   'h-8 w-full min-w-0 rounded-md border border-edge bg-surface px-2.5 text-text placeholder:text-muted disabled:opacity-60 aria-invalid:border-danger'
@@ -46,6 +52,24 @@ export function Field({ label, hint, problem, className = '', ...rest }: FieldPr
   return (
     <Frame id={id} label={label} hint={hint} problem={problem}>
       <input {...rest} {...described(id, { label, hint, problem })} className={`${CONTROL} ${className}`} />
+    </Frame>
+  )
+}
+
+type AreaProps = Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>
+
+export function TextArea({ label, hint, problem, ...rest }: AreaProps) {
+  const id = useId()
+  return (
+    <Frame id={id} label={label} hint={hint} problem={problem}>
+      <textarea
+        rows={3}
+        spellCheck={false}
+        autoComplete="off"
+        {...rest}
+        {...described(id, { label, hint, problem })}
+        className={`${CONTROL} h-auto py-1.5 font-mono text-sm`}
+      />
     </Frame>
   )
 }

@@ -114,7 +114,7 @@ export function VirtualTable<T>({
       aria-rowcount={rows.length + 1}
       className={`overflow-auto ${className}`}
     >
-      <div className="min-w-[32rem]">
+      <div className="min-w-[30rem]">
         <div
           role="row"
           aria-rowindex={1}

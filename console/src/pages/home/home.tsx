@@ -3,8 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { CircleCheck, OctagonAlert, TriangleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
-import { findings, jobs, objectives, vaults } from '../../api/queries'
-import type { Attained, Finding } from '../../api/types'
+import { findings, jobs, objectives, overview, vaults } from '../../api/queries'
 import { usePoll } from '../../app/events'
 import { useCan, useTenant } from '../../app/me'
 import { locale } from '../../i18n'
@@ -14,35 +13,29 @@ import { buttonClass } from '../../ui/button'
 import { AsCli, command } from '../../ui/cli'
 import { Card, Page } from '../../ui/page'
 import { EmptyState, ErrorState, Loaded, Skeleton } from '../../ui/states'
-import { Table } from '../../ui/table'
 import { Ago, Count } from '../../ui/time'
 import { JobProgress, JobState } from '../jobs/state'
-import { WorkloadName } from '../resources/workload'
+import { LastDay } from './day'
 import { Lines } from './lines'
-import { byWorkload, judge, type Verdict } from './verdict'
+import { judge, type Stand, standOf, type Verdict } from './verdict'
 
 export function Home() {
   const { t } = useTranslation()
   const can = useCan()
   const tenant = useTenant()
-  const poll = usePoll()
-  const resources = useQuery({ ...objectives(tenant), refetchInterval: poll || 60_000 })
-  const checks = useQuery({ ...findings, enabled: can('view_system'), refetchInterval: 300_000 })
-  const failure = resources.error ?? checks.error
-  const known = resources.data && (checks.data || !can('view_system'))
+  const [stand, checks] = [useStand(tenant), useChecks()]
+  const failure = stand.error ?? checks.error
+  const known = stand.data && (checks.data || !can('view_system'))
   return (
     <Page
       title={t('nav.home')}
       actions={<AsCli text={command('holdfast', 'schedule', 'status', tenant && '--tenant', tenant)} />}
     >
       {failure && (
-        <ErrorState
-          error={failure}
-          onRetry={() => void Promise.all([resources.refetch(), checks.refetch()])}
-        />
+        <ErrorState error={failure} onRetry={() => void Promise.all([stand.refetch(), checks.refetch()])} />
       )}
       {!failure && !known && <Skeleton lines={8} />}
-      {known && <Overview resources={resources.data ?? []} checks={checks.data ?? []} tenant={tenant} />}
+      {stand.data && known && <Overview verdict={judge(stand.data, checks.data ?? [])} tenant={tenant} />}
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 xl:grid-cols-2">
         <Running tenant={tenant} />
         {can('view_system') && <Where />}
@@ -51,92 +44,76 @@ export function Home() {
   )
 }
 
-function Overview({
-  resources,
-  checks,
-  tenant,
-}: {
-  resources: Attained[]
-  checks: Finding[]
-  tenant?: string
-}) {
+function useStand(tenant: string | undefined) {
+  const refetchInterval = usePoll() || 60_000
+  const all = useQuery({ ...overview, enabled: tenant === undefined, refetchInterval })
+  const one = useQuery({
+    ...objectives(tenant),
+    enabled: tenant !== undefined,
+    refetchInterval,
+    select: standOf,
+  })
+  return tenant === undefined ? { ...all, data: all.data as Stand | undefined } : one
+}
+
+function useChecks() {
+  const can = useCan()
+  return useQuery({ ...findings, enabled: can('view_system'), refetchInterval: 300_000 })
+}
+
+function Overview({ verdict, tenant }: { verdict: Verdict; tenant?: string }) {
   const { t } = useTranslation()
-  const verdict = judge(resources, checks)
-  const age = (value: number | null | undefined) => (value == null ? '–' : span(value, locale()))
+  const { resources, worst, day } = verdict.stand
   return (
     <>
-      <Banner verdict={verdict} total={resources.length} />
+      <Banner verdict={verdict} />
       <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border border-line bg-line lg:grid-cols-4">
         <Figure
           name={t('home.protected')}
-          value={<Count value={verdict.protected.length} />}
+          value={<Count value={resources.kept} />}
           note={t('home.protectedNote')}
           to="kept"
         />
         <Figure
           name={t('home.overdue')}
-          value={<Count value={verdict.overdue.length} />}
+          value={<Count value={resources.missed} />}
           note={t('home.overdueNote')}
           to="missed"
-          bad={verdict.overdue.length > 0}
+          bad={resources.missed > 0}
         />
         <Figure
           name={t('home.unprotected')}
-          value={<Count value={verdict.unprotected.length} />}
+          value={<Count value={resources.first} />}
           note={t('home.unprotectedNote')}
           to="first"
-          bad={verdict.unprotected.length > 0}
+          bad={resources.first > 0}
         />
         <Figure
           name={t('home.worst')}
-          value={age(verdict.worst?.attained_ms)}
-          note={verdict.worst ? verdict.worst.name : t('home.worstNone')}
+          value={worst?.attained_ms == null ? '–' : span(worst.attained_ms, locale())}
+          note={worst ? worst.name : t('home.worstNone')}
         />
       </dl>
       <Lines verdict={verdict} tenant={tenant} />
-      <Card title={t('home.kinds')} flush>
-        {resources.length === 0 ? (
-          <EmptyState title={t('home.nothing')} text={t('home.nothingText')} />
-        ) : (
-          <Table
-            label={t('home.kinds')}
-            rows={byWorkload(resources)}
-            id={(row) => row.workload}
-            columns={[
-              {
-                key: 'kind',
-                head: t('resources.kind'),
-                cell: (row) => <WorkloadName workload={row.workload} />,
-              },
-              {
-                key: 'all',
-                head: t('home.resources'),
-                right: true,
-                cell: (row) => <Count value={row.total} />,
-              },
-              { key: 'kept', head: t('home.kept'), right: true, cell: (row) => <Count value={row.kept} /> },
-              { key: 'old', head: t('home.oldest'), right: true, cell: (row) => age(row.oldest) },
-            ]}
-          />
-        )}
-      </Card>
+      {day && <LastDay day={day} />}
     </>
   )
 }
 
-function Banner({ verdict, total }: { verdict: Verdict; total: number }) {
+function Banner({ verdict }: { verdict: Verdict }) {
   const { t } = useTranslation()
-  const bad = verdict.overdue.length + verdict.unprotected.length
-  const [Icon, look, title] = verdict.safe
+  const { safe, atRisk, total, faults } = verdict
+  const { kept, unavailable } = verdict.stand.resources
+  const [Icon, look, title] = safe
     ? ([CircleCheck, 'text-ok', t('home.safe')] as const)
-    : bad > 0
-      ? ([OctagonAlert, 'text-danger', t('home.atRisk', { count: bad })] as const)
+    : atRisk > 0
+      ? ([OctagonAlert, 'text-danger', t('home.atRisk', { count: atRisk })] as const)
       : ([
           TriangleAlert,
           'text-warn',
-          total === 0 ? t('home.nothing') : t('home.faults', { count: verdict.faults.length }),
+          total === 0 ? t('home.nothing') : t('home.faults', { count: faults.length }),
         ] as const)
-  const edge = verdict.safe ? 'border-l-ok' : bad > 0 ? 'border-l-danger' : 'border-l-warn'
+  const edge = safe ? 'border-l-ok' : atRisk > 0 ? 'border-l-danger' : 'border-l-warn'
   return (
     <section
       aria-labelledby="verdict"
@@ -148,11 +125,12 @@ function Banner({ verdict, total }: { verdict: Verdict; total: number }) {
           {title}
         </h2>
         <p className="text-muted">
-          {verdict.safe
-            ? t('home.safeText', { count: total })
-            : t('home.riskText', { kept: verdict.protected.length, count: total })}
-          {verdict.unavailable.length > 0 &&
-            ` ${t('home.unavailable', { count: verdict.unavailable.length })}`}
+          {total === 0
+            ? t('home.nothingText')
+            : safe
+              ? t('home.safeText', { count: total })
+              : t('home.riskText', { kept, count: total })}
+          {unavailable > 0 && ` ${t('home.unavailable', { count: unavailable })}`}
         </p>
       </div>
     </section>
@@ -220,7 +198,7 @@ function Running({ tenant }: { tenant?: string }) {
                       >
                         {t(`kind.${job.kind}`)}
                       </Link>
-                      <Tag>{job.tenant}</Tag>
+                      {job.tenant && <Tag>{job.tenant}</Tag>}
                     </span>
                     <span className="flex items-center gap-3 text-sm text-muted">
                       <Ago time={job.finished_at ?? job.started_at ?? job.created_at} />

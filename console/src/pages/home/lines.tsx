@@ -25,7 +25,8 @@ export function Lines({ verdict, tenant }: { verdict: Verdict; tenant?: string }
   const backup = useBackup()
   const failed = useInfiniteQuery(jobs({ tenant, state: 'failed' })).data?.pages[0]?.entries ?? []
   const recent = failed.filter(({ finished_at }) => finished_at && Date.now() - Date.parse(finished_at) < DAY)
-  const late = [...verdict.overdue, ...verdict.unprotected]
+  const late = verdict.stand.attention
+  const more = verdict.atRisk - Math.min(late.length, SHOWN)
   if (verdict.faults.length + late.length + recent.length === 0) return null
   return (
     <Card title={t('home.todo')} flush>
@@ -70,14 +71,14 @@ export function Lines({ verdict, tenant }: { verdict: Verdict; tenant?: string }
             )}
           </Line>
         ))}
-        {late.length > SHOWN && (
+        {more > 0 && (
           <li className="px-4 py-2.5">
             <Link
               to="/resources"
-              search={{ standing: verdict.overdue.length > 0 ? 'missed' : 'first' }}
+              search={{ standing: verdict.stand.resources.missed > 0 ? 'missed' : 'first' }}
               className="text-accent hover:underline"
             >
-              {t('home.more', { count: late.length - SHOWN })}
+              {t('home.more', { count: more })}
             </Link>
           </li>
         )}

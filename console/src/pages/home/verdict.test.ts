@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Attained } from '../../api/types'
-import { byWorkload, judge } from './verdict'
+import { judge, standOf } from './verdict'
 
 const HOUR = 3_600_000
 
@@ -22,42 +22,37 @@ function one(id: string, standing: string, hours: number | null): Attained {
 }
 
 test('all kept and all checks good is safe', () => {
-  const verdict = judge(
-    [one('a', 'kept', 2), one('b', 'kept', 5)],
-    [{ subject: 'key', ok: true, detail: '' }],
-  )
+  const verdict = judge(standOf([one('a', 'kept', 2), one('b', 'kept', 5)]), [
+    { subject: 'key', ok: true, detail: '' },
+  ])
   expect(verdict.safe).toBe(true)
-  expect(verdict.worst?.name).toBe('b')
+  expect(verdict.total).toBe(2)
+  expect(verdict.stand.worst?.name).toBe('b')
 })
 
 test('nothing protected is not safe', () => {
-  expect(judge([], []).safe).toBe(false)
+  expect(judge(standOf([]), []).safe).toBe(false)
 })
 
 test('one overdue, one without restore point, one fault: each breaks it', () => {
-  expect(judge([one('a', 'kept', 2), one('b', 'missed', 30)], []).safe).toBe(false)
-  expect(judge([one('a', 'kept', 2), one('b', 'first', null)], []).safe).toBe(false)
-  expect(judge([one('a', 'kept', 2)], [{ subject: 'key', ok: false, detail: '' }]).safe).toBe(false)
+  const safe = (other: Attained, ok = true) =>
+    judge(standOf([one('a', 'kept', 2), other]), [{ subject: 'key', ok, detail: '' }]).safe
+  expect(safe(one('b', 'kept', 3))).toBe(true)
+  expect(safe(one('b', 'missed', 30))).toBe(false)
+  expect(safe(one('b', 'first', null))).toBe(false)
+  expect(safe(one('b', 'kept', 3), false)).toBe(false)
 })
 
 test('what is latest comes first; what is gone counts neither way', () => {
-  const verdict = judge(
-    [one('a', 'missed', 30), one('b', 'missed', 90), one('c', 'unavailable', 900), one('d', 'kept', 1)],
-    [],
-  )
-  expect(verdict.overdue.map(({ name }) => name)).toEqual(['b', 'a'])
-  expect(verdict.worst?.name).toBe('b')
-  expect(verdict.unavailable).toHaveLength(1)
-})
-
-test('kinds are counted', () => {
-  const shares = byWorkload([
-    one('a', 'kept', 2),
-    one('b', 'missed', 30),
-    { ...one('c', 'kept', 1), workload: 'onedrive' },
+  const stand = standOf([
+    one('f', 'first', null),
+    one('a', 'missed', 30),
+    one('b', 'missed', 90),
+    one('c', 'unavailable', 900),
+    one('d', 'kept', 1),
   ])
-  expect(shares).toEqual([
-    { workload: 'exchange', total: 2, kept: 1, oldest: 30 * HOUR },
-    { workload: 'onedrive', total: 1, kept: 1, oldest: HOUR },
-  ])
+  expect(stand.attention.map(({ name }) => name)).toEqual(['b', 'a', 'f'])
+  expect(stand.worst?.name).toBe('b')
+  expect(stand.resources).toEqual({ kept: 1, missed: 2, first: 1, unavailable: 1 })
+  expect(judge(stand, []).atRisk).toBe(3)
 })

@@ -4,7 +4,7 @@ import { CirclePause, CirclePlay, CircleX } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { job } from '../../api/queries'
-import type { BackupReport, JobDetail, RestoreReport } from '../../api/types'
+import type { BackupReport, JobDetail, MaintenanceReport, RestoreReport } from '../../api/types'
 import { usePoll } from '../../app/events'
 import { useCan } from '../../app/me'
 import { locale } from '../../i18n'
@@ -19,6 +19,8 @@ import { ended } from '../restore/follow'
 import { Report } from '../restore/report'
 import { type Act, actsOf, useJobAct } from './act'
 import { took } from './list'
+import { Maintained } from './maintained'
+import { MAINTENANCE, outcomeOf } from './maintenance'
 import { JobProgress, JobState } from './state'
 
 const ICONS = { pause: CirclePause, resume: CirclePlay, cancel: CircleX }
@@ -41,12 +43,16 @@ export function JobPage() {
   return <Known job={found.data} />
 }
 
+/** What a job is about: a tenant, or a vault. */
+function about({ tenant, request }: JobDetail): string {
+  return tenant || String((request as { vault?: unknown }).vault ?? '')
+}
+
 function Known({ job }: { job: JobDetail }) {
   const { t } = useTranslation()
-  const result = job.result as { outcome?: string } | null | undefined
   return (
     <Page
-      title={`${t(`kind.${job.kind}`)} · ${job.tenant}`}
+      title={`${t(`kind.${job.kind}`)} · ${about(job)}`}
       above={
         <Link to="/jobs" className="text-sm text-accent hover:underline">
           {t('nav.jobs')}
@@ -54,7 +60,7 @@ function Known({ job }: { job: JobDetail }) {
       }
       lead={
         <span className="flex flex-wrap items-center gap-3">
-          <JobState job={job} outcome={result?.outcome} />
+          <JobState job={job} outcome={outcomeOf(job.kind, job.result)} />
           {!ended(job.state) && t('jobs.mayClose')}
         </span>
       }
@@ -120,6 +126,8 @@ function Came({ job }: { job: JobDetail }) {
         <Report reports={[job.result as unknown as RestoreReport]} />
       ) : job.kind === 'backup' ? (
         <BackupResult report={job.result as unknown as BackupReport} />
+      ) : MAINTENANCE.includes(job.kind) ? (
+        <Maintained kind={job.kind} report={job.result as unknown as MaintenanceReport} />
       ) : (
         <Code text={JSON.stringify(job.result, null, 2)} />
       )}
@@ -156,9 +164,18 @@ function BackupResult({ report }: { report: BackupReport }) {
 /** What the title says already. */
 const TOLD = ['work', 'tenant']
 
+/** An entry of a list as `name value`. */
+function plain(entry: unknown): string {
+  if (typeof entry !== 'object' || entry === null) return String(entry)
+  return Object.entries(entry)
+    .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join(' ')
+}
+
 function Value({ value }: { value: unknown }) {
   const { t } = useTranslation()
   if (value === true) return t('common.yes')
+  if (Array.isArray(value)) return value.map(plain).join(', ')
   if (typeof value !== 'object' || value === null) return String(value)
   const { time } = value as { time?: unknown }
   return typeof time === 'string' ? <When time={time} /> : JSON.stringify(value)

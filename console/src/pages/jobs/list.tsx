@@ -15,10 +15,11 @@ import { Card, Page } from '../../ui/page'
 import { EmptyState, Loaded } from '../../ui/states'
 import { Table } from '../../ui/table'
 import { Ago } from '../../ui/time'
+import { MAINTENANCE } from './maintenance'
 import { JobProgress, JobState } from './state'
 
 const STATES = ['queued', 'running', 'paused', 'done', 'failed', 'cancelled']
-const KINDS = ['backup', 'restore', 'discover']
+const KINDS = ['backup', 'restore', 'discover', ...MAINTENANCE]
 
 export function Jobs() {
   const { t } = useTranslation()

@@ -9,10 +9,12 @@ const TONES: Record<string, Tone> = {
   queued: 'neutral',
   running: 'active',
   paused: 'paused',
-  done: 'ok',
+  done: 'ended',
   failed: 'failed',
   cancelled: 'neutral',
 }
+
+const OUTCOMES: Record<string, Tone> = { complete: 'ok', failed: 'failed', damaged: 'failed' }
 
 export function JobState({
   job,
@@ -23,8 +25,9 @@ export function JobState({
 }) {
   const { t } = useTranslation()
   if (job.wanted) return <Badge tone="paused">{t(`jobs.wanted_${job.wanted}`)}</Badge>
-  if (job.state === 'done' && outcome && outcome !== 'complete') {
-    return <Badge tone={outcome === 'failed' ? 'failed' : 'warn'}>{t(`outcome.${outcome}`)}</Badge>
+  // A list does not say what a job came to: only where that is known it is green.
+  if (job.state === 'done' && outcome) {
+    return <Badge tone={OUTCOMES[outcome] ?? 'warn'}>{t(`outcome.${outcome}`)}</Badge>
   }
   if (job.state === 'queued' && job.error) return <Badge tone="warn">{t('jobs.again')}</Badge>
   return <Badge tone={TONES[job.state] ?? 'neutral'}>{t(`state.${job.state}`)}</Badge>

@@ -11,6 +11,8 @@ import { AsCli, command } from '../../ui/cli'
 import { Facts } from '../../ui/page'
 import { Loaded } from '../../ui/states'
 import { Bytes, When } from '../../ui/time'
+import { Export } from './export'
+import { Message, usePeople } from './message'
 
 export function contentAddress({ tenant, resource, at, path }: Place, version?: string): string {
   return address('/api/v1/resources/{resource}/content', { resource }, { tenant, at, path, version })
@@ -48,7 +50,7 @@ export function ItemPanel({ place, item, name, onClose, onAt, onRestore }: Props
       </header>
       {entry ? (
         <>
-          <Details entry={entry} />
+          <Details entry={entry} place={{ ...place, path: entry.path }} />
           <div className="flex flex-wrap gap-2">
             {can('restore') && (
               <Button
@@ -63,6 +65,7 @@ export function ItemPanel({ place, item, name, onClose, onAt, onRestore }: Props
               <Download aria-hidden size={14} />
               {t('item.download')}
             </a>
+            <Export place={{ ...place, path: entry.path }} name={name} />
             <AsCli
               text={command(
                 'holdfast',
@@ -78,6 +81,7 @@ export function ItemPanel({ place, item, name, onClose, onAt, onRestore }: Props
               )}
             />
           </div>
+          {entry.kind === 'message' && <Message place={{ ...place, path: entry.path }} />}
         </>
       ) : (
         listed && <p className="text-muted">{t('item.notHere')}</p>
@@ -93,11 +97,14 @@ export function ItemPanel({ place, item, name, onClose, onAt, onRestore }: Props
   )
 }
 
-function Details({ entry }: { entry: Entry }) {
+function Details({ entry, place }: { entry: Entry; place: Place }) {
   const { t } = useTranslation()
-  const facts: [string, React.ReactNode][] = []
-  if (entry.from) facts.push([entry.kind === 'message' ? t('browse.from') : t('browse.by'), entry.from])
-  if (entry.received) facts.push([t('browse.received'), <When key="received" time={entry.received} />])
+  const people = usePeople(place, entry.kind === 'message')
+  const facts = [...people]
+  if (entry.from && people.length === 0)
+    facts.push([entry.kind === 'message' ? t('browse.from') : t('browse.by'), entry.from])
+  if (entry.received && people.length === 0)
+    facts.push([t('browse.received'), <When key="received" time={entry.received} />])
   if (entry.modified) facts.push([t('browse.modified'), <When key="modified" time={entry.modified} />])
   facts.push([t('browse.size'), <Bytes key="size" value={entry.size} />])
   facts.push([

@@ -61,7 +61,7 @@ export function Items({ place, open, chosen, onChosen, onPath, onItem }: Props) 
             chosen={(entry) => entry.id === open}
             onEnd={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
             className="max-h-[calc(100dvh-19rem)] min-h-64"
-            columns={columns(entries).filter(({ key }) => !(open && key === 'from'))}
+            columns={columns(entries).filter(({ key }) => !(open && (key === 'from' || key === 'size')))}
           />
         )
       }

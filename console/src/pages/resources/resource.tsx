@@ -14,6 +14,7 @@ import { Page } from '../../ui/page'
 import { EmptyState, Loaded } from '../../ui/states'
 import { useBackup } from '../jobs/act'
 import { RestoreDialog, type What } from '../restore/dialog'
+import { Export } from './export'
 import { ItemPanel } from './item-panel'
 import { Crumbs, Items } from './items'
 import { Standing } from './standing'
@@ -100,6 +101,7 @@ function Known({ row }: { row: Row }) {
               {t('home.backUp')}
             </Button>
           )}
+          {row.restore_point && <Export place={place} name={row.name} />}
           {can('restore') && row.restore_point && (
             <Button look="primary" icon={<RotateCcw aria-hidden size={14} />} onClick={() => restore([path])}>
               {path ? t('restore.folder') : t('restore.all')}
@@ -120,7 +122,7 @@ function Known({ row }: { row: Row }) {
           </Loaded>
           {can('read_content') && (
             <div
-              className={`grid overflow-hidden rounded-lg border border-line bg-surface md:grid-cols-[14rem_minmax(0,1fr)] ${item ? 'xl:grid-cols-[14rem_minmax(0,1fr)_24rem]' : ''}`}
+              className={`grid overflow-hidden rounded-lg border border-line bg-surface md:grid-cols-[14rem_minmax(0,1fr)] ${item ? 'xl:grid-cols-[13rem_minmax(0,1fr)_28rem]' : ''}`}
             >
               <div className="overflow-y-auto border-line p-2 max-md:max-h-48 max-md:border-b md:border-r">
                 <Tree place={place} onPath={onPath} />
@@ -136,6 +138,12 @@ function Known({ row }: { row: Row }) {
                           {t('restore.picked')}
                         </Button>
                       )}
+                      <Export
+                        small
+                        place={chosen.size === 1 ? { ...place, path: [...chosen][0] } : place}
+                        name={row.name}
+                        label={chosen.size === 1 ? undefined : t('export.folder')}
+                      />
                       <Button small look="quiet" onClick={() => setChosen(new Set())}>
                         {t('browse.pickNone')}
                       </Button>

@@ -1,25 +1,43 @@
 import { useQuery } from '@tanstack/react-query'
+import { Plus } from 'lucide-react'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { vaultStats, vaults } from '../../api/queries'
+import { ApiError } from '../../api/request'
 import type { Vault, VaultStats } from '../../api/types'
+import { useCan } from '../../app/me'
 import { locale } from '../../i18n'
 import { bytes, count } from '../../i18n/format'
 import { Badge, Tag } from '../../ui/badge'
+import { Button } from '../../ui/button'
 import { AsCli, command } from '../../ui/cli'
 import { Card, Facts, Page } from '../../ui/page'
 import { Progress } from '../../ui/progress'
 import { EmptyState, Loaded } from '../../ui/states'
 import { Table } from '../../ui/table'
 import { Bytes, Count, When } from '../../ui/time'
+import { VaultActs } from './acts'
+import { AddVault } from './add'
 
 export function Vaults() {
   const { t } = useTranslation()
+  const can = useCan()
   const list = useQuery(vaults)
+  const [adding, setAdding] = useState(false)
   return (
     <Page
       title={t('nav.vaults')}
       lead={t('vaults.lead')}
-      actions={<AsCli text={command('holdfast', 'vault', 'list')} />}
+      actions={
+        <>
+          <AsCli text={command('holdfast', 'vault', 'list')} />
+          {can('manage_vaults') && (
+            <Button icon={<Plus aria-hidden size={14} />} onClick={() => setAdding(true)}>
+              {t('newVault.open')}
+            </Button>
+          )}
+        </>
+      }
     >
       <Loaded query={list}>
         {(rows) =>
@@ -30,6 +48,7 @@ export function Vaults() {
           )
         }
       </Loaded>
+      {adding && <AddVault onClose={() => setAdding(false)} />}
     </Page>
   )
 }
@@ -40,7 +59,12 @@ function One({ vault }: { vault: Vault }) {
   return (
     <Card
       title={vault.name}
-      actions={<AsCli text={command('holdfast', 'vault', 'stats', '--vault', vault.name)} />}
+      actions={
+        <span className="flex items-center gap-2">
+          <AsCli text={command('holdfast', 'vault', 'stats', '--vault', vault.name)} />
+          <VaultActs vault={vault.name} />
+        </span>
+      }
     >
       <div className="grid grid-cols-[minmax(0,1fr)] gap-6 xl:grid-cols-2">
         <Facts
@@ -63,7 +87,12 @@ function One({ vault }: { vault: Vault }) {
               : []),
           ]}
         />
-        <Loaded query={stats}>{(known) => <Holds stats={known} />}</Loaded>
+        {stats.error instanceof ApiError && stats.error.code === 'invalid' ? (
+          // A copy has no figures of its own: the server says whose they are.
+          <p className="text-muted">{stats.error.message}</p>
+        ) : (
+          <Loaded query={stats}>{(known) => <Holds stats={known} />}</Loaded>
+        )}
       </div>
       {stats.data && <Shards stats={stats.data} />}
     </Card>
