@@ -27,7 +27,12 @@ struct Record {
 /// # Errors
 /// [`Error::Superseded`] where another one has taken over.
 pub(crate) async fn check(home: &Home) -> Result<()> {
-    let vault = home.vault(None).await?;
+    let row = home.vault_row(None).await?;
+    if home.storage(&row)?.as_of.is_some() {
+        // It is read as it was, and nothing is written to it; what is saved from it goes elsewhere.
+        return Ok(());
+    }
+    let vault = home.vault(Some(&row.id)).await?;
     let name = home.catalog.meta_keep(META, &new_name()).await?;
     let record = Record { v: 1, since: home.now() };
     let content = serde_json::to_string(&record).expect("plain fields serialise") + "\n";
