@@ -9,6 +9,7 @@ use holdfast_engine::tenant::Purpose;
 use holdfast_engine::{Home, Progress, discover, tenant};
 use holdfast_model::{ShardId, Timestamp};
 use holdfast_policy::Pace;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::{Error, Result};
@@ -31,6 +32,12 @@ pub enum Performed {
 /// The step that says when the restore point of a restore was read.
 const RESTORE_POINT: &str = "restore point";
 
+/// What that step came to.
+#[derive(Serialize, Deserialize)]
+struct Taken {
+    read_at: Timestamp,
+}
+
 /// The work of a job as it was begun. A restore takes the restore point that it took first, whatever
 /// has become one since: else a worker that goes on where another was killed would begin a new one.
 pub(crate) async fn begun(home: &Home, job: &JobRow, work: Work) -> Result<Work> {
@@ -41,17 +48,18 @@ pub(crate) async fn begun(home: &Home, job: &JobRow, work: Work) -> Result<Work>
     let steps = home.catalog.job_steps(&job.id).await?;
     let noted = steps.iter().find(|step| step.name == RESTORE_POINT);
     let unreadable = |source| Error::Request { job: job.id.clone(), source };
-    let time: Timestamp = match noted {
+    let taken: Taken = match noted {
         Some(step) => serde_json::from_str(&step.result).map_err(unreadable)?,
         None => {
             let tenant = request.tenant.as_deref();
-            let time = browse::read_at(home, tenant, &request.resource, &request.at).await?;
-            let result = serde_json::to_string(&time).map_err(unreadable)?;
+            let read_at = browse::read_at(home, tenant, &request.resource, &request.at).await?;
+            let taken = Taken { read_at };
+            let result = serde_json::to_string(&taken).map_err(unreadable)?;
             home.catalog.job_step(job, RESTORE_POINT, &result).await?;
-            time
+            taken
         }
     };
-    Ok(Work::Restore(Box::new(RestoreRequest { at: At::Time(time), ..*request })))
+    Ok(Work::Restore(Box::new(RestoreRequest { at: At::Time(taken.read_at), ..*request })))
 }
 
 /// Does the work of a job. May be repeated after a crash at any moment.

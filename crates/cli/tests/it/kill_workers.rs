@@ -175,7 +175,8 @@ impl Campaign {
         for (job, target, at) in &self.restores {
             // What was read before it was asked for and committed later is not in it.
             let steps = self.home.catalog.job_steps(job).await.unwrap();
-            let taken: Timestamp = serde_json::from_str(&steps[0].result).unwrap();
+            let step: serde_json::Value = serde_json::from_str(&steps[0].result).unwrap();
+            let taken: Timestamp = step["read_at"].as_str().unwrap().parse().unwrap();
             assert!(steps.len() == 1 && taken <= *at, "{steps:?}");
             let wanted = stored(&self.home, &self.site.user(1), &At::Time(taken)).await.unwrap();
             let there = live(self.site.tenant(), target);
